@@ -1,0 +1,240 @@
+/**
+ * The doors through which a use case reaches anything outside itself. A use case names those
+ * that it needs, `Pick<World, 'clock' | 'db'>`, and gets no others.
+ */
+export interface World {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly db: Db;
+  readonly queues: Queues;
+  readonly bucket: Bucket;
+  readonly http: GuardedSender;
+  readonly secrets: Secrets;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970, UTC. */
+  nowMs(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export type IdPrefix =
+  | 'ten'
+  | 'key'
+  | 'acc'
+  | 'txn'
+  | 'hld'
+  | 'evt'
+  | 'end'
+  | 'rpl'
+  | 'fil'
+  | 'tsk'
+  | 'src'
+  | 'rcp'
+  | 'req';
+
+export interface Ids {
+  /** A new id in time order: prefix, `_`, and a ULID. */
+  next<Prefix extends IdPrefix>(prefix: Prefix): `${Prefix}_${string}`;
+  /** Uniform in [0, 1): jitter and shards, never secrets. */
+  random(): number;
+  /** Bytes that nobody can guess: keys and secrets. */
+  secretBytes(length: number): Uint8Array;
+}
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** One JSON line per call. Fields never hold bodies, keys or secrets. */
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+export interface Metrics {
+  count(name: string, value?: number, labels?: Readonly<Record<string, string>>): void;
+}
+
+export type TableName =
+  | 'control'
+  | 'ledger'
+  | 'outbox'
+  | 'endpoints'
+  | 'deliveries'
+  | 'files'
+  | 'meters';
+
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/**
+ * A stored item in plain values: string, boolean, Uint8Array, list, map, and numbers, which come
+ * back as `number` where that is exact and as `bigint` otherwise.
+ */
+export type Item = Readonly<Record<string, unknown>>;
+
+interface Conditional {
+  readonly table: TableName;
+  /** A DynamoDB condition expression. The write is refused where it does not hold. */
+  readonly condition?: string;
+  readonly names?: Readonly<Record<string, string>>;
+  readonly values?: Item;
+}
+
+/** One item of a commit. Made by a store, carried out by `db.commit` and nothing else. */
+export type Write = Conditional &
+  (
+    | { readonly kind: 'put'; readonly item: Key & Item }
+    | { readonly kind: 'update'; readonly key: Key; readonly update: string }
+    | { readonly kind: 'remove'; readonly key: Key }
+    | { readonly kind: 'check'; readonly key: Key; readonly condition: string }
+  );
+
+/**
+ * Why one write of a refused commit failed. `condition` carries the item as it was found;
+ * `conflict` means that another transaction held it; `throttled` that capacity was short.
+ */
+export interface Reason {
+  readonly code: 'none' | 'condition' | 'conflict' | 'throttled' | 'other';
+  readonly item?: Item;
+}
+
+/** `reasons` has one entry per write, in the order of the commit. */
+export type Commit =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reasons: readonly Reason[] };
+
+export interface Query {
+  readonly table: TableName;
+  /** Reads the table itself, strongly consistent, when absent; else the index, eventually. */
+  readonly index?: 'listing' | 'due' | 'open' | 'reference';
+  readonly pk: string;
+  /** Bounds of the sort key, both inclusive. */
+  readonly sk?: { readonly prefix: string } | { readonly from: string; readonly to: string };
+  readonly newestFirst?: boolean;
+  readonly limit?: number;
+  /** Where the page before ended: the `next` of its answer. */
+  readonly after?: Item;
+}
+
+export interface Page {
+  readonly items: readonly Item[];
+  readonly next?: Item;
+}
+
+/** Reads by key are strongly consistent. Every method throws `Problem('unavailable')` on an outage. */
+export interface Db {
+  get(table: TableName, key: Key): Promise<Item | undefined>;
+  /** Up to 100 keys; the answers stand in the order of the keys. */
+  getAll(keys: readonly (Key & { table: TableName })[]): Promise<(Item | undefined)[]>;
+  query(query: Query): Promise<Page>;
+  /** All of the writes or none: one plain write, or one transaction of up to 100. */
+  commit(writes: readonly Write[]): Promise<Commit>;
+}
+
+export type QueueName =
+  | 'delivery-fast'
+  | 'delivery-slow'
+  | 'file-events'
+  | 'file-blocks'
+  | 'file-care';
+
+export interface Message {
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Not before this time; at most 15 minutes ahead, which is the limit of SQS DelaySeconds. */
+  readonly atMs?: number;
+  /** SQS fair queues isolate the groups from each other. */
+  readonly group?: string;
+}
+
+export interface Queues {
+  /** Resolves to the indexes of the messages that SQS did not take. */
+  send(queue: QueueName, messages: readonly Message[]): Promise<readonly number[]>;
+}
+
+export interface ObjectRange {
+  readonly versionId?: string;
+  /** First byte, inclusive. */
+  readonly start?: number;
+  /** Last byte, exclusive. */
+  readonly end?: number;
+}
+
+export interface ObjectFacts {
+  readonly bytes: number;
+  readonly versionId?: string;
+}
+
+export interface PresignedPost {
+  readonly method: 'POST';
+  readonly url: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+export interface Bucket {
+  readonly name: string;
+  put(key: string, body: Uint8Array, contentType: string): Promise<void>;
+  /** The bytes of an object in chunks of any size. Undefined when there is no such object. */
+  read(key: string, range?: ObjectRange): Promise<AsyncIterable<Uint8Array> | undefined>;
+  stat(key: string, versionId?: string): Promise<ObjectFacts | undefined>;
+  /** A form that takes exactly this key and a body of `minBytes` to `maxBytes`. */
+  presignPost(form: {
+    readonly key: string;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly expiresInSeconds: number;
+  }): Promise<PresignedPost>;
+}
+
+/** A POST to a receiver. `headers` are sent as they are; the body's exact bytes are sent. */
+export interface OutboundRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** From the first DNS question to the last byte read. */
+  readonly timeoutMs: number;
+  /** Asked immediately before the socket is written; false gives up with `abandoned`. */
+  readonly stillWanted?: () => boolean;
+}
+
+export type SendError =
+  | 'timeout'
+  | 'reset'
+  | 'refused'
+  | 'dns'
+  | 'tls'
+  | 'url_not_allowed'
+  | 'too_many_headers';
+
+/**
+ * `answered`: a status line came. `failed`: nothing went out. `unknown`: the request went out and
+ * no status line came back, so the receiver may or may not have it. `abandoned`: `stillWanted`
+ * said no, and nothing was sent.
+ */
+export type SendResult = { readonly ms: number } & (
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+      /** The first KB of the body. */
+      readonly sample: Uint8Array;
+    }
+  | { readonly kind: 'failed' | 'unknown'; readonly error: SendError }
+  | { readonly kind: 'abandoned' }
+);
+
+/** The only way out of Tallyhook: every request to an address that a tenant chose goes here. */
+export interface GuardedSender {
+  /** The normalised href. Throws `Problem('url_not_allowed')`, with one text for all reasons. */
+  checkUrl(url: string): Promise<string>;
+  post(request: OutboundRequest): Promise<SendResult>;
+}
+
+export interface Secrets {
+  /** The value of a secret that the stack made; cached for five minutes. */
+  read(name: 'admin-key' | 'master-key' | 'cursor-key'): Promise<string>;
+}
