@@ -1,0 +1,106 @@
+import * as z from 'zod';
+import { shardOf } from '../shared/ids/derive.ts';
+import { timeOfId } from '../shared/ids/ulid.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
+import type { OutboxEvent, RelayedEvent } from './event.ts';
+
+/** One outbox shard bears about 330 events a second. */
+export const OUTBOX_SHARDS = 16;
+/** How many index partitions the list of a tenant's events is spread over. */
+export const LISTING_SHARDS = 4;
+
+/** A delivery's body must outlive the delivery: 30 days and 2. */
+const RETENTION_MS = 32 * DAY_MS;
+
+/** Stored items are read tolerantly: an unknown field is a later release's. */
+const EventItem = z.object({
+  id: z.templateLiteral(['evt_', z.string()]),
+  tenant: z.string(),
+  type: z.string(),
+  ts: z.number(),
+  data: z.string(),
+  to: z.string().optional(),
+  traceparent: z.string().optional(),
+  relayedAt: z.number().optional(),
+  sentTo: z.array(z.string()).optional(),
+});
+
+/** The outbox partition of a minute (since 1970) and shard. */
+export function outboxPartition(minute: number, shard: number): string {
+  const at = new Date(minute * MINUTE_MS).toISOString();
+  return `${at.slice(0, 16).replaceAll(/[-T:]/g, '')}#${shard}`;
+}
+
+/** Where an event lies follows from its id: the minute of its ULID, and a shard. */
+export function eventKey(tenantId: string, eventId: string): Key {
+  const minute = Math.floor(timeOfId(eventId) / MINUTE_MS);
+  return {
+    pk: outboxPartition(minute, shardOf(eventId, OUTBOX_SHARDS)),
+    sk: `${tenantId}#${eventId}`,
+  };
+}
+
+/** Unconditional: the id is new, and the item that it tells of excludes doubles. */
+export function insertEvent(event: OutboxEvent): Write {
+  return {
+    kind: 'put',
+    table: 'outbox',
+    item: {
+      ...eventKey(event.tenantId, event.id),
+      v: 1,
+      id: event.id,
+      tenant: event.tenantId,
+      type: event.type,
+      ts: event.occurredAtMs,
+      data: event.data,
+      to: event.to,
+      traceparent: event.traceparent,
+      listingPk: `${event.tenantId}#${shardOf(event.id, LISTING_SHARDS)}`,
+      listingSk: event.id,
+      ttl: Math.floor((timeOfId(event.id) + RETENTION_MS) / SECOND_MS),
+    },
+  };
+}
+
+/** Notes that every endpoint of `sentTo` has its message. Repeating it changes nothing. */
+export function markRelayed(
+  event: OutboxEvent,
+  sentTo: readonly string[],
+  relayedAtMs: number,
+): Write {
+  return {
+    kind: 'update',
+    table: 'outbox',
+    key: eventKey(event.tenantId, event.id),
+    update: 'SET relayedAt = if_not_exists(relayedAt, :now), sentTo = if_not_exists(sentTo, :to)',
+    condition: 'attribute_exists(pk)',
+    values: { ':now': relayedAtMs, ':to': sentTo },
+  };
+}
+
+/** The event in a stored item: a stream record, or a row of a partition. */
+export function toEvent(item: Item): RelayedEvent {
+  const stored = EventItem.parse(item);
+  return {
+    id: stored.id,
+    tenantId: stored.tenant,
+    type: stored.type,
+    occurredAtMs: stored.ts,
+    data: stored.data,
+    to: stored.to,
+    traceparent: stored.traceparent,
+    relayedAtMs: stored.relayedAt,
+    sentTo: stored.sentTo,
+  };
+}
+
+/** Undefined when there is no such event of this tenant, or its retention is over. */
+export async function findEvent(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  eventId: string,
+): Promise<RelayedEvent | undefined> {
+  const item = await db.get('outbox', eventKey(tenantId, eventId));
+  return item && toEvent(item);
+}

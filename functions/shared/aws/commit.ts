@@ -1,0 +1,128 @@
+import {
+  type CancellationReason,
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  PutItemCommand,
+  type TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import type { Commit, Reason, Write } from '../world.ts';
+import type { Connection } from './db.ts';
+import { toAttributes, toItem } from './items.ts';
+
+/** Quota of TransactWriteItems. */
+const WRITES_MAX = 100;
+
+/** All of the writes or none. A refused condition is an answer; an outage throws. */
+export async function commitWrites(at: Connection, writes: readonly Write[]): Promise<Commit> {
+  const [only] = writes;
+  if (only === undefined) return { ok: true };
+  if (writes.length > WRITES_MAX) throw new Error(`a commit of ${writes.length} writes`);
+  // A single write needs no transaction, and costs half.
+  if (writes.length === 1 && only.kind !== 'check') return commitOne(at, only);
+  return commitTogether(at, writes);
+}
+
+async function commitOne(at: Connection, write: Write): Promise<Commit> {
+  const options = { ReturnConsumedCapacity: 'INDEXES' } as const;
+  try {
+    const { client } = at;
+    const parts = { ...toParts(at, write), ...options };
+    const reply =
+      write.kind === 'put'
+        ? await client.send(new PutItemCommand({ ...parts, Item: toAttributes(write.item) }))
+        : write.kind === 'update'
+          ? await client.send(
+              new UpdateItemCommand({
+                ...parts,
+                Key: toAttributes({ ...write.key }),
+                UpdateExpression: write.update,
+              }),
+            )
+          : await client.send(
+              new DeleteItemCommand({ ...parts, Key: toAttributes({ ...keyOf(write) }) }),
+            );
+    at.spent(write.kind, [reply.ConsumedCapacity]);
+    return { ok: true };
+  } catch (error) {
+    const reason = reasonOfError(error);
+    if (!reason) throw error;
+    return { ok: false, reasons: [reason] };
+  }
+}
+
+function reasonOfError(error: unknown): Reason | undefined {
+  if (error instanceof ConditionalCheckFailedException) {
+    return error.Item ? { code: 'condition', item: toItem(error.Item) } : { code: 'condition' };
+  }
+  const name = error instanceof Error ? error.name : '';
+  return name === 'TransactionConflictException' ? { code: 'conflict' } : undefined;
+}
+
+async function commitTogether(at: Connection, writes: readonly Write[]): Promise<Commit> {
+  try {
+    const reply = await at.client.send(
+      new TransactWriteItemsCommand({
+        TransactItems: writes.map((write) => toTransactItem(at, write)),
+        ReturnConsumedCapacity: 'INDEXES',
+      }),
+    );
+    at.spent('commit', reply.ConsumedCapacity ?? []);
+    return { ok: true };
+  } catch (error) {
+    const reasons = reasonsOfCancellation(error, writes.length);
+    if (!reasons) throw error;
+    return { ok: false, reasons };
+  }
+}
+
+function reasonsOfCancellation(error: unknown, count: number): Reason[] | undefined {
+  const name = error instanceof Error ? error.name : '';
+  // The same token is still running: nobody knows the outcome yet, so it counts as contention.
+  if (name === 'TransactionInProgressException') {
+    return Array.from({ length: count }, () => ({ code: 'conflict' }));
+  }
+  if (name !== 'TransactionCanceledException') return undefined;
+  const { CancellationReasons } = error as TransactionCanceledException;
+  return CancellationReasons?.map(toReason);
+}
+
+const REASON_CODES: Readonly<Record<string, Reason['code']>> = {
+  None: 'none',
+  ConditionalCheckFailed: 'condition',
+  TransactionConflict: 'conflict',
+  ThrottlingError: 'throttled',
+  ProvisionedThroughputExceeded: 'throttled',
+};
+
+function toReason({ Code, Item: image }: CancellationReason): Reason {
+  const code = REASON_CODES[Code ?? 'None'] ?? 'other';
+  return image ? { code, item: toItem(image) } : { code };
+}
+
+function toTransactItem(at: Connection, write: Write): TransactWriteItem {
+  const parts = toParts(at, write);
+  if (write.kind === 'put') return { Put: { ...parts, Item: toAttributes(write.item) } };
+  const Key = toAttributes({ ...write.key });
+  if (write.kind === 'update') {
+    return { Update: { ...parts, Key, UpdateExpression: write.update } };
+  }
+  if (write.kind === 'remove') return { Delete: { ...parts, Key } };
+  return { ConditionCheck: { ...parts, Key, ConditionExpression: write.condition } };
+}
+
+function toParts(at: Connection, write: Write) {
+  return {
+    TableName: at.tableName(write.table),
+    ConditionExpression: write.condition,
+    ExpressionAttributeNames: write.names,
+    ExpressionAttributeValues: write.values && toAttributes(write.values),
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+  } as const;
+}
+
+function keyOf(write: Write) {
+  return write.kind === 'put' ? { pk: write.item.pk, sk: write.item.sk } : write.key;
+}

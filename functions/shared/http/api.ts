@@ -1,0 +1,121 @@
+import middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { Problem } from '../problem.ts';
+import type { World } from '../world.ts';
+import { decodeCall } from './decode-call.ts';
+import { problemAnswer } from './problem-answer.ts';
+import type { Access, Answer, Call, Contract, Route } from './route.ts';
+
+/** Who calls: a tenant by one of its keys, or the operator by the admin key. */
+export interface Caller {
+  readonly tenantId?: string;
+  readonly keyId?: string;
+}
+
+/** Refuses with `unauthorized` or `forbidden_scope`. */
+export type Authenticate<Needs> = (
+  authorization: string | undefined,
+  access: Exclude<Access, 'public'>,
+  world: Needs,
+) => Promise<Caller>;
+
+type Result = APIGatewayProxyStructuredResultV2;
+type Shell = Pick<World, 'clock' | 'ids' | 'log'>;
+
+/** What the log line of a request tells beside the request itself. */
+interface Trace {
+  readonly requestId: string;
+  readonly path: string;
+  caller?: Caller;
+  replayed?: boolean;
+  problem?: string;
+}
+
+/**
+ * The Lambda of one room. API Gateway has matched the path already, because every contract is
+ * mounted there under the same key; `$default` goes to the one route that names it.
+ */
+export function api<Needs extends Shell>(
+  world: Needs,
+  routes: readonly Route<NoInfer<Needs>>[],
+  authenticate: Authenticate<NoInfer<Needs>>,
+) {
+  const byKey = new Map(routes.map((it) => [keyOf(it.contract), it]));
+
+  async function answer(event: APIGatewayProxyEventV2, trace: Trace): Promise<Result> {
+    const route = byKey.get(event.routeKey);
+    if (!route) throw new Error(`no route for ${event.routeKey}: lib and functions disagree`);
+
+    const { contract } = route;
+    if (contract.access !== 'public') {
+      const { authorization } = event.headers;
+      trace.caller = await authenticate(authorization, contract.access, world);
+    }
+    const call: Call<Contract> = {
+      ...decodeCall(contract, event),
+      tenantId: trace.caller?.tenantId,
+      requestId: trace.requestId,
+    };
+    const reply = await route.answer(call, world);
+    trace.replayed = reply.replayed ?? false;
+    return success(contract, reply);
+  }
+
+  return middy<APIGatewayProxyEventV2, Result>().handler(async (event) => {
+    const startMs = world.clock.nowMs();
+    const trace: Trace = { requestId: requestIdOf(event, world), path: event.rawPath };
+    let result: Result;
+    try {
+      result = await answer(event, trace);
+    } catch (error) {
+      result = refusal(error, trace, world);
+    }
+    logRequest(event, { ...trace, ms: world.clock.nowMs() - startMs }, result, world);
+    result.headers = { ...result.headers, 'x-request-id': trace.requestId };
+    return result;
+  });
+}
+
+function keyOf({ method, path }: Contract): string {
+  return path === '$default' ? path : `${method} ${path}`;
+}
+
+function requestIdOf({ headers }: APIGatewayProxyEventV2, { ids }: Shell): string {
+  const given = headers['x-request-id'];
+  return given !== undefined && /^[\w-]{1,64}$/.test(given) ? given : ids.next('req');
+}
+
+function success({ reply }: Contract, { body, status, replayed }: Answer<unknown>): Result {
+  return {
+    statusCode: status ?? reply.status,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(replayed && { 'idempotent-replayed': 'true' }),
+    },
+    body: JSON.stringify(reply.schema.parse(body)),
+  };
+}
+
+function refusal(error: unknown, trace: Trace, { log }: Shell): Result {
+  if (!(error instanceof Problem)) log.error('api.bug', { requestId: trace.requestId, error });
+  const problem = error instanceof Problem ? error : new Problem('internal');
+  trace.problem = problem.code;
+  return problemAnswer(problem, trace);
+}
+
+function logRequest(
+  event: APIGatewayProxyEventV2,
+  { caller, ...trace }: Trace & { ms: number },
+  { statusCode }: Result,
+  { log }: Shell,
+): void {
+  const { method } = event.requestContext.http;
+  log.info('http.request', {
+    method,
+    route: event.routeKey,
+    status: statusCode,
+    ...trace,
+    ...caller,
+  });
+}

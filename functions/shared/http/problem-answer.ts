@@ -1,0 +1,38 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { PROBLEMS, type Problem } from '../problem.ts';
+
+const RETRYABLE_STATUS = new Set([429, 500, 503]);
+
+/** RFC 9457. `instance` is the path that was called. */
+export function problemAnswer(
+  { code, facts }: Problem,
+  request: { readonly requestId: string; readonly path: string },
+): APIGatewayProxyStructuredResultV2 {
+  const { status, title } = PROBLEMS[code];
+  const body = {
+    type: `https://tallyhook.dev/problems#${code}`,
+    title,
+    status,
+    detail: facts.detail ?? `${title}.`,
+    instance: request.path,
+    code,
+    requestId: request.requestId,
+    retryable: RETRYABLE_STATUS.has(status),
+    errors: facts.errors,
+  };
+  return {
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json', ...headersOf(code, facts) },
+    body: JSON.stringify(body),
+  };
+}
+
+function headersOf(code: Problem['code'], facts: Problem['facts']): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="tallyhook"';
+  if (facts.allow) headers.allow = facts.allow.join(', ');
+  if (facts.retryAfterSeconds !== undefined) {
+    headers['retry-after'] = String(facts.retryAfterSeconds);
+  }
+  return headers;
+}

@@ -1,0 +1,97 @@
+import type * as z from 'zod';
+import type { ProblemCode } from '../problem.ts';
+import type { World } from '../world.ts';
+
+export const SCOPES = [
+  'ledger:read',
+  'ledger:write',
+  'events:read',
+  'events:write',
+  'webhooks:read',
+  'webhooks:write',
+  'files:read',
+  'files:write',
+  'tasks:read',
+  'tasks:write',
+  'inbox:read',
+  'inbox:write',
+  'keys:read',
+  'keys:write',
+  'audit:read',
+  'audit:write',
+] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/**
+ * Who may call a route: a tenant's key with this scope, any key of a tenant (`tenant`), only the
+ * admin key (`admin`), or everybody (`public`).
+ */
+export type Access = Scope | 'tenant' | 'admin' | 'public';
+
+/** One row of a room's route table: mounting, scopes and checks are derived from it. */
+export interface Contract {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** As API Gateway writes it: `/v1/accounts/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly access: Access;
+  /** Whether the route heeds an Idempotency-Key. */
+  readonly idempotencyKey?: 'required' | 'accepted';
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly reply: { readonly status: number; readonly schema: z.ZodType };
+  readonly refusals?: readonly ProblemCode[];
+}
+
+/** Keeps the exact types of the row. */
+export function defineRoute<const Row extends Contract>(row: Row): Row {
+  return row;
+}
+
+type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+export interface IdempotencyKey {
+  readonly key: string;
+  /** Equal for equal requests: see fingerprint.ts. */
+  readonly fingerprint: string;
+}
+
+type TenantOf<Of extends Access> = Of extends 'admin' | 'public' ? undefined : string;
+
+/** A request that was authenticated, checked and decoded. */
+export interface Call<Row extends Contract> {
+  readonly tenantId: TenantOf<Row['access']>;
+  readonly params: Output<Row['params']>;
+  readonly query: Output<Row['query']>;
+  readonly body: Output<Row['body']>;
+  /** The exact text of a top-level member of the body. */
+  memberText(name: string): string | undefined;
+  readonly idempotency: IdempotencyKey | undefined;
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+}
+
+export interface Answer<Body> {
+  readonly body: Body;
+  /** When it is not the status of the contract. */
+  readonly status?: number;
+  /** The object was made by an earlier request with the same key. */
+  readonly replayed?: boolean;
+}
+
+/** A contract with the code behind it. */
+export interface Route<Needs> {
+  readonly contract: Contract;
+  answer(call: Call<Contract>, world: Needs): Promise<Answer<unknown>>;
+}
+
+/** Binds a use case to its row. The reply's schema is an allow-list of what leaves. */
+export function route<Row extends Contract, Needs extends Partial<World>>(
+  contract: Row,
+  answer: (call: Call<Row>, world: Needs) => Promise<Answer<z.input<Row['reply']['schema']>>>,
+): Route<Needs> {
+  // The shell decodes each call by this very contract before it hands it over.
+  return { contract, answer: answer as unknown as Route<Needs>['answer'] };
+}

@@ -1,0 +1,106 @@
+import { Problem } from '../problem.ts';
+
+/** Deeper than any honest body, far below where a serializer runs out of stack. */
+const DEPTH_MAX = 32;
+
+/** A body as it was received: its value, and the exact text of its top-level members. */
+export interface JsonBody {
+  readonly value: unknown;
+  /** The text of a member, byte for byte: numbers that a double cannot hold stay what they are. */
+  memberText(name: string): string | undefined;
+}
+
+/**
+ * JSON as money needs it: UTF-8 without BOM, no duplicate keys, at most 32 levels, nothing after
+ * the value. Refused with `malformed_json`. A member `amount` that is a number, but not written
+ * as a plain exact integer, becomes NaN, so that its schema refuses it.
+ */
+export function parseJson(bytes: Uint8Array): JsonBody {
+  const source = decodeUtf8(bytes);
+  assertDepth(source);
+  let value: unknown;
+  try {
+    value = JSON.parse(source, exactAmount as (key: string, value: unknown) => unknown);
+  } catch {
+    throw malformed('The body cannot be parsed as JSON.');
+  }
+  const members = topMembers(source);
+  return { value, memberText: (name) => members.get(name) };
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb) throw malformed('The body begins with a BOM.');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw malformed('The body is not UTF-8.');
+  }
+}
+
+/** The third argument of a reviver is newer than TypeScript's own declaration of it. */
+function exactAmount(key: string, value: unknown, context: { source?: string }): unknown {
+  if (key !== 'amount' || typeof value !== 'number') return value;
+  return /^\d+$/.test(context.source ?? '') && Number.isSafeInteger(value) ? value : Number.NaN;
+}
+
+/** Before the parser: it reads any depth, but what comes after it crashes. */
+function assertDepth(source: string): void {
+  let depth = 0;
+  for (const { 0: token } of source.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/g)) {
+    if (token === '{' || token === '[') depth += 1;
+    if (token === '}' || token === ']') depth -= 1;
+    if (depth > DEPTH_MAX) throw malformed(`The body is nested deeper than ${DEPTH_MAX} levels.`);
+  }
+}
+
+interface Scope {
+  /** The names seen so far in an object; undefined for a list. */
+  readonly names: Set<string> | undefined;
+  /** Whether the next string is a name. */
+  atName: boolean;
+}
+
+/** Walks over text that is known to be JSON. Refuses a name that stands twice in one object. */
+function topMembers(source: string): Map<string, string> {
+  const members = new Map<string, string>();
+  const scopes: Scope[] = [];
+  let member: { name: string; start: number } | undefined;
+  const endMember = (end: number) => {
+    if (member) members.set(member.name, source.slice(member.start, end).trim());
+    member = undefined;
+  };
+
+  for (const match of source.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]},:]/g)) {
+    const { 0: token, index } = match;
+    const scope = scopes.at(-1);
+    if (token === '{' || token === '[') {
+      scopes.push({ names: token === '{' ? new Set() : undefined, atName: token === '{' });
+    } else if (token === '}' || token === ']') {
+      if (scopes.length === 1) endMember(index);
+      scopes.pop();
+    } else if (token === ',') {
+      if (scopes.length === 1) endMember(index);
+      if (scope) scope.atName = scope.names !== undefined;
+    } else if (scope?.atName && token !== ':') {
+      const name = takeName(scope, token);
+      if (scopes.length === 1) member = { name, start: index + token.length };
+    } else if (token === ':' && scopes.length === 1 && member) {
+      member = { ...member, start: index + 1 };
+    }
+  }
+  return members;
+}
+
+function takeName(scope: Scope, token: string): string {
+  const name = JSON.parse(token) as string;
+  if (scope.names?.has(name)) {
+    throw malformed(`The name ${JSON.stringify(name)} stands twice in one object.`);
+  }
+  scope.names?.add(name);
+  scope.atName = false;
+  return name;
+}
+
+function malformed(detail: string): Problem {
+  return new Problem('malformed_json', { detail });
+}

@@ -1,0 +1,50 @@
+import type * as z from 'zod';
+import { Problem, type ProblemError } from '../problem.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** The decoded value, or all of its faults at once, each with its pointer. */
+export function validate(schema: z.ZodType, value: unknown, root = ''): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+
+  const errors = result.error.issues.flatMap((issue) => toErrors(issue, value, root));
+  const onlyAmounts = errors.every(({ code }) => code === 'invalid_amount');
+  const detail = errors.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
+  throw new Problem(onlyAmounts ? 'invalid_amount' : 'validation_failed', { detail, errors });
+}
+
+function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
+  const at = (path: readonly PropertyKey[]) => root + path.map(toPointerStep).join('');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: at([...issue.path, key]),
+      code: 'unknown_field',
+      detail: 'is not a field of this request',
+    }));
+  }
+  const pointer = at(issue.path);
+  if (valueAt(value, issue.path) === undefined) {
+    return [{ pointer, code: 'required', detail: 'is required' }];
+  }
+  if (issue.code === 'custom' && issue.params?.code === 'invalid_amount') {
+    return [{ pointer, code: 'invalid_amount', detail: AMOUNT_DETAIL }];
+  }
+  return [{ pointer, code: 'invalid', detail: issue.message }];
+}
+
+const AMOUNT_DETAIL = 'must be minor units from 1 to 10^18: a string of digits or an exact integer';
+
+/** RFC 6901: `~` and `/` are escaped. */
+function toPointerStep(step: PropertyKey): string {
+  return `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let here = value;
+  for (const step of path) {
+    if (here === null || typeof here !== 'object') return undefined;
+    here = (here as Record<PropertyKey, unknown>)[step];
+  }
+  return here;
+}

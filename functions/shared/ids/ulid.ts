@@ -1,0 +1,22 @@
+import { randomBytes } from 'node:crypto';
+import { decodeTime, monotonicFactory } from 'ulid';
+import type { IdPrefix, Ids } from '../world.ts';
+import { idPart } from './derive.ts';
+
+const BYTE_VALUES = 256;
+
+/** Ids from the system's random source and the given clock. */
+export function openIds(nowMs: () => number): Ids {
+  const ulid = monotonicFactory(() => (randomBytes(1)[0] ?? 0) / BYTE_VALUES);
+  return {
+    next: <Prefix extends IdPrefix>(prefix: Prefix): `${Prefix}_${string}` =>
+      `${prefix}_${ulid(nowMs())}`,
+    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+    secretBytes: (length) => randomBytes(length),
+  };
+}
+
+/** When an id that was not derived was made, in milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  return decodeTime(idPart(id));
+}

@@ -1,0 +1,72 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Problem } from './problem.ts';
+import type { Db, Item, Query, World } from './world.ts';
+
+export interface ListRequest {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface List {
+  readonly items: readonly Item[];
+  /** Absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+/**
+ * One page of a list. The cursor carries where the page ended, and a MAC over it and `boundTo`
+ * (the tenant and the filter), so that it opens no other list. Refuses with `invalid_cursor`.
+ */
+export async function readPage(
+  { db, secrets }: Pick<World, 'db' | 'secrets'>,
+  query: Omit<Query, 'limit' | 'after'>,
+  { limit, cursor, boundTo }: ListRequest & { readonly boundTo: readonly string[] },
+): Promise<List> {
+  const key = await secrets.read('cursor-key');
+  const after = cursor === undefined ? undefined : openCursor(cursor, boundTo, key);
+  const { items, next } = await readUpTo(db, query, { limit, after });
+  if (!next) return { items };
+  return { items, nextCursor: makeCursor(next, boundTo, key) };
+}
+
+/** An engine may end a page early; only the absence of `next` ends the list. */
+async function readUpTo(
+  db: Db,
+  query: Omit<Query, 'limit' | 'after'>,
+  { limit, after }: { limit: number; after: Item | undefined },
+): Promise<{ items: readonly Item[]; next: Item | undefined }> {
+  const items: Item[] = [];
+  let next = after;
+  do {
+    const page = await db.query({
+      ...query,
+      limit: limit - items.length,
+      ...(next && { after: next }),
+    });
+    items.push(...page.items);
+    next = page.next;
+  } while (next && items.length < limit);
+  return { items, next };
+}
+
+function makeCursor(next: Item, boundTo: readonly string[], key: string): string {
+  const body = Buffer.from(JSON.stringify(next)).toString('base64url');
+  return `${body}.${macOf(body, boundTo, key).toString('base64url')}`;
+}
+
+function openCursor(cursor: string, boundTo: readonly string[], key: string): Item {
+  const [body = '', mac = ''] = cursor.split('.');
+  const given = Buffer.from(mac, 'base64url');
+  const wanted = macOf(body, boundTo, key);
+  // Lengths first: timingSafeEqual throws when they differ.
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+    throw new Problem('invalid_cursor', { detail: 'Use the nextCursor of the same list.' });
+  }
+  return JSON.parse(Buffer.from(body, 'base64url').toString()) as Item;
+}
+
+function macOf(body: string, boundTo: readonly string[], key: string): Buffer {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([body, ...boundTo]))
+    .digest();
+}

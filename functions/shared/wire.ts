@@ -1,0 +1,79 @@
+import * as z from 'zod';
+
+/** RFC 3339 with an offset on the wire, milliseconds since 1970 inside. */
+export const Instant = z.codec(z.iso.datetime({ offset: true }), z.int(), {
+  decode: (text) => Date.parse(text),
+  encode: (ms) => toInstant(ms),
+});
+
+/** Milliseconds since 1970 as `2026-11-21T10:30:00.000Z`. */
+export function toInstant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const CROCKFORD_26 = '[0-9A-HJKMNP-TV-Z]{26}';
+
+/** An id of one kind of object: prefix, `_`, 26 Crockford base32 characters. */
+export function id<Prefix extends string>(prefix: Prefix) {
+  return z.templateLiteral([prefix, '_', z.string().regex(new RegExp(`^${CROCKFORD_26}$`))]);
+}
+
+/** Text that survives UTF-8 and DynamoDB unchanged: no NUL, no lone surrogate. */
+export function text(minLength: number, maxLength: number) {
+  return z
+    .string()
+    .min(minLength)
+    .max(maxLength)
+    .refine((it) => !it.includes('\0') && it.isWellFormed(), 'must be well-formed without NUL');
+}
+
+const AMOUNT = /^[1-9]\d{0,18}$/;
+
+/** 10^18 minor units: far above any balance, far below what a DynamoDB number can hold. */
+export const AMOUNT_MAX = 10n ** 18n;
+
+/**
+ * Minor units: a string of digits, or a JSON integer that is exact. Decoded to a bigint. A wrong
+ * value is refused with `invalid_amount`, a missing one with `validation_failed`.
+ */
+export const Amount = z
+  .union([z.string(), z.number()])
+  .refine((it) => isAmount(it), { params: { code: 'invalid_amount' } })
+  .transform((it) => BigInt(it))
+  .meta({ description: 'Integer minor units, 1 to 10^18, as a string.' });
+
+function isAmount(value: string | number): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0;
+  return AMOUNT.test(value) && BigInt(value) <= AMOUNT_MAX;
+}
+
+/** ISO 4217 code, upper case. */
+export const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
+
+const METADATA_KEYS_MAX = 50;
+
+/** The caller's own notes on an object: up to 50 keys of 40 characters, values of 500. */
+export const Metadata = z
+  .record(text(1, 40), text(0, 500))
+  .refine((it) => Object.keys(it).length <= METADATA_KEYS_MAX, 'has more than 50 keys');
+
+/** An event type: lower-case words joined by dots. */
+export const EventType = z
+  .string()
+  .max(100)
+  .regex(/^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/, 'must be lower-case words joined by dots');
+
+/** The query of every list: how many, and where to go on. */
+export const PageQuery = {
+  limit: z.coerce.number().int().min(1).max(100).default(25),
+  cursor: z.string().max(1000).optional(),
+};
+
+/** The answer of every list. */
+export function pageOf<Schema extends z.ZodType>(item: Schema) {
+  return z.object({
+    data: z.array(item),
+    nextCursor: z.string().optional(),
+    hasMore: z.boolean(),
+  });
+}
