@@ -1,0 +1,111 @@
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import {
+  ACCESS,
+  type Access,
+  type Entry,
+  type QueueName,
+  type SecretName,
+  type TableName,
+} from '../access.ts';
+import type { NodeFunction } from './node-function.ts';
+
+/** Everything that the rooms made, by name. */
+export interface House {
+  readonly functions: Readonly<Record<Entry, NodeFunction>>;
+  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly queues: Readonly<Record<QueueName, Queue>>;
+  /** Where the reader of the outbox stream parks what it cannot handle. */
+  readonly unrelayed: Queue;
+  readonly secrets: Readonly<Record<SecretName, Secret>>;
+  readonly bucket: Bucket;
+  readonly egress: 'public' | 'loopback';
+}
+
+/** Gives each function the rights of its row in lib/access.ts, and tells it those names. */
+export function grantAccess(house: House): void {
+  for (const [entry, handler] of Object.entries(house.functions)) {
+    const access: Access = ACCESS[entry as Entry];
+    grantTables(handler, access, house);
+    grantQueues(handler, access, house);
+    grantStream(handler, access, house);
+    grantBucket(handler, access, house);
+    grantSecrets(handler, access, house);
+    if (access.egress) handler.addEnvironment('EGRESS', house.egress);
+  }
+}
+
+function grantTables(handler: NodeFunction, { tables = {} }: Access, house: House): void {
+  for (const [name, actions = []] of Object.entries(tables)) {
+    const table = house.tables[name as TableName];
+    for (const action of actions) {
+      const [verb = '', index] = action.split(' ');
+      const resource = index ? `${table.tableArn}/index/${index}` : table.tableArn;
+      allow(handler, { service: 'dynamodb', actions: [verb], resource });
+    }
+    handler.addEnvironment(variable('TABLE', name), table.tableName);
+  }
+}
+
+function grantQueues(handler: NodeFunction, access: Access, house: House): void {
+  for (const name of access.consumes ?? []) {
+    const actions = ['ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'];
+    allow(handler, { service: 'sqs', actions, resource: house.queues[name].queueArn });
+  }
+  for (const name of access.sendsTo ?? []) {
+    const { queueArn, queueUrl } = house.queues[name];
+    allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: queueArn });
+    handler.addEnvironment(variable('QUEUE', name), queueUrl);
+  }
+}
+
+function grantStream(handler: NodeFunction, { streamOf }: Access, house: House): void {
+  if (!streamOf) return;
+  const { tableStreamArn } = house.tables[streamOf];
+  if (!tableStreamArn) throw new Error(`${streamOf} has no stream`);
+  const actions = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'];
+  allow(handler, { service: 'dynamodb', actions, resource: tableStreamArn });
+  allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: house.unrelayed.queueArn });
+}
+
+function grantBucket(handler: NodeFunction, { bucket }: Access, house: House): void {
+  if (!bucket) return;
+  for (const [prefix, actions] of Object.entries(bucket)) {
+    const { bucketArn } = house.bucket;
+    const resource = prefix === '' ? bucketArn : `${bucketArn}/${prefix}*`;
+    allow(handler, { service: 's3', actions, resource });
+  }
+  handler.addEnvironment('BUCKET_FILES', house.bucket.bucketName);
+}
+
+function grantSecrets(handler: NodeFunction, { secrets = [] }: Access, house: House): void {
+  for (const name of secrets) {
+    const { secretArn } = house.secrets[name];
+    const actions = ['GetSecretValue'];
+    allow(handler, { service: 'secretsmanager', actions, resource: secretArn });
+    handler.addEnvironment(variable('SECRET', name), secretArn);
+  }
+}
+
+/** `TABLE_LEDGER`, `QUEUE_DELIVERY_FAST`, `SECRET_ADMIN_KEY`. */
+function variable(kind: string, name: string): string {
+  return `${kind}_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+interface Right {
+  readonly service: string;
+  readonly actions: readonly string[];
+  readonly resource: string;
+}
+
+function allow(handler: NodeFunction, { service, actions, resource }: Right): void {
+  handler.addToRolePolicy(
+    new PolicyStatement({
+      actions: actions.map((action) => `${service}:${action}`),
+      resources: [resource],
+    }),
+  );
+}

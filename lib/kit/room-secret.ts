@@ -1,0 +1,15 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import type { Settings } from './settings.ts';
+
+/** A secret that Secrets Manager invents at the first deployment: 64 letters and digits. */
+export class RoomSecret extends Secret {
+  constructor(scope: Construct, id: string, { options }: Settings, description: string) {
+    super(scope, id, {
+      description,
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy: options.stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+  }
+}

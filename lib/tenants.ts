@@ -1,0 +1,35 @@
+import { CfnOutput } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { tenantRoutes } from '../functions/tenants/contract.ts';
+import type { PlatformApi } from './kit/http-api.ts';
+import { apiFunction } from './kit/node-function.ts';
+import { RoomSecret } from './kit/room-secret.ts';
+import { RoomTable } from './kit/room-table.ts';
+import type { Settings } from './kit/settings.ts';
+
+/** Tenants, their API keys and rate-limit leases, and the secrets that guard the API. */
+export class Tenants extends Construct {
+  readonly functions;
+  readonly tables;
+  readonly secrets;
+
+  constructor(scope: Construct, id: string, settings: Settings, api: PlatformApi) {
+    super(scope, id);
+    this.tables = {
+      control: new RoomTable(this, 'Control', {
+        settings,
+        indexes: { listing: [], due: [] },
+        expires: true,
+      }),
+    };
+    this.secrets = {
+      'admin-key': new RoomSecret(this, 'AdminKey', settings, 'Opens /v1/tenants and /v1/admin'),
+      'cursor-key': new RoomSecret(this, 'CursorKey', settings, 'Authenticates list cursors'),
+    };
+    new CfnOutput(scope, 'AdminKeySecretName', { value: this.secrets['admin-key'].secretArn });
+
+    const routes = apiFunction(this, 'tenants/api', settings);
+    api.mount(routes, tenantRoutes);
+    this.functions = { 'tenants/api': routes };
+  }
+}

@@ -1,0 +1,132 @@
+import { Duration } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  EventSourceMapping,
+  FilterCriteria,
+  FilterRule,
+  StartingPosition,
+} from 'aws-cdk-lib/aws-lambda';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { webhookRoutes } from '../functions/webhooks/contract.ts';
+import type { QueueName } from './access.ts';
+import { eachMinute } from './kit/each-minute.ts';
+import type { PlatformApi } from './kit/http-api.ts';
+import { apiFunction, NodeFunction } from './kit/node-function.ts';
+import { RoomSecret } from './kit/room-secret.ts';
+import { RoomTable } from './kit/room-table.ts';
+import type { Settings } from './kit/settings.ts';
+import { parkedQueue, WorkQueue } from './kit/work-queue.ts';
+
+export interface WebhooksProps {
+  readonly settings: Settings;
+  readonly api: PlatformApi;
+  readonly outbox: Table;
+}
+
+/** Endpoints and deliveries: the relay out of the outbox, its reconciler, and the two lanes. */
+export class Webhooks extends Construct {
+  readonly functions;
+  readonly tables;
+  readonly queues;
+  readonly secrets;
+  readonly unrelayed: Queue;
+
+  constructor(scope: Construct, id: string, { settings, api, outbox }: WebhooksProps) {
+    super(scope, id);
+    this.tables = {
+      endpoints: new RoomTable(this, 'Endpoints', { settings, indexes: { due: [] } }),
+      deliveries: new RoomTable(this, 'Deliveries', {
+        settings,
+        indexes: { due: [], open: [] },
+        expires: true,
+      }),
+    };
+    this.secrets = {
+      'master-key': new RoomSecret(this, 'MasterKey', settings, 'Encrypts endpoint secrets'),
+    };
+    const routes = apiFunction(this, 'webhooks/api', settings);
+    api.mount(routes, webhookRoutes);
+
+    const onOutbox = relay(this, settings);
+    this.unrelayed = parkedQueue(this, 'Unrelayed', 'Some events reach their receivers late.');
+    readStream(this, { outbox, onOutbox, unrelayed: this.unrelayed });
+    const onReconcile = reconciler(this, settings);
+    eachMinute(this, 'EachMinute', onReconcile);
+
+    const onDelivery = deliverer(this, settings);
+    const lane = (name: QueueName, impact: string) =>
+      new WorkQueue(this, name, { name, settings, worker: onDelivery, batchSize: 10, impact })
+        .queue;
+    this.queues = {
+      'delivery-fast': lane('delivery-fast', 'Some first attempts wait for the reconciler.'),
+      'delivery-slow': lane('delivery-slow', 'Some retries wait for the sweeper.'),
+    };
+    this.functions = {
+      'webhooks/api': routes,
+      'webhooks/on-outbox': onOutbox,
+      'webhooks/on-reconcile': onReconcile,
+      'webhooks/on-delivery': onDelivery,
+    };
+  }
+}
+
+function relay(scope: Construct, settings: Settings): NodeFunction {
+  return new NodeFunction(scope, 'OnOutbox', {
+    entry: 'webhooks/on-outbox',
+    settings,
+    timeout: Duration.seconds(30),
+    memoryMb: 1_024,
+    impact: 'Events reach their receivers minutes late: the reconciler relays them.',
+  });
+}
+
+function reconciler(scope: Construct, settings: Settings): NodeFunction {
+  return new NodeFunction(scope, 'OnReconcile', {
+    entry: 'webhooks/on-reconcile',
+    settings,
+    timeout: Duration.seconds(55),
+    memoryMb: 512,
+    impact: 'Events whose relay failed wait until this works again.',
+  });
+}
+
+function deliverer(scope: Construct, settings: Settings): NodeFunction {
+  return new NodeFunction(scope, 'OnDelivery', {
+    entry: 'webhooks/on-delivery',
+    settings,
+    timeout: Duration.seconds(30),
+    memoryMb: 1_024,
+    impact: 'Webhooks are late, or come twice under the same id.',
+  });
+}
+
+interface StreamParts {
+  readonly outbox: Table;
+  readonly onOutbox: NodeFunction;
+  readonly unrelayed: Queue;
+}
+
+function readStream(scope: Construct, { outbox, onOutbox, unrelayed }: StreamParts): void {
+  if (!outbox.tableStreamArn) throw new Error('the outbox has no stream');
+  new EventSourceMapping(scope, 'Stream', {
+    target: onOutbox,
+    eventSourceArn: outbox.tableStreamArn,
+    startingPosition: StartingPosition.TRIM_HORIZON,
+    batchSize: 100,
+    maxBatchingWindow: Duration.seconds(0),
+    parallelizationFactor: 2,
+    bisectBatchOnError: true,
+    retryAttempts: 20,
+    maxRecordAge: Duration.hours(6),
+    reportBatchItemFailures: true,
+    // Events only: the sort key of an Idempotency-Key's item is not that of a tenant's event.
+    filters: [
+      FilterCriteria.filter({
+        eventName: FilterRule.isEqual('INSERT'),
+        dynamodb: { Keys: { sk: { S: FilterRule.beginsWith('ten_') } } },
+      }),
+    ],
+    onFailure: { bind: () => ({ destination: unrelayed.queueArn }) },
+  });
+}
