@@ -1,0 +1,126 @@
+import { KIB } from '../shared/units.ts';
+import type { CsvRecord } from './csv-record.ts';
+
+const QUOTE = 0x22;
+/** No byte of a JSON string takes more: `\u001f`. */
+const ESCAPED_BYTES_MAX = 6;
+const ROOM_FIRST = 64 * KIB;
+
+const encoder = new TextEncoder();
+
+/** How each byte below 0x80 that cannot stand for itself in a JSON string is written. */
+const ESCAPES: readonly (Uint8Array | undefined)[] = Array.from({ length: 256 }, (_, byte) => {
+  const text = JSON.stringify(String.fromCharCode(byte)).slice(1, -1);
+  return byte < 0x80 && text.length > 1 ? encoder.encode(text) : undefined;
+});
+const PLAIN = Uint8Array.from(ESCAPES, (it) => (it ? 0 : 1));
+
+/** What all alerts of a file have in common. */
+export interface AlertShape {
+  readonly fileId: string;
+  readonly fileName: string;
+  readonly message?: string | undefined;
+  /** The key of each column, in the order of the file. */
+  readonly columns: readonly string[];
+  /** The place of the user id's column, from 0. It is not repeated among the columns. */
+  readonly idColumn: number;
+}
+
+/**
+ * Writes one line for each user: the `data` of the alert as it goes out, so that the first
+ * attempt, a retry and a resend after a crash all send these very bytes.
+ */
+export class AlertLines {
+  /** Bytes written since the last `take`. */
+  length = 0;
+  #bytes = new Uint8Array(ROOM_FIRST);
+  readonly #idColumn: number;
+  readonly #openers: readonly Uint8Array[];
+  readonly #open = encoder.encode('{"userId":"');
+  readonly #beforeRow: Uint8Array;
+  readonly #afterRow: Uint8Array;
+  readonly #close = encoder.encode('}}\n');
+  readonly #roomForFrame: number;
+
+  constructor({ fileId, fileName, message, columns, idColumn }: AlertShape) {
+    const text = message === undefined ? '' : `"message":${JSON.stringify(message)},`;
+    const file = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
+    this.#idColumn = idColumn;
+    this.#beforeRow = encoder.encode(`",${text}"row":`);
+    this.#afterRow = encoder.encode(`,${file},"columns":{`);
+    const first = idColumn === 0 ? 1 : 0;
+    this.#openers = columns.map((key, i) =>
+      encoder.encode(`${i === first ? '' : ','}${JSON.stringify(key)}:"`),
+    );
+    const frame = [this.#open, this.#beforeRow, this.#afterRow, this.#close, ...this.#openers];
+    // One closing quote for each column, and the digits of the row.
+    this.#roomForFrame = frame.reduce((sum, it) => sum + it.length + 1, 16);
+  }
+
+  /** Appends the line of one row. */
+  add(record: CsvRecord, row: number): void {
+    const bytesOfRow = record.textEnd - record.start;
+    this.#makeRoom(this.#roomForFrame + ESCAPED_BYTES_MAX * bytesOfRow);
+    this.#put(this.#open);
+    this.#putField(record, this.#idColumn);
+    this.#put(this.#beforeRow);
+    this.#putNumber(row);
+    this.#put(this.#afterRow);
+    for (let i = 0; i < this.#openers.length; i += 1) {
+      const opener = this.#openers[i];
+      if (i === this.#idColumn || !opener) continue;
+      this.#put(opener);
+      this.#putField(record, i);
+      this.#bytes[this.length++] = QUOTE;
+    }
+    this.#put(this.#close);
+  }
+
+  /** What was written, and an empty beginning. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.length);
+    this.#bytes = new Uint8Array(this.#bytes.length);
+    this.length = 0;
+    return taken;
+  }
+
+  #makeRoom(room: number): void {
+    if (this.length + room <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.length + room, 2 * this.#bytes.length));
+    larger.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = larger;
+  }
+
+  #put(text: Uint8Array): void {
+    const bytes = this.#bytes;
+    let to = this.length;
+    for (let i = 0; i < text.length; i += 1) bytes[to++] = text[i] ?? 0;
+    this.length = to;
+  }
+
+  #putField(record: CsvRecord, field: number): void {
+    const from = record.bytes;
+    const end = record.ends[field] ?? 0;
+    const doubled = record.doubled[field] === 1;
+    const bytes = this.#bytes;
+    let to = this.length;
+    for (let at = record.starts[field] ?? end; at < end; at += 1) {
+      const byte = from[at] ?? 0;
+      if (PLAIN[byte] === 1) {
+        bytes[to++] = byte;
+        continue;
+      }
+      const escaped = ESCAPES[byte] ?? [];
+      for (let i = 0; i < escaped.length; i += 1) bytes[to++] = escaped[i] ?? 0;
+      if (doubled && byte === QUOTE) at += 1;
+    }
+    this.length = to;
+  }
+
+  #putNumber(value: number): void {
+    const digits = String(value);
+    for (let i = 0; i < digits.length; i += 1) {
+      this.#bytes[this.length++] = digits.charCodeAt(i);
+    }
+  }
+}

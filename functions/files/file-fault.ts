@@ -1,0 +1,47 @@
+/** Why a file cannot be read at all. Nothing of it is sent. */
+export type FileFaultCode =
+  | 'no_id_column'
+  | 'id_column_twice'
+  | 'unclosed_quote'
+  | 'row_too_long'
+  | 'file_too_large'
+  | 'not_text'
+  | 'size_mismatch'
+  | 'endpoint_not_found'
+  | 'not_found';
+
+/** Why one row gets no alert, while the rest of its file does. */
+export type RowFaultCode =
+  | 'id_empty'
+  | 'id_too_long'
+  | 'not_utf8'
+  | 'column_count'
+  | 'text_after_quote'
+  | 'row_too_long';
+
+/** What is wrong with a file. `row` 0 is the header line; `byte` is the first byte of that row. */
+export interface FileError {
+  readonly code: FileFaultCode;
+  readonly row?: number;
+  readonly byte?: number;
+  /** A sentence for a person. */
+  readonly detail: string;
+}
+
+/** Thrown while a file is read, to end the reading: the file becomes `failed`. */
+export class FileFault extends Error {
+  override readonly name = 'FileFault';
+  readonly facts: FileError;
+
+  constructor(facts: FileError) {
+    super(facts.detail);
+    this.facts = facts;
+  }
+}
+
+/** One line of the list of rows that got no alert. */
+export interface RowFault {
+  readonly row: number;
+  readonly byte: number;
+  readonly code: RowFaultCode;
+}
