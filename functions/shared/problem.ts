@@ -53,6 +53,8 @@ export interface ProblemFacts {
   readonly errors?: readonly ProblemError[];
   /** When it is worth trying again. */
   readonly retryAfterSeconds?: number;
+  /** The refusal was decided by an earlier request with the same Idempotency-Key. */
+  readonly replayed?: boolean;
   /** The methods of a 405. */
   readonly allow?: readonly string[];
 }

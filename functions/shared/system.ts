@@ -1,3 +1,5 @@
+import * as z from 'zod';
+import { readConfig } from './config.ts';
 import { openIds } from './ids/ulid.ts';
 import type { Clock, Ids, Log, LogFields, Metrics } from './world.ts';
 
@@ -17,7 +19,13 @@ export const jsonLog: Log = {
   error: (event, fields) => print('error', event, fields),
 };
 
-function print(level: string, event: string, fields: LogFields = {}): void {
+const LEVELS = ['info', 'warn', 'error'] as const;
+type Level = (typeof LEVELS)[number];
+
+const { LOG_LEVEL } = readConfig({ LOG_LEVEL: z.enum(LEVELS).default('info') });
+
+function print(level: Level, event: string, fields: LogFields = {}): void {
+  if (LEVELS.indexOf(level) < LEVELS.indexOf(LOG_LEVEL)) return;
   const at = new Date(systemClock.nowMs()).toISOString();
   process.stdout.write(`${JSON.stringify({ at, level, event, ...fields }, plainError)}\n`);
 }

@@ -103,9 +103,12 @@ export interface Reason {
   readonly item?: Item;
 }
 
-/** `reasons` has one entry per write, in the order of the commit. */
+/**
+ * `item` is the item as it is now, after a commit of just one update. `reasons` has one entry per
+ * write, in the order of the commit.
+ */
 export type Commit =
-  | { readonly ok: true }
+  | { readonly ok: true; readonly item?: Item }
   | { readonly ok: false; readonly reasons: readonly Reason[] };
 
 export interface Query {
@@ -129,7 +132,7 @@ export interface Page {
 /** Reads by key are strongly consistent. Every method throws `Problem('unavailable')` on an outage. */
 export interface Db {
   get(table: TableName, key: Key): Promise<Item | undefined>;
-  /** Up to 100 keys; the answers stand in the order of the keys. */
+  /** Any number of keys; the answers stand in their order. */
   getAll(keys: readonly (Key & { table: TableName })[]): Promise<(Item | undefined)[]>;
   query(query: Query): Promise<Page>;
   /** All of the writes or none: one plain write, or one transaction of up to 100. */

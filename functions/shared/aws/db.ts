@@ -31,6 +31,8 @@ export interface Connection {
   spent(operation: string, consumed: readonly (ConsumedCapacity | undefined)[]): void;
 }
 
+/** Quota of BatchGetItem. */
+const KEYS_MAX = 100;
 const UNPROCESSED_ROUNDS = 5;
 
 /** The World's database on DynamoDB. A table that is not in the settings is a bug of the caller. */
@@ -103,6 +105,17 @@ async function getItems(
   keys: readonly (Key & { table: TableName })[],
 ): Promise<(Item | undefined)[]> {
   const found = new Map<string, Item>();
+  for (let start = 0; start < keys.length; start += KEYS_MAX) {
+    await getBatch(at, keys.slice(start, start + KEYS_MAX), found);
+  }
+  return keys.map((key) => found.get(`${at.tableName(key.table)} ${key.pk} ${key.sk}`));
+}
+
+async function getBatch(
+  at: Connection,
+  keys: readonly (Key & { table: TableName })[],
+  found: Map<string, Item>,
+): Promise<void> {
   let wanted = new Map<string, readonly Key[]>(Map.groupBy(keys, (key) => at.tableName(key.table)));
   for (let round = 0; wanted.size > 0; round += 1) {
     if (round === UNPROCESSED_ROUNDS) {
@@ -110,7 +123,6 @@ async function getItems(
     }
     wanted = await getRound(at, wanted, found);
   }
-  return keys.map((key) => found.get(`${at.tableName(key.table)} ${key.pk} ${key.sk}`));
 }
 
 /** One BatchGetItem. Returns what DynamoDB left unprocessed. */

@@ -30,6 +30,8 @@ export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): D
     body: decoded,
     idempotency,
     memberText: body.memberText,
+    method: event.requestContext.http.method,
+    path: event.rawPath,
     traceparent: traceparentOf(event),
   } as Decoded;
 }

@@ -30,6 +30,7 @@ export function problemAnswer(
 function headersOf(code: Problem['code'], facts: Problem['facts']): Record<string, string> {
   const headers: Record<string, string> = {};
   if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="tallyhook"';
+  if (facts.replayed) headers['idempotent-replayed'] = 'true';
   if (facts.allow) headers.allow = facts.allow.join(', ');
   if (facts.retryAfterSeconds !== undefined) {
     headers['retry-after'] = String(facts.retryAfterSeconds);

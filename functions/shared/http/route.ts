@@ -70,6 +70,9 @@ export interface Call<Row extends Contract> {
   memberText(name: string): string | undefined;
   readonly idempotency: IdempotencyKey | undefined;
   readonly requestId: string;
+  /** Method and path as they were called. */
+  readonly method: string;
+  readonly path: string;
   readonly traceparent: string | undefined;
 }
 

@@ -1,0 +1,17 @@
+import { openDb } from '../shared/aws/db.ts';
+import { openSecrets } from '../shared/aws/secrets.ts';
+import { api } from '../shared/http/api.ts';
+import { secrets, tables } from '../shared/resources.ts';
+import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
+import { authenticator } from '../tenants/authenticate.ts';
+import { createEvent } from './create-event.ts';
+
+const world = {
+  clock: systemClock,
+  ids: systemIds,
+  log: jsonLog,
+  db: openDb({ tables: tables('control', 'outbox') }),
+  secrets: openSecrets(secrets('admin-key')),
+};
+
+export const handler = api(world, [createEvent], authenticator());

@@ -1,0 +1,73 @@
+import { insertEvent } from '../events/event.store.ts';
+import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { type AccountWithDetails, findAccount, insertAccount } from './account.store.ts';
+import type { Account, AccountDetails } from './account.ts';
+import { accountCreated, accountView } from './account-view.ts';
+import { createAccountRoute } from './contract.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
+
+/** POST /v1/accounts. Refuses with `conflict` when the external id is taken. */
+export const createAccount = route(createAccountRoute, async (call, world: Needs) => {
+  const created = draftAccount(call, world);
+  const event = accountCreated(created, world.ids.next('evt'), call.traceparent);
+  const { account, details } = created;
+  const commit = await world.db.commit([...insertAccount(account, details), insertEvent(event)]);
+  if (commit.ok) return { body: accountView(created) };
+
+  // The condition on the account itself is the first of the commit.
+  if (commit.reasons[0]?.code === 'condition') return replay(call, account.id, world);
+  if (commit.reasons.some((it) => it.code === 'condition')) throw externalIdTaken(details);
+  throw new Problem('busy', {
+    detail: 'The same account is being created. Retry with the same Idempotency-Key.',
+    retryAfterSeconds: 1,
+  });
+});
+
+function draftAccount(
+  { tenantId, idempotency, body }: Call<typeof createAccountRoute>,
+  { ids, clock }: Needs,
+): AccountWithDetails {
+  const nowMs = clock.nowMs();
+  const account: Account = {
+    id: creationId('acc', { tenantId, scope: 'accounts', idempotency }, ids),
+    tenantId,
+    currency: body.currency,
+    credits: 0n,
+    debits: 0n,
+    held: 0n,
+    minBalance: body.minBalance,
+    seq: 0,
+    lastLegMs: nowMs,
+    hash: '',
+    status: 'active',
+    createdAtMs: nowMs,
+  };
+  const { name, externalId, metadata } = body;
+  return {
+    account,
+    details: { name, externalId, metadata, fingerprint: idempotency?.fingerprint },
+  };
+}
+
+async function replay(
+  { tenantId, idempotency }: Call<typeof createAccountRoute>,
+  accountId: string,
+  { db }: Needs,
+) {
+  const found = await findAccount(db, tenantId, accountId);
+  if (!found) throw new Error(`account ${accountId} was taken, but is not there`);
+  assertSameRequest(found.details, idempotency);
+  return { body: accountView(found), replayed: true };
+}
+
+function externalIdTaken({ externalId }: AccountDetails): Problem {
+  const detail = `Another account has the externalId ${JSON.stringify(externalId)}.`;
+  return new Problem('conflict', {
+    detail,
+    errors: [{ pointer: '/externalId', code: 'taken', detail }],
+  });
+}

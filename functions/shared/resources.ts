@@ -1,0 +1,32 @@
+import * as z from 'zod';
+import { readConfig } from './config.ts';
+import type { QueueName, Secrets, TableName } from './world.ts';
+
+type SecretName = Parameters<Secrets['read']>[0];
+
+/** The physical names of these tables, as the function was deployed with them. */
+export function tables<Name extends TableName>(...names: readonly Name[]): Record<Name, string> {
+  return variables('TABLE', names);
+}
+
+/** The URLs of these queues. */
+export function queues<Name extends QueueName>(...names: readonly Name[]): Record<Name, string> {
+  return variables('QUEUE', names);
+}
+
+/** The ids of these secrets, not their values. */
+export function secrets<Name extends SecretName>(...names: readonly Name[]): Record<Name, string> {
+  return variables('SECRET', names);
+}
+
+/** `delivery-fast` of the queues is the variable QUEUE_DELIVERY_FAST. */
+function variables<Name extends string>(
+  kind: string,
+  names: readonly Name[],
+): Record<Name, string> {
+  const variableOf = (name: string) => `${kind}_${name.toUpperCase().replaceAll('-', '_')}`;
+  const shape = Object.fromEntries(names.map((name) => [variableOf(name), z.string().min(1)]));
+  const config = readConfig(shape);
+  const entries = names.map((name) => [name, config[variableOf(name)]]);
+  return Object.fromEntries(entries) as Record<Name, string>;
+}
