@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import type { TestProject } from 'vitest/node';
+import { readOptions } from '../../functions/shared/config.ts';
+import { TallyhookStack } from '../../lib/tallyhook-stack.ts';
+import { type TableSpec, tableSpecsOf } from './tables.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    engineUrl: string;
+    tableSpecs: readonly TableSpec[];
+  }
+}
+
+/** One engine in memory for the whole run; each test file makes tables of its own in it. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  const port = await freePort();
+  const engine = spawn(engineFile(), ['serve', '--port', String(port)], { stdio: 'ignore' });
+  const engineUrl = `http://127.0.0.1:${port}`;
+  await answering(engineUrl, engine);
+  project.provide('engineUrl', engineUrl);
+  project.provide('tableSpecs', tableSpecsOf(synthesise()));
+  return () => {
+    engine.kill();
+  };
+}
+
+/** The tables are those of the stack, so that tests and deployment cannot drift apart. */
+function synthesise(): Template {
+  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+  return Template.fromStack(new TallyhookStack(app, 'Tallyhook', { options: readOptions({}) }));
+}
+
+function engineFile(): string {
+  const platform = `@dynoxide/${process.platform}-${process.arch}`;
+  const manifest = createRequire(import.meta.url).resolve(`${platform}/package.json`);
+  return join(dirname(manifest), process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function answering(url: string, engine: ChildProcess): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (engine.exitCode === null && Date.now() < deadline) {
+    const answer = await fetch(url).catch(() => undefined);
+    if (answer) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('the local DynamoDB engine did not start');
+}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { inject } from 'vitest';
+import { openDb, type Units } from '../../functions/shared/aws/db.ts';
+import { openIds } from '../../functions/shared/ids/ulid.ts';
+import type {
+  Bucket,
+  Clock,
+  Ids,
+  LogFields,
+  Message,
+  QueueName,
+  TableName,
+  World,
+} from '../../functions/shared/world.ts';
+import { createTables } from './tables.ts';
+
+/** A Saturday, and not near a minute's end. */
+export const NOON_MS = Date.UTC(2026, 10, 21, 12, 0, 10);
+
+export interface TestClock extends Clock {
+  set(ms: number): void;
+  advance(ms: number): void;
+}
+
+export interface SentMessage extends Message {
+  readonly queue: QueueName;
+}
+
+export interface LogLine extends LogFields {
+  readonly event: string;
+}
+
+/** The doors of a test: the real engine behind `db`, and a clock that the test turns. */
+export interface TestWorld extends Omit<World, 'http' | 'bucket'> {
+  readonly clock: TestClock;
+  readonly ids: Ids;
+  readonly tables: Readonly<Record<TableName, string>>;
+  readonly client: DynamoDBClient;
+  /** What was sent to queues and not yet taken. */
+  readonly sent: SentMessage[];
+  readonly lines: LogLine[];
+  /** Cost of each call, as the engine reports it. */
+  readonly units: Units[];
+  readonly objects: Map<string, Uint8Array>;
+  readonly bucket: Bucket;
+  /** Sum of the write units since the last call. */
+  takeUnits(): number;
+}
+
+/** A fresh set of tables on the run's engine. One per test file is enough: tenants are fresh. */
+export async function testWorld(): Promise<TestWorld> {
+  const client = new DynamoDBClient({
+    endpoint: inject('engineUrl'),
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const prefix = `t${randomBytes(6).toString('hex')}`;
+  const tables = await createTables(client, inject('tableSpecs'), prefix);
+  const units: Units[] = [];
+  const sent: SentMessage[] = [];
+  const lines: LogLine[] = [];
+  const objects = new Map<string, Uint8Array>();
+  const clock = testClock();
+  const log = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
+  return {
+    clock,
+    ids: openIds(() => clock.nowMs()),
+    log: { info: log, warn: log, error: log },
+    metrics: { count: () => undefined },
+    db: openDb({ client, tables, onUnits: (it) => units.push(it) }),
+    queues: {
+      async send(queue, messages) {
+        sent.push(...messages.map((it) => ({ ...it, queue })));
+        return [];
+      },
+    },
+    bucket: memoryBucket(objects),
+    secrets: { read: async (name) => `${name}-of-the-tests-0123456789abcdef` },
+    tables,
+    client,
+    sent,
+    lines,
+    units,
+    objects,
+    takeUnits: () =>
+      units
+        .splice(0)
+        .flatMap((it) => it.consumed)
+        .reduce((sum, it) => sum + (it.CapacityUnits ?? 0), 0),
+  };
+}
+
+/** Starts at noon; sleeping is instant and moves it. */
+export function testClock(startMs = NOON_MS): TestClock {
+  let nowMs = startMs;
+  return {
+    nowMs: () => nowMs,
+    sleep: async (ms) => {
+      nowMs += ms;
+    },
+    set: (ms) => {
+      nowMs = ms;
+    },
+    advance: (ms) => {
+      nowMs += ms;
+    },
+  };
+}
+
+function memoryBucket(objects: Map<string, Uint8Array>): Bucket {
+  return {
+    name: 'tests',
+    async put(key, body) {
+      objects.set(key, body);
+    },
+    async read(key, { start = 0, end } = {}) {
+      const body = objects.get(key);
+      return (
+        body &&
+        (async function* chunks() {
+          yield body.subarray(start, end);
+        })()
+      );
+    },
+    async stat(key) {
+      const body = objects.get(key);
+      return body && { bytes: body.length };
+    },
+    async presignPost({ key }) {
+      return { method: 'POST', url: 'http://127.0.0.1/tests', fields: { key } };
+    },
+  };
+}
+
+/** A new tenant's id, so that tests of one file do not see each other. */
+export function newTenant({ ids }: Pick<World, 'ids'>): `ten_${string}` {
+  return ids.next('ten');
+}
