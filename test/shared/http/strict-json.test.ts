@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { parseJson } from '../../../functions/shared/http/strict-json.ts';
+
+const parse = (text: string) => parseJson(Buffer.from(text));
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+
+describe('parseJson', () => {
+  it.each([
+    ['{"a":1}', { a: 1 }],
+    [' {"a":[1,{"b":"}"}]} ', { a: [1, { b: '}' }] }],
+    ['{"a":"\\"{[","b":"\\\\"}', { a: '"{[', b: '\\' }],
+    ['{"a":{"x":1},"b":{"x":2}}', { a: { x: 1 }, b: { x: 2 } }],
+    ['["a","a"]', ['a', 'a']],
+    ['"a,b"', 'a,b'],
+    [nested(32), JSON.parse(nested(32))],
+  ])('reads %s', (text, value) => {
+    expect(parse(text).value).toEqual(value);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a comma too many', '{"a":1,}'],
+    ['bytes after the value', '{"a":1}{"b":2}'],
+    ['a name twice', '{"a":1,"b":2,"a":3}'],
+    ['a name twice, once escaped', '{"a":1,"\\u0061":3}'],
+    ['a name twice in an inner object', '{"x":[{"a":1,"a":2}]}'],
+    ['33 levels', nested(33)],
+    ['100,000 levels', nested(100_000)],
+    ['an open string', '{"a":"b'],
+    ['single quotes', "{'a':1}"],
+  ])('refuses %s', (_what, text) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'malformed_json' }));
+  });
+
+  it.each([
+    ['a BOM', [0xef, 0xbb, 0xbf, 0x7b, 0x7d]],
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
+    ['bytes that are not UTF-8', [0x22, 0xc3, 0x28, 0x22]],
+  ])('refuses %s', (_what, bytes) => {
+    expect(() => parseJson(Uint8Array.from(bytes))).toThrow(
+      expect.objectContaining({ code: 'malformed_json' }),
+    );
+  });
+
+  it.each([
+    ['12', 12],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+    ['9007199254740993', Number.NaN],
+    ['1.0', Number.NaN],
+    ['1e3', Number.NaN],
+    ['-1', Number.NaN],
+  ])('reads the amount %s as %s: only a plain exact integer is money', (text, value) => {
+    expect(parse(`{"amount":${text}}`).value).toEqual({ amount: value });
+  });
+
+  it('keeps the exact text of each member', () => {
+    const body = parse('{ "data" : {"n": 12345678901234567890.10 , "a":[1, 2]} , "b":"x,}" }');
+
+    expect(body.memberText('data')).toBe('{"n": 12345678901234567890.10 , "a":[1, 2]}');
+    expect(body.memberText('b')).toBe('"x,}"');
+    expect(body.memberText('n')).toBeUndefined();
+  });
+});

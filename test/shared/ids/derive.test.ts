@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { deriveId, idPart, shardOf } from '../../../functions/shared/ids/derive.ts';
+import { openIds, timeOfId } from '../../../functions/shared/ids/ulid.ts';
+import { id } from '../../../functions/shared/wire.ts';
+
+describe('deriveId', () => {
+  it('gives the same id for the same parts, in the form of an id', () => {
+    const first = deriveId('txn', 'ten_1', 'money', 'key');
+
+    expect(deriveId('txn', 'ten_1', 'money', 'key')).toBe(first);
+    expect(id('txn').safeParse(first).success).toBe(true);
+  });
+
+  it.each([
+    [
+      ['ab', 'c'],
+      ['a', 'bc'],
+    ],
+    [
+      ['a', ''],
+      ['', 'a'],
+    ],
+    [['a'], ['a', '']],
+    [['é'], ['e\u0301']],
+  ])('tells %j from %j', (left, right) => {
+    expect(deriveId('txn', ...left)).not.toBe(deriveId('txn', ...right));
+  });
+
+  it('spreads ids over all shards', () => {
+    const ids = Array.from({ length: 1_000 }, (_, n) => deriveId('evt', String(n)));
+    const counts = Map.groupBy(ids, (it) => shardOf(it, 16));
+
+    expect(counts.size).toBe(16);
+    for (const members of counts.values()) expect(members.length).toBeGreaterThan(30);
+  });
+});
+
+describe('openIds', () => {
+  it('makes ids in time order that tell their time, within one millisecond too', () => {
+    const ids = openIds(() => 1_700_000_000_000);
+    const made = Array.from({ length: 50 }, () => ids.next('evt'));
+
+    expect([...made].sort()).toEqual(made);
+    expect(made.map(timeOfId)).toEqual(made.map(() => 1_700_000_000_000));
+    expect(idPart(made[0] ?? '')).toHaveLength(26);
+  });
+});
