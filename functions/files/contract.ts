@@ -1,0 +1,115 @@
+import * as z from 'zod';
+import { isReservedType } from '../events/event.ts';
+import { defineRoute } from '../shared/http/route.ts';
+import { GIB } from '../shared/units.ts';
+import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+
+/** Quota of one upload by a form. */
+const FILE_BYTES_MAX = 5 * GIB;
+const COLUMNS_MAX = 65_536;
+
+/** The types of Tallyhook itself say what Tallyhook did; an alert may be called `alert`. */
+const AlertType = EventType.refine(
+  (it) => it === 'alert' || !isReservedType(it),
+  'is a type of Tallyhook itself',
+);
+
+const CreateFileBody = z.strictObject({
+  name: text(1, 255).meta({ description: 'Goes out with each alert as `fileName`.' }),
+  size: z.int().min(0).max(FILE_BYTES_MAX).meta({ description: 'Bytes of the upload, exactly.' }),
+  endpointId: id('end').meta({ description: 'Where the alerts go.' }),
+  eventType: AlertType.default('alert'),
+  idColumn: z
+    .union([text(1, 200), z.int().min(1).max(COLUMNS_MAX)])
+    .default('user_id')
+    .meta({ description: 'A name of the header line, or the number of a column from 1.' }),
+  message: text(1, 1_000)
+    .refine((it) => !it.includes('{{'), 'may not hold {{, which is kept for names of columns')
+    .optional()
+    .meta({ description: 'Goes out with each alert.' }),
+  onUnknown: z
+    .enum(['resend', 'stop'])
+    .optional()
+    .meta({ description: 'After an outcome that nobody knows; as the endpoint has it if absent.' }),
+});
+
+const FileFault = z.object({
+  code: z.string(),
+  row: z.int().optional(),
+  byte: z.int().optional(),
+  detail: z.string(),
+});
+
+const File = z
+  .object({
+    id: id('fil'),
+    object: z.literal('file'),
+    status: z.enum(['awaiting_upload', 'parsing', 'delivering', 'completed', 'failed', 'expired']),
+    name: z.string(),
+    bytes: z.int(),
+    endpointId: id('end'),
+    eventType: z.string(),
+    idColumn: z.union([z.string(), z.int()]),
+    message: z.string().optional(),
+    onUnknown: z.enum(['resend', 'stop']),
+    rows: z.int(),
+    alerts: z.int(),
+    duplicates: z.int(),
+    malformed: z.int(),
+    delivered: z.int(),
+    failed: z.int(),
+    uncertain: z.int(),
+    cancelled: z.int(),
+    pending: z.int(),
+    error: FileFault.optional(),
+    createdAt: z.string(),
+    completedAt: z.string().optional(),
+    upload: z
+      .object({
+        method: z.literal('POST'),
+        url: z.string(),
+        fields: z.record(z.string(), z.string()),
+        expiresAt: z.string(),
+      })
+      .optional()
+      .meta({ description: 'The form of the upload, while the file waits for it.' }),
+  })
+  .meta({
+    id: 'File',
+    description:
+      'rows = alerts + duplicates + malformed; ' +
+      'alerts = delivered + failed + uncertain + cancelled + pending.',
+  });
+
+export const createFileRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/files',
+  summary: 'Announce a file of user ids and get the form of its upload',
+  access: 'files:write',
+  idempotencyKey: 'accepted',
+  body: CreateFileBody,
+  reply: { status: 201, schema: File },
+  refusals: ['not_found', 'idempotency_key_reused'],
+});
+
+export const listFilesRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/files',
+  summary: 'Files, newest first, as they were after their last finished block',
+  access: 'files:read',
+  query: z.strictObject(PageQuery),
+  reply: { status: 200, schema: pageOf(File) },
+  refusals: ['invalid_cursor'],
+});
+
+export const getFileRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/files/{id}',
+  summary: 'One file with its counts as of the last batch',
+  access: 'files:read',
+  params: z.object({ id: id('fil') }),
+  reply: { status: 200, schema: File },
+  refusals: ['not_found'],
+});
+
+export const fileRoutes = [createFileRoute, listFilesRoute, getFileRoute];
