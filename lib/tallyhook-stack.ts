@@ -1,10 +1,13 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Options } from '../functions/shared/config.ts';
+import { Events } from './events.ts';
 import { assertEntries, buildId, bundle } from './kit/bundle.ts';
 import { grantAccess, type House } from './kit/grants.ts';
 import { PlatformApi } from './kit/http-api.ts';
+import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
+import { Ledger } from './ledger.ts';
 import { Operations } from './operations.ts';
 import { Tenants } from './tenants.ts';
 
@@ -20,12 +23,22 @@ export class TallyhookStack extends Stack {
     const api = new PlatformApi(this, 'Api', settings);
 
     const tenants = new Tenants(this, 'Tenants', settings, api);
+    const events = new Events(this, 'Events', settings, api);
+    const ledger = new Ledger(this, 'Ledger', settings, api);
     const operations = new Operations(this, 'Operations', settings, api);
 
     // The other rooms join as they are built.
+    new RoomTable(this, 'Endpoints', { settings, indexes: { due: [] } });
+    new RoomTable(this, 'Deliveries', { settings, indexes: { due: [], open: [] }, expires: true });
+    new RoomTable(this, 'Files', { settings, indexes: { listing: [], due: [] } });
     grantAccess({
-      functions: { ...tenants.functions, ...operations.functions },
-      tables: tenants.tables,
+      functions: {
+        ...tenants.functions,
+        ...events.functions,
+        ...ledger.functions,
+        ...operations.functions,
+      },
+      tables: { ...tenants.tables, ...events.tables, ...ledger.tables },
       secrets: tenants.secrets,
       egress: options.egress,
     } as unknown as House);
@@ -33,7 +46,7 @@ export class TallyhookStack extends Stack {
 
   /** Bundles the functions, unless only the template is wanted. */
   #settings(options: Options): Settings {
-    const entries = ['tenants/api', 'operations/api'];
+    const entries = ['tenants/api', 'events/api', 'ledger/api', 'operations/api'];
     const build = buildId();
     if (this.bundlingRequired) return { options, build, bundles: bundle(entries) };
     assertEntries(entries);
