@@ -7,6 +7,7 @@ import {
   type TransactWriteItem,
   TransactWriteItemsCommand,
   UpdateItemCommand,
+  type UpdateItemCommandOutput,
 } from '@aws-sdk/client-dynamodb';
 import type { Commit, Reason, Write } from '../world.ts';
 import type { Connection } from './db.ts';
@@ -26,31 +27,32 @@ export async function commitWrites(at: Connection, writes: readonly Write[]): Pr
 }
 
 async function commitOne(at: Connection, write: Write): Promise<Commit> {
-  const options = { ReturnConsumedCapacity: 'INDEXES' } as const;
   try {
-    const { client } = at;
-    const parts = { ...toParts(at, write), ...options };
-    const reply =
-      write.kind === 'put'
-        ? await client.send(new PutItemCommand({ ...parts, Item: toAttributes(write.item) }))
-        : write.kind === 'update'
-          ? await client.send(
-              new UpdateItemCommand({
-                ...parts,
-                Key: toAttributes({ ...write.key }),
-                UpdateExpression: write.update,
-              }),
-            )
-          : await client.send(
-              new DeleteItemCommand({ ...parts, Key: toAttributes({ ...keyOf(write) }) }),
-            );
-    at.spent(write.kind, [reply.ConsumedCapacity]);
-    return { ok: true };
+    const { ConsumedCapacity, Attributes } = await sendOne(at, write);
+    at.spent(write.kind, [ConsumedCapacity]);
+    return Attributes ? { ok: true, item: toItem(Attributes) } : { ok: true };
   } catch (error) {
     const reason = reasonOfError(error);
     if (!reason) throw error;
     return { ok: false, reasons: [reason] };
   }
+}
+
+/** The new item comes back from an update only, where it costs nothing. */
+async function sendOne(
+  at: Connection,
+  write: Write,
+): Promise<Pick<UpdateItemCommandOutput, 'Attributes' | 'ConsumedCapacity'>> {
+  const parts = { ...toParts(at, write), ReturnConsumedCapacity: 'INDEXES' } as const;
+  if (write.kind === 'put') {
+    return at.client.send(new PutItemCommand({ ...parts, Item: toAttributes(write.item) }));
+  }
+  const Key = toAttributes({ ...write.key });
+  if (write.kind !== 'update') return at.client.send(new DeleteItemCommand({ ...parts, Key }));
+  const UpdateExpression = write.update;
+  return at.client.send(
+    new UpdateItemCommand({ ...parts, Key, UpdateExpression, ReturnValues: 'ALL_NEW' }),
+  );
 }
 
 function reasonOfError(error: unknown): Reason | undefined {
@@ -121,8 +123,4 @@ function toParts(at: Connection, write: Write) {
     ExpressionAttributeValues: write.values && toAttributes(write.values),
     ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
   } as const;
-}
-
-function keyOf(write: Write) {
-  return write.kind === 'put' ? { pk: write.item.pk, sk: write.item.sk } : write.key;
 }
