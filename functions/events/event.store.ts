@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { shardOf } from '../shared/ids/derive.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
+import { minutePartition } from '../shared/sortable.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { OutboxEvent, RelayedEvent } from './event.ts';
@@ -26,17 +27,11 @@ const EventItem = z.object({
   sentTo: z.array(z.string()).optional(),
 });
 
-/** The outbox partition of a minute (since 1970) and shard. */
-export function outboxPartition(minute: number, shard: number): string {
-  const at = new Date(minute * MINUTE_MS).toISOString();
-  return `${at.slice(0, 16).replaceAll(/[-T:]/g, '')}#${shard}`;
-}
-
 /** Where an event lies follows from its id: the minute of its ULID, and a shard. */
 export function eventKey(tenantId: string, eventId: string): Key {
   const minute = Math.floor(timeOfId(eventId) / MINUTE_MS);
   return {
-    pk: outboxPartition(minute, shardOf(eventId, OUTBOX_SHARDS)),
+    pk: minutePartition(minute, shardOf(eventId, OUTBOX_SHARDS)),
     sk: `${tenantId}#${eventId}`,
   };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type Account, type AccountDetails, availableOf, type Leg } from './account.ts';
 
@@ -83,7 +84,7 @@ function toAccountItem(account: Account): Item {
     status: account.status,
     createdAt: account.createdAtMs,
     listingPk: `${account.tenantId}#A`,
-    listingSk: `${String(account.createdAtMs).padStart(13, '0')}#${account.id}`,
+    listingSk: `${sortableMs(account.createdAtMs)}#${account.id}`,
   };
 }
 

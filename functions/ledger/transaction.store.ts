@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { idPart, shardOf } from '../shared/ids/derive.ts';
+import { sortableMs } from '../shared/sortable.ts';
 import type { Item, Key, Write } from '../shared/world.ts';
 import { StoredMinor } from './account.store.ts';
 import type { Leg } from './account.ts';
@@ -43,7 +44,7 @@ export function journalKey(tenantId: string, id: string): Key {
 /** Refused when the id is taken: another request with the same Idempotency-Key was first. */
 export function insertTransaction(transaction: Transaction): Write {
   const { id, tenantId } = transaction;
-  const time = String(transaction.createdAtMs).padStart(13, '0');
+  const time = sortableMs(transaction.createdAtMs);
   const reference = transaction.reference && {
     referencePk: `${tenantId}#${transaction.reference}`,
     referenceSk: `${time}#${id}`,

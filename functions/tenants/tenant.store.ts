@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Write } from '../shared/world.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -26,7 +27,7 @@ export function insertTenant(tenant: Tenant): Write {
       createdAt: tenant.createdAtMs,
       fp: tenant.fingerprint,
       listingPk: 'T',
-      listingSk: `${String(tenant.createdAtMs).padStart(13, '0')}#${tenant.id}`,
+      listingSk: `${sortableMs(tenant.createdAtMs)}#${tenant.id}`,
     },
   };
 }
