@@ -1,0 +1,36 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import type { TableName } from '../../functions/shared/world.ts';
+import { startLocalCloud } from '../../local/local-cloud.ts';
+
+/** The local cloud that the journeys share; each brings its own tenants. */
+export interface SharedCloud {
+  readonly apiUrl: string;
+  readonly adminKey: string;
+  readonly dynamodbUrl: string;
+  readonly tables: Readonly<Record<TableName, string>>;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    cloud: SharedCloud;
+  }
+}
+
+/** Starts it with a state of its own, and leaves nothing behind. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'tallyhook-journeys-'));
+  const cloud = await startLocalCloud({ port: 0, stateDir, quiet: true });
+  project.provide('cloud', {
+    apiUrl: cloud.apiUrl,
+    adminKey: cloud.adminKey,
+    dynamodbUrl: cloud.endpoints.dynamodb,
+    tables: cloud.tables as SharedCloud['tables'],
+  });
+  return async () => {
+    await cloud.stop();
+    await rm(stateDir, { recursive: true, force: true });
+  };
+}
