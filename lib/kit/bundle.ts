@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, '.cache/bundles');
 
 /** What decides the content of the bundles: the code, the dependencies, and this file. */
-const INPUTS = ['functions/**/*.ts', 'lib/kit/{bundle,environment-credentials}.ts'];
+const INPUTS = ['functions/**/*.ts', 'lib/kit/{bundle,environment-credentials,unreached}.ts'];
 
 const SETTINGS = {
   absWorkingDir: ROOT,
@@ -22,6 +22,8 @@ const SETTINGS = {
   legalComments: 'none',
   alias: {
     '@aws-sdk/credential-provider-node': join(import.meta.dirname, 'environment-credentials.ts'),
+    '@aws-sdk/endpoint-cache': join(import.meta.dirname, 'unreached.ts'),
+    '@smithy/core/event-streams': join(import.meta.dirname, 'unreached.ts'),
   },
   // CommonJS dependencies ask for Node's own modules by `require`, which ESM does not have.
   banner: {

@@ -1,6 +1,7 @@
+import { Stack, Validations } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import {
@@ -77,8 +78,19 @@ function grantBucket(handler: NodeFunction, { bucket }: Access, house: House): v
     const { bucketArn } = house.bucket;
     const resource = prefix === '' ? bucketArn : `${bucketArn}/${prefix}*`;
     allow(handler, { service: 's3', actions, resource });
+    acknowledgePrefix(handler, house.bucket, prefix);
   }
   handler.addEnvironment('BUCKET_FILES', house.bucket.bucketName);
+}
+
+/** Objects are made at run time, so a right to them can name no more than their prefix. */
+function acknowledgePrefix({ role }: NodeFunction, bucket: Bucket, prefix: string): void {
+  if (!role || prefix === '') return;
+  const logicalId = Stack.of(bucket).getLogicalId(bucket.node.defaultChild as CfnBucket);
+  Validations.of(role).acknowledge({
+    id: `AwsSolutions-IAM5[Resource::<${logicalId}.Arn>/${prefix}*]`,
+    reason: `The objects under ${prefix} are made at run time.`,
+  });
 }
 
 function grantSecrets(handler: NodeFunction, { secrets = [] }: Access, house: House): void {
