@@ -32,13 +32,17 @@ const AMOUNT = /^[1-9]\d{0,18}$/;
 /** 10^18 minor units: far above any balance, far below what a DynamoDB number can hold. */
 export const AMOUNT_MAX = 10n ** 18n;
 
+/** The message of every wrong amount; by it a refusal becomes `invalid_amount`. */
+export const AMOUNT_FAULT =
+  'must be minor units from 1 to 10^18: a string of digits or an exact integer';
+
 /**
  * Minor units: a string of digits, or a JSON integer that is exact. Decoded to a bigint. A wrong
  * value is refused with `invalid_amount`, a missing one with `validation_failed`.
  */
 export const Amount = z
-  .union([z.string(), z.number()])
-  .refine((it) => isAmount(it), { params: { code: 'invalid_amount' } })
+  .union([z.string(), z.number()], AMOUNT_FAULT)
+  .refine((it) => isAmount(it), AMOUNT_FAULT)
   .transform((it) => BigInt(it))
   .meta({ description: 'Integer minor units, 1 to 10^18, as a string.' });
 

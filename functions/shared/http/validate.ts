@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { Problem, type ProblemError } from '../problem.ts';
+import { AMOUNT_FAULT } from '../wire.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -27,13 +28,9 @@ function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
   if (valueAt(value, issue.path) === undefined) {
     return [{ pointer, code: 'required', detail: 'is required' }];
   }
-  if (issue.code === 'custom' && issue.params?.code === 'invalid_amount') {
-    return [{ pointer, code: 'invalid_amount', detail: AMOUNT_DETAIL }];
-  }
-  return [{ pointer, code: 'invalid', detail: issue.message }];
+  const code = issue.message === AMOUNT_FAULT ? 'invalid_amount' : 'invalid';
+  return [{ pointer, code, detail: issue.message }];
 }
-
-const AMOUNT_DETAIL = 'must be minor units from 1 to 10^18: a string of digits or an exact integer';
 
 /** RFC 6901: `~` and `/` are escaped. */
 function toPointerStep(step: PropertyKey): string {
