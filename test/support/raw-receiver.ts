@@ -9,6 +9,8 @@ export interface RawReceiver {
   connections(): number;
   /** How many requests have arrived in full, with a body or without. */
   requests(): number;
+  /** Takes no more connections; those that it has stay. */
+  stopListening(): void;
 }
 
 const open: (() => void)[] = [];
@@ -49,7 +51,13 @@ export async function startRawReceiver(
   });
   const { port } = server.address() as net.AddressInfo;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/hook`;
-  return { port, url, connections: () => connections, requests: () => requests };
+  return {
+    port,
+    url,
+    connections: () => connections,
+    requests: () => requests,
+    stopListening: () => server.close(),
+  };
 }
 
 /** The bytes of the first request, as soon as its head is there. */

@@ -1,0 +1,64 @@
+import http from 'node:http';
+import https from 'node:https';
+import { SECOND_MS } from '../units.ts';
+import type { AllowedUrl } from './allowed-url.ts';
+
+/** Keep-alive connections by origin. Whoever asks gets an agent whose sockets are young enough. */
+export interface ConnectionPool {
+  agentFor(url: AllowedUrl): http.Agent;
+}
+
+interface Entry {
+  readonly agent: http.Agent;
+  readonly bornMs: number;
+}
+
+const SOCKET_AGE_MS_MAX = 60 * SECOND_MS;
+/** Below the 1,024 files that a Lambda may open, at the ten requests that one batch sends. */
+const ORIGINS_MAX = 64;
+
+/**
+ * Agents are replaced as a whole when they are a minute old, instead of timing every socket: a
+ * Lambda that was frozen in between finds out by the clock, before it uses anything.
+ */
+export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPool {
+  const entries = new Map<string, Entry>();
+
+  function retire(origin: string, { agent }: Entry): void {
+    entries.delete(origin);
+    agent.maxFreeSockets = 0;
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+  }
+
+  function makeRoom(): void {
+    for (const [origin, entry] of entries) {
+      if (entries.size < ORIGINS_MAX && isYoung(entry, nowMs())) return;
+      retire(origin, entry);
+    }
+  }
+
+  return {
+    agentFor(url) {
+      const entry = entries.get(url.origin);
+      if (entry && isYoung(entry, nowMs())) return entry.agent;
+
+      if (entry) retire(url.origin, entry);
+      makeRoom();
+      const agent = openAgent(url, true);
+      entries.set(url.origin, { agent, bornMs: nowMs() });
+      return agent;
+    },
+  };
+}
+
+/** TLS is verified whatever the environment says, and a proxy in the environment is not used. */
+export function openAgent(url: AllowedUrl, keepAlive: boolean): http.Agent {
+  if (url.protocol === 'http:') return new http.Agent({ keepAlive });
+  return new https.Agent({ keepAlive, rejectUnauthorized: true, minVersion: 'TLSv1.2' });
+}
+
+/** A clock that went backward makes everything old: better one handshake too many. */
+function isYoung({ bornMs }: Entry, nowMs: number): boolean {
+  const ageMs = nowMs - bornMs;
+  return ageMs >= 0 && ageMs < SOCKET_AGE_MS_MAX;
+}

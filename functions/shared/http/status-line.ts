@@ -1,0 +1,18 @@
+import { Buffer } from 'node:buffer';
+
+/** Any number of interim answers (1xx with their headers), then one final status line. */
+const FINAL_STATUS =
+  /^(?:HTTP\/1\.[01] 1\d\d[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n)*HTTP\/1\.[01] ([2-9]\d\d)(?: [^\n]*)?\r?\n/;
+
+/** A status line is far shorter, and interim answers do not fill more than this. */
+const HEAD_BYTES_MAX = 16_384;
+
+/**
+ * The final status in the first bytes of an HTTP/1.1 answer whose headers never ended, so that
+ * Node did not report it. Undefined until the whole line, with its line end, is there.
+ */
+export function findStatusLine(received: readonly Buffer[]): number | undefined {
+  const head = Buffer.concat(received).subarray(0, HEAD_BYTES_MAX).toString('latin1');
+  const status = FINAL_STATUS.exec(head)?.[1];
+  return status === undefined ? undefined : Number(status);
+}
