@@ -1,16 +1,15 @@
 import { Construct } from 'constructs';
 import { eventRoutes } from '../functions/events/contract.ts';
-import type { PlatformApi } from './kit/http-api.ts';
+import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
 import { RoomTable } from './kit/room-table.ts';
-import type { Settings } from './kit/settings.ts';
 
 /** The outbox: every event, written with the fact that it tells of, and streamed to the relay. */
 export class Events extends Construct {
   readonly functions;
   readonly tables;
 
-  constructor(scope: Construct, id: string, settings: Settings, api: PlatformApi) {
+  constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
       outbox: new RoomTable(this, 'Outbox', {

@@ -4,12 +4,13 @@ import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { fileRoutes } from '../functions/files/contract.ts';
-import type { PlatformApi } from './kit/http-api.ts';
+import type { QueueName } from './access.ts';
+import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomBucket } from './kit/room-bucket.ts';
 import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
-import { WorkQueue } from './kit/work-queue.ts';
+import { WorkQueue, type WorkQueueProps } from './kit/work-queue.ts';
 
 /** Files: the bucket, the parser that an upload starts, and the workers that deliver its blocks. */
 export class Files extends Construct {
@@ -18,7 +19,7 @@ export class Files extends Construct {
   readonly queues;
   readonly bucket: Bucket;
 
-  constructor(scope: Construct, id: string, settings: Settings, api: PlatformApi) {
+  constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
       files: new RoomTable(this, 'Files', { settings, indexes: { listing: [], due: [] } }),
@@ -38,40 +39,39 @@ export class Files extends Construct {
       'files/on-care': onCare,
     };
 
-    const events = new WorkQueue(this, 'file-events', {
-      name: 'file-events',
-      settings,
-      worker: onUpload,
-      batchSize: 1,
-      // A parser holds a lease, so that a second one would step back: a minute more is enough.
-      visibility: Duration.minutes(16),
-      retention: Duration.days(14),
-      impact: 'Some uploaded files are parsed late.',
-    });
-    const blocks = new WorkQueue(this, 'file-blocks', {
-      name: 'file-blocks',
-      settings,
-      worker: onBlock,
-      batchSize: 1,
-      impact: 'Some users of a file are alerted late.',
-    });
-    const care = new WorkQueue(this, 'file-care', {
-      name: 'file-care',
-      settings,
-      worker: onCare,
-      batchSize: 10,
-      impact: 'Stuck files recover late, and their counters lag.',
-    });
-    this.queues = {
-      'file-events': events.queue,
-      'file-blocks': blocks.queue,
-      'file-care': care.queue,
+    this.queues = this.#queues(settings);
+    this.#tellUploads();
+  }
+
+  #queues(settings: Settings) {
+    const { functions } = this;
+    const queue = (name: QueueName, props: Omit<WorkQueueProps, 'name' | 'settings'>) =>
+      new WorkQueue(this, name, { name, settings, ...props }).queue;
+    return {
+      'file-events': queue('file-events', {
+        worker: functions['files/on-upload'],
+        batchSize: 1,
+        // A parser holds a lease, so that a second one would step back: a minute more is enough.
+        visibility: Duration.minutes(16),
+        retention: Duration.days(14),
+        impact: 'Some uploaded files are parsed late.',
+      }),
+      'file-blocks': queue('file-blocks', {
+        worker: functions['files/on-block'],
+        // A block is a minute of work: the whole timeout is for one.
+        batchSize: 1,
+        impact: 'Some users of a file are alerted late.',
+      }),
+      'file-care': queue('file-care', {
+        worker: functions['files/on-care'],
+        batchSize: 10,
+        impact: 'Stuck files recover late, and their counters lag.',
+      }),
     };
-    this.#tellUploads(events);
   }
 
   /** An object under `incoming/` or `drop/` becomes a message. */
-  #tellUploads({ queue }: WorkQueue): void {
+  #tellUploads(): void {
     new Rule(this, 'Uploaded', {
       eventPattern: {
         source: ['aws.s3'],
@@ -81,7 +81,7 @@ export class Files extends Construct {
           object: { key: [{ prefix: 'incoming/' }, { prefix: 'drop/' }] },
         },
       },
-      targets: [new SqsQueue(queue)],
+      targets: [new SqsQueue(this.queues['file-events'])],
     });
   }
 }

@@ -1,14 +1,13 @@
 import { Construct } from 'constructs';
 import { operationsRoutes } from '../functions/operations/contract.ts';
-import type { PlatformApi } from './kit/http-api.ts';
+import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
-import type { Settings } from './kit/settings.ts';
 
 /** Health, and the answer to every path and method that no other room has. */
 export class Operations extends Construct {
   readonly functions;
 
-  constructor(scope: Construct, id: string, settings: Settings, api: PlatformApi) {
+  constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     const routes = apiFunction(this, 'operations/api', settings);
     api.mount(routes, operationsRoutes);

@@ -20,12 +20,12 @@ export class TallyhookStack extends Stack {
   constructor(scope: Construct, id: string, { options, ...props }: TallyhookProps) {
     super(scope, id, props);
     const settings = this.#settings(options);
-    const api = new PlatformApi(this, 'Api', settings);
+    const room = { settings, api: new PlatformApi(this, 'Api', settings) };
 
-    const tenants = new Tenants(this, 'Tenants', settings, api);
-    const events = new Events(this, 'Events', settings, api);
-    const ledger = new Ledger(this, 'Ledger', settings, api);
-    const operations = new Operations(this, 'Operations', settings, api);
+    const tenants = new Tenants(this, 'Tenants', room);
+    const events = new Events(this, 'Events', room);
+    const ledger = new Ledger(this, 'Ledger', room);
+    const operations = new Operations(this, 'Operations', room);
 
     // The other rooms join as they are built.
     new RoomTable(this, 'Endpoints', { settings, indexes: { due: [] } });

@@ -1,11 +1,10 @@
 import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { tenantRoutes } from '../functions/tenants/contract.ts';
-import type { PlatformApi } from './kit/http-api.ts';
+import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
 import { RoomTable } from './kit/room-table.ts';
-import type { Settings } from './kit/settings.ts';
 
 /** Tenants, their API keys and rate-limit leases, and the secrets that guard the API. */
 export class Tenants extends Construct {
@@ -13,7 +12,7 @@ export class Tenants extends Construct {
   readonly tables;
   readonly secrets;
 
-  constructor(scope: Construct, id: string, settings: Settings, api: PlatformApi) {
+  constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
       control: new RoomTable(this, 'Control', {
@@ -23,8 +22,14 @@ export class Tenants extends Construct {
       }),
     };
     this.secrets = {
-      'admin-key': new RoomSecret(this, 'AdminKey', settings, 'Opens /v1/tenants and /v1/admin'),
-      'cursor-key': new RoomSecret(this, 'CursorKey', settings, 'Authenticates list cursors'),
+      'admin-key': new RoomSecret(this, 'AdminKey', {
+        settings,
+        description: 'Opens /v1/tenants and /v1/admin',
+      }),
+      'cursor-key': new RoomSecret(this, 'CursorKey', {
+        settings,
+        description: 'Authenticates the cursors of lists',
+      }),
     };
     new CfnOutput(scope, 'AdminKeySecretName', { value: this.secrets['admin-key'].secretArn });
 

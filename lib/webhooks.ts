@@ -11,16 +11,15 @@ import { Construct } from 'constructs';
 import { webhookRoutes } from '../functions/webhooks/contract.ts';
 import type { QueueName } from './access.ts';
 import { eachMinute } from './kit/each-minute.ts';
-import type { PlatformApi } from './kit/http-api.ts';
+import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
 import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { parkedQueue, WorkQueue } from './kit/work-queue.ts';
 
-export interface WebhooksProps {
-  readonly settings: Settings;
-  readonly api: PlatformApi;
+/** The relay reads the stream of the outbox, which belongs to the room above. */
+export interface WebhooksProps extends RoomProps {
   readonly outbox: Table;
 }
 
@@ -43,7 +42,10 @@ export class Webhooks extends Construct {
       }),
     };
     this.secrets = {
-      'master-key': new RoomSecret(this, 'MasterKey', settings, 'Encrypts endpoint secrets'),
+      'master-key': new RoomSecret(this, 'MasterKey', {
+        settings,
+        description: 'Encrypts the secrets of endpoints',
+      }),
     };
     const routes = apiFunction(this, 'webhooks/api', settings);
     api.mount(routes, webhookRoutes);

@@ -14,6 +14,12 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Settings } from './settings.ts';
 
+/** What a room with routes is built with. */
+export interface RoomProps {
+  readonly settings: Settings;
+  readonly api: PlatformApi;
+}
+
 /** What mounting needs to know of a route: its path as API Gateway writes it, `/v1/keys/{id}`. */
 export interface Mountable {
   readonly method: string;
