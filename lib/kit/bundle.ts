@@ -27,7 +27,7 @@ const SETTINGS = {
   },
   // CommonJS dependencies ask for Node's own modules by `require`, which ESM does not have.
   banner: {
-    js: "import{createRequire as $r}from'node:module';const require=$r(import.meta.url);",
+    js: "import{createRequire as createRequire_}from'node:module';const require=createRequire_(import.meta.url);",
   },
   metafile: true,
   write: false,
