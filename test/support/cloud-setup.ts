@@ -19,6 +19,8 @@ declare module 'vitest' {
   }
 }
 
+const TABLES: readonly TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
+
 /** Starts it with a state of its own, and leaves nothing behind. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const stateDir = await mkdtemp(join(tmpdir(), 'tallyhook-journeys-'));
@@ -27,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     apiUrl: cloud.apiUrl,
     adminKey: cloud.adminKey,
     dynamodbUrl: cloud.endpoints.dynamodb,
-    tables: cloud.tables as SharedCloud['tables'],
+    tables: Object.fromEntries(TABLES.map((it) => [it, cloud.table(it)])) as SharedCloud['tables'],
   });
   return async () => {
     await cloud.stop();

@@ -1,0 +1,112 @@
+import { posix } from 'node:path';
+import type { Source } from './source.ts';
+
+/** The rooms from the top down, each with the rooms that it may use beside `shared`. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  shared: [],
+  timers: [],
+  tenants: [],
+  events: [],
+  webhooks: ['events'],
+  ledger: ['events'],
+  files: ['events', 'webhooks'],
+  tasks: ['events', 'ledger'],
+  inbox: ['events'],
+  operations: ['timers', 'tenants', 'events', 'webhooks', 'ledger', 'files', 'tasks', 'inbox'],
+};
+
+/** What every room may use: how `due` is written, and who is calling. */
+const FOR_ALL = ['functions/timers/due.ts', 'functions/tenants/authenticate.ts'];
+
+/** The files of `functions` that the deployment may know. */
+const FOR_LIB = /^functions\/(\w+\/contract|shared\/config)\.ts$/;
+
+/** Which packages the files of a role may use at run time. Node's own are free. */
+const PACKAGES: readonly [RegExp, readonly string[]][] = [
+  [/^functions\/shared\/aws\//, ['@aws-sdk/', '@middy/core', 'zod']],
+  [/^functions\/shared\/http\/api\.ts$/, ['@middy/core', 'zod']],
+  [/^functions\/shared\//, ['zod', 'ulid', 'ipaddr.js']],
+  [/^functions\/\w+\/(contract|[\w-]+\.store)\.ts$/, ['zod']],
+];
+
+/** The first word of a use case's name. Any other file of a room is a noun. */
+const VERBS = new Set(
+  `authenticate block care choose claim commit create defer deliver disable find finish fire get
+  list mark park parse pause post probe publish read receive reconcile recover refuse release relay
+  remember renew rotate save scan send settle split store sweep take tell update watch`.split(
+    /\s+/,
+  ),
+);
+
+/** What may be in a file of a room. */
+export type Role = 'contract' | 'store' | 'entry' | 'use case' | 'noun';
+
+/** The role of a file in a room, by its name. */
+export function roleOf(path: string): Role {
+  const name = posix.basename(path, '.ts');
+  if (name === 'contract') return 'contract';
+  if (name.endsWith('.store')) return 'store';
+  if (/^(api|on-[a-z-]+)$/.test(name)) return 'entry';
+  return VERBS.has(name.split('-')[0] ?? '') ? 'use case' : 'noun';
+}
+
+/** Whether the path is that of a file in a room other than `shared`. */
+export function isInRoom(path: string): boolean {
+  return /^functions\/(?!shared\/)\w+\/[^/]+\.ts$/.test(path);
+}
+
+/** What this file imports although it may not, each with the reason. */
+export function importOffences(source: Source): string[] {
+  return source.imports().flatMap(({ from, typesOnly }) => {
+    const to = from.startsWith('.')
+      ? posix.normalize(posix.join(posix.dirname(source.path), from))
+      : from;
+    const offence = from.startsWith('.')
+      ? betweenFiles(source.path, to) || betweenRoles(source.path, to, typesOnly)
+      : ofPackage(source.path, from, typesOnly);
+    return offence ? [`${to}: ${offence}`] : [];
+  });
+}
+
+function betweenFiles(from: string, to: string): string | undefined {
+  const house = (path: string) => path.split('/')[0] ?? '';
+  if (house(from) === 'bin' && !/^(bin|lib)$/.test(house(to))) return 'bin knows lib only';
+  if (house(from) === 'lib' && house(to) !== 'lib' && !FOR_LIB.test(to)) {
+    return 'lib knows contracts and the options only';
+  }
+  if (house(from) !== 'functions') return undefined;
+  if (house(to) !== 'functions') return 'functions never know how they are deployed or tested';
+  const [, mine = ''] = from.split('/');
+  const [, theirs = ''] = to.split('/');
+  if (mine === theirs || theirs === 'shared' || FOR_ALL.includes(to)) return undefined;
+  return ROOMS[mine]?.includes(theirs) ? undefined : `the room ${mine} may not use ${theirs}`;
+}
+
+/** What the files of a role may know at run time, within their rooms and in `shared`. */
+const KNOWN_TO: Readonly<Record<Role, { rooms: readonly Role[]; shared: RegExp }>> = {
+  contract: { rooms: ['contract', 'noun'], shared: /\/(wire|units|sortable|http\/route)\.ts$/ },
+  noun: { rooms: ['noun', 'contract'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
+  store: { rooms: ['noun', 'store'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
+  'use case': {
+    rooms: ['noun', 'store', 'contract', 'use case'],
+    shared: /^(?!.*\/(aws|system|config|resources)\b)/,
+  },
+  entry: { rooms: ['noun', 'contract', 'use case'], shared: /./ },
+};
+
+function betweenRoles(from: string, to: string, typesOnly: boolean): string | undefined {
+  if (!isInRoom(from) || typesOnly) return undefined;
+  const role = roleOf(from);
+  const known = KNOWN_TO[role];
+  const isKnown = isInRoom(to) ? known.rooms.includes(roleOf(to)) : known.shared.test(to);
+  return isKnown ? undefined : `a file of the role ${role} may not know it`;
+}
+
+function ofPackage(from: string, name: string, typesOnly: boolean): string | undefined {
+  if (!from.startsWith('functions/') || typesOnly || name.startsWith('node:')) return undefined;
+  const [, allowed = []] = PACKAGES.find(([pattern]) => pattern.test(from)) ?? [];
+  const decodes = isInRoom(from) && ['entry', 'use case'].includes(roleOf(from));
+  if (decodes && name === 'zod') return undefined;
+  if (allowed.some((it) => name === it || name.startsWith(it))) return undefined;
+  return 'this role may not use this package';
+}
