@@ -1,0 +1,127 @@
+import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { callAws } from '../aws-call.ts';
+import { LocalFailure, messageOf } from '../failure.ts';
+import { freePort } from '../http/listen.ts';
+import type { LocalLog } from '../log.ts';
+import { startKept } from '../programs.ts';
+import type { State } from '../state.ts';
+import type { Engine } from './engine.ts';
+
+const EXECUTABLE = process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide';
+const READY_MS_MAX = 10_000;
+const POLL_MS = 10;
+
+export interface DynamoOptions {
+  readonly state: State;
+  readonly keeper: string;
+  readonly log: LocalLog;
+  /** `0` for any free one. */
+  readonly wantedPort: number;
+}
+
+/** The engine at AWS_ENDPOINT_URL_DYNAMODB, or dynoxide on the state's file. */
+export async function startDynamo(options: DynamoOptions): Promise<Engine> {
+  const external = process.env.AWS_ENDPOINT_URL_DYNAMODB;
+  if (external) return { endpoint: external, stop: async () => undefined };
+
+  const { state, keeper, log } = options;
+  const file = state.path('dynamodb.db');
+  const pidFile = state.path('dynamodb.pid');
+  await endOrphan(pidFile, file);
+
+  const port = await freePort(options.wantedPort);
+  const command = [findDynoxide(), 'serve', '--port', String(port), '--db-path', file];
+  const kept = startKept(keeper, pidFile, command);
+  const said: string[] = [];
+  kept.child.stderr?.on('data', (chunk) => said.push(String(chunk)));
+  if (kept.child.stdout) log.follow('dynamodb', kept.child.stdout);
+  if (kept.child.stderr) log.follow('dynamodb', kept.child.stderr);
+
+  let isWanted = true;
+  let hasEnded = false;
+  kept.child.once('exit', (code) => {
+    hasEnded = true;
+    if (isWanted) log.say('dynamodb', `the engine ended by itself (exit code ${code})`);
+  });
+  const engine = {
+    endpoint: `http://127.0.0.1:${port}`,
+    stop() {
+      isWanted = false;
+      return kept.stop();
+    },
+  };
+  const isReady = await untilReady(engine.endpoint, () => hasEnded);
+  if (isReady) return engine;
+  await engine.stop();
+  const reason = said.join('').trim().split('\n')[0];
+  throw new LocalFailure(`the DynamoDB engine does not start on ${file}: ${reason}`);
+}
+
+/** The platform's package of the install, else the command on PATH. */
+function findDynoxide(): string {
+  const platform = `@dynoxide/${process.platform}-${process.arch}`;
+  const found = packageFile(platform) ?? fileOnPath();
+  if (found) return found;
+  throw new LocalFailure(
+    `the local DynamoDB engine is missing: npm install --no-save ${platform}@1.2.1`,
+  );
+}
+
+function packageFile(name: string): string | undefined {
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
+    const file = join(dirname(manifest), EXECUTABLE);
+    return existsSync(file) ? file : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fileOnPath(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, EXECUTABLE)).find((file) => existsSync(file));
+}
+
+async function untilReady(endpoint: string, hasEnded: () => boolean): Promise<boolean> {
+  const untilMs = Date.now() + READY_MS_MAX;
+  while (Date.now() < untilMs && !hasEnded()) {
+    try {
+      await callAws({ endpoint, service: 'dynamodb' }, 'ListTables', {});
+      return true;
+    } catch {
+      await sleep(POLL_MS);
+    }
+  }
+  return false;
+}
+
+/**
+ * Ends an engine that an earlier local cloud left behind, as when somebody killed every Node
+ * process: two engines must never share one file. The process must name the file to be ended.
+ */
+async function endOrphan(pidFile: string, file: string): Promise<void> {
+  if (!existsSync(pidFile)) return;
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  while (pid > 0 && commandOf(pid).includes(file)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      throw new LocalFailure(`process ${pid} holds ${file}: ${messageOf(error)}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** The command line of a process; empty when there is none, or on systems without `ps`. */
+function commandOf(pid: number): string {
+  try {
+    const options: ExecFileSyncOptionsWithStringEncoding = { encoding: 'utf8', stdio: 'pipe' };
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], options);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,34 @@
+import { createServer, type Server } from 'node:http';
+import { hasCode } from '../failure.ts';
+
+export const LOOPBACK = '127.0.0.1';
+
+/** Listens on the loopback address only and answers the port. `0` takes any free port. */
+export function listenExactly(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, LOOPBACK, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+/** Like `listenExactly`, but takes any free port when the wanted one is busy. */
+export async function listen(server: Server, wantedPort: number): Promise<number> {
+  try {
+    return await listenExactly(server, wantedPort);
+  } catch (error) {
+    if (!hasCode(error, 'EADDRINUSE')) throw error;
+    return listenExactly(server, 0);
+  }
+}
+
+/** A port that is free at this moment: the wanted one if it can be had. */
+export async function freePort(wantedPort: number): Promise<number> {
+  const probe = createServer();
+  const port = await listen(probe, wantedPort);
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}

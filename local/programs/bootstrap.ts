@@ -1,0 +1,53 @@
+/**
+ * A warm Lambda instance: loads the handler once, then answers one event after the other.
+ * Arguments: the file of the bundle, the name of its export, the folder of the compile cache.
+ */
+import { enableCompileCache } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+interface Invocation {
+  readonly event: unknown;
+  readonly requestId: string;
+  readonly deadlineMs: number;
+}
+
+const [file = '', exportName = '', cacheDir = ''] = process.argv.slice(2);
+const { AWS_LAMBDA_FUNCTION_NAME, AWS_LAMBDA_FUNCTION_MEMORY_SIZE, AWS_REGION } = process.env;
+
+// The parent is gone, perhaps by kill -9: whoever works without it would work for nobody.
+process.on('disconnect', () => process.exit());
+enableCompileCache(cacheDir);
+
+const failureOf = (error: unknown) =>
+  error instanceof Error
+    ? { errorType: error.name, errorMessage: error.message, trace: error.stack?.split('\n') }
+    : { errorType: typeof error, errorMessage: String(error) };
+
+const contextOf = ({ requestId, deadlineMs }: Invocation) => ({
+  awsRequestId: requestId,
+  functionName: AWS_LAMBDA_FUNCTION_NAME,
+  functionVersion: '$LATEST',
+  invokedFunctionArn: `arn:aws:lambda:${AWS_REGION}:000000000000:function:${AWS_LAMBDA_FUNCTION_NAME}`,
+  memoryLimitInMB: AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+  logGroupName: `/aws/lambda/${AWS_LAMBDA_FUNCTION_NAME}`,
+  logStreamName: String(process.pid),
+  callbackWaitsForEmptyEventLoop: true,
+  getRemainingTimeInMillis: () => Math.max(0, deadlineMs - Date.now()),
+});
+
+try {
+  const handler = (await import(pathToFileURL(file).href))[exportName];
+  if (typeof handler !== 'function') throw new Error(`${file} exports no "${exportName}"`);
+  process.on('message', async (invocation: Invocation) => {
+    try {
+      const result = await handler(invocation.event, contextOf(invocation));
+      process.send?.({ kind: 'result', result });
+    } catch (error) {
+      process.send?.({ kind: 'failure', failure: failureOf(error) });
+    }
+  });
+  process.send?.({ kind: 'ready' });
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  process.exit(1);
+}

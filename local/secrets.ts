@@ -1,0 +1,92 @@
+import { randomInt } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { readJson, writeJson } from './state.ts';
+import type { Properties } from './template.ts';
+
+const OWNER_ONLY = 0o600;
+const PASSWORD_LENGTH = 32;
+
+const LOWER = 'abcdefghijklmnopqrstuvwxyz';
+const UPPER = LOWER.toUpperCase();
+const DIGITS = '0123456789';
+const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
+
+/** The values of the secrets, made once and kept in a file that only its owner can read. */
+export class SecretStore {
+  readonly #file: string;
+  readonly #values: Record<string, string>;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#values = readJson(file) ?? {};
+  }
+
+  /** The kept value of the secret, else one as its template asks for. */
+  ensure(id: string, properties: Properties): string {
+    const value = this.#values[id] ?? makeValue(properties);
+    this.set(id, value);
+    return value;
+  }
+
+  set(id: string, value: string): void {
+    if (this.#values[id] === value) return;
+    this.#values[id] = value;
+    writeJson(this.#file, this.#values, OWNER_ONLY);
+  }
+
+  /** By ARN or by the name at its end. */
+  find(id: string): string | undefined {
+    return this.#values[id.split(':').at(-1) ?? ''];
+  }
+}
+
+interface GenerateSecretString {
+  readonly PasswordLength?: number;
+  readonly ExcludeCharacters?: string;
+  readonly ExcludeLowercase?: boolean;
+  readonly ExcludeUppercase?: boolean;
+  readonly ExcludeNumbers?: boolean;
+  readonly ExcludePunctuation?: boolean;
+  readonly SecretStringTemplate?: string;
+  readonly GenerateStringKey?: string;
+}
+
+function makeValue({ SecretString, GenerateSecretString }: Properties): string {
+  if (typeof SecretString === 'string') return SecretString;
+  const rules = (GenerateSecretString ?? {}) as GenerateSecretString;
+  const excluded = rules.ExcludeCharacters ?? '';
+  const characters = [
+    rules.ExcludeLowercase ? '' : LOWER,
+    rules.ExcludeUppercase ? '' : UPPER,
+    rules.ExcludeNumbers ? '' : DIGITS,
+    rules.ExcludePunctuation ? '' : PUNCTUATION,
+  ]
+    .join('')
+    .split('')
+    .filter((character) => !excluded.includes(character));
+  const password = Array.from(
+    { length: rules.PasswordLength ?? PASSWORD_LENGTH },
+    () => characters[randomInt(characters.length)],
+  ).join('');
+  if (!rules.GenerateStringKey) return password;
+  const shape = JSON.parse(rules.SecretStringTemplate ?? '{}');
+  return JSON.stringify({ ...shape, [rules.GenerateStringKey]: password });
+}
+
+/** Secrets Manager with the one operation that functions use: GetSecretValue. */
+export function secretsServer(store: SecretStore): Server {
+  return createServer(async (request, response) => {
+    const target = String(request.headers['x-amz-target']);
+    const { SecretId = '' } = JSON.parse((await text(request)) || '{}');
+    const value = target.endsWith('.GetSecretValue') ? store.find(SecretId) : undefined;
+    const answer =
+      value === undefined
+        ? { __type: 'ResourceNotFoundException', message: `${target} of ${SecretId}` }
+        : { ARN: SecretId, Name: SecretId, SecretString: value, VersionId: 'local' };
+    response.writeHead(value === undefined ? 400 : 200, {
+      'content-type': 'application/x-amz-json-1.1',
+    });
+    response.end(JSON.stringify(answer));
+  });
+}

@@ -1,0 +1,71 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { ACTIONS, queueOf, receivedView, type SqsContext, type SqsRequest } from './actions.ts';
+import { type QueueStore, SqsError } from './store.ts';
+import { Waiters } from './waiters.ts';
+
+const RECEIVE_MAX = 10;
+
+/** Speaks the JSON protocol of SQS. The caller listens, and closes the store afterwards. */
+export function sqsServer(store: QueueStore): Server {
+  const waiters = new Waiters();
+  const server = createServer((request, response) => {
+    answer(request, response, store, waiters).catch((error) => refuse(response, error));
+  });
+  server.on('close', () => waiters.wakeAll());
+  return server;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  store: QueueStore,
+  waiters: Waiters,
+): Promise<void> {
+  const name = String(request.headers['x-amz-target'] ?? '').replace('AmazonSQS.', '');
+  const body: SqsRequest = JSON.parse((await text(request)) || '{}');
+  const context: SqsContext = {
+    store,
+    urlOf: (queue) => `http://${request.headers.host}/000000000000/${queue}`,
+    wake: (queue) => waiters.wake(queue),
+  };
+  if (name === 'ReceiveMessage') {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    return reply(response, 200, await receive(body, { store, waiters, gone: gone.signal }));
+  }
+  const action = ACTIONS[name];
+  if (!action) throw new SqsError('InvalidAction', `The local SQS does not know "${name}".`);
+  reply(response, 200, action(body, context));
+}
+
+/** A long poll ends with the first messages. A caller that has hung up gets nothing. */
+async function receive(
+  request: SqsRequest,
+  { store, waiters, gone }: { store: QueueStore; waiters: Waiters; gone: AbortSignal },
+): Promise<object> {
+  const queue = queueOf(request);
+  const max = Math.min(request.MaxNumberOfMessages ?? 1, RECEIVE_MAX);
+  const settings = store.settings(queue);
+  const waitSeconds = request.WaitTimeSeconds ?? Number(settings.ReceiveMessageWaitTimeSeconds);
+  const untilMs = Date.now() + 1_000 * waitSeconds;
+  while (!gone.aborted) {
+    const messages = store.receive(queue, max, request.VisibilityTimeout);
+    const leftMs = untilMs - Date.now();
+    if (messages.length > 0 || leftMs <= 0) return { Messages: messages.map(receivedView) };
+    await waiters.wait(queue, Math.min(leftMs, store.nextInMs(queue) ?? leftMs), gone);
+  }
+  return {};
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const known = error instanceof SqsError;
+  const code = known ? error.code : 'InternalError';
+  const message = error instanceof Error ? error.message : String(error);
+  reply(response, known ? 400 : 500, { __type: `com.amazonaws.sqs#${code}`, message });
+}
+
+function reply(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+  response.end(JSON.stringify(body));
+}
