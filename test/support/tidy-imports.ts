@@ -16,7 +16,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What every room may use: how `due` is written, and who is calling. */
-const FOR_ALL = ['functions/timers/due.ts', 'functions/tenants/authenticate.ts'];
+const FOR_ALL_ROOMS = ['functions/timers/due.ts', 'functions/tenants/authenticate.ts'];
 
 /** The files of `functions` that the deployment may know. */
 const FOR_LIB = /^functions\/(\w+\/contract|shared\/config)\.ts$/;
@@ -26,14 +26,14 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
   [/^functions\/shared\/aws\//, ['@aws-sdk/', '@middy/core', 'zod']],
   [/^functions\/shared\/http\/api\.ts$/, ['@middy/core', 'zod']],
   [/^functions\/shared\//, ['zod', 'ulid', 'ipaddr.js']],
-  [/^functions\/\w+\/(contract|[\w-]+\.store)\.ts$/, ['zod']],
+  [/^functions\/\w+\/(contract|[\w-]+(\.store|-message))\.ts$/, ['zod']],
 ];
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block care choose claim commit create defer deliver disable find finish fire get
+  `authenticate block care choose claim commit create defer deliver disable end find finish fire get
   list mark park parse pause post probe publish read receive reconcile recover refuse release relay
-  remember renew rotate save scan send settle split store sweep take tell update watch`.split(
+  remember renew rotate save scan send settle sign split store sweep take tell update watch`.split(
     /\s+/,
   ),
 );
@@ -78,7 +78,8 @@ function betweenFiles(from: string, to: string): string | undefined {
   if (house(to) !== 'functions') return 'functions never know how they are deployed or tested';
   const [, mine = ''] = from.split('/');
   const [, theirs = ''] = to.split('/');
-  if (mine === theirs || theirs === 'shared' || FOR_ALL.includes(to)) return undefined;
+  if (mine === theirs || theirs === 'shared') return undefined;
+  if (mine !== 'shared' && FOR_ALL_ROOMS.includes(to)) return undefined;
   return ROOMS[mine]?.includes(theirs) ? undefined : `the room ${mine} may not use ${theirs}`;
 }
 
