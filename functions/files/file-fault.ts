@@ -22,8 +22,8 @@ export type RowFaultCode =
 /** What is wrong with a file. `row` 0 is the header line; `byte` is the first byte of that row. */
 export interface FileError {
   readonly code: FileFaultCode;
-  readonly row?: number;
-  readonly byte?: number;
+  readonly row?: number | undefined;
+  readonly byte?: number | undefined;
   /** A sentence for a person. */
   readonly detail: string;
 }

@@ -1,0 +1,186 @@
+import * as z from 'zod';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
+import { type Bitmap, countBits, emptyBitmap } from './bitmap.ts';
+import type { Block } from './block.ts';
+import { type FileName, filePartition } from './file.store.ts';
+import { type AlertFile, sixDigits } from './file.ts';
+
+const Bits = z.instanceof(Uint8Array).optional();
+
+/**
+ * Stored items are read tolerantly: an unknown field is a later release's. Names are short and
+ * empty bitmaps left out, because a block is written once per batch and must stay below 1 KB.
+ */
+const BlockItem = z.object({
+  sk: z.string(),
+  n: z.number(),
+  att: Bits,
+  done: Bits,
+  fail: Bits,
+  unk: Bits,
+  sv: z.number().default(0),
+  sDone: Bits,
+  sFail: Bits,
+  sUnk: Bits,
+  sGone: Bits,
+  lease: z.number().optional(),
+  token: z.string().optional(),
+  notBefore: z.number().optional(),
+  finished: z.boolean().default(false),
+});
+
+const PREFIX = 'B#';
+
+/** Where a block lies: in the partition of its file. */
+export function blockKey(name: FileName, number: number): Key {
+  return { pk: filePartition(name), sk: `${PREFIX}${sixDigits(number)}` };
+}
+
+const keyOf = (file: AlertFile, { number }: Block): Key =>
+  blockKey({ tenantId: file.tenantId, fileId: file.id }, number);
+
+/**
+ * Gives the block to the worker that is named in it. Refused when it is finished, or another
+ * worker may still be alive. The commit answers with the block as it is then.
+ */
+export function claimBlock(file: AlertFile, block: Block, nowMs: number): Write {
+  return {
+    kind: 'update',
+    table: 'files',
+    key: keyOf(file, block),
+    update: 'SET v = :v, n = :n, #lease = :lease, #token = :token REMOVE notBefore',
+    condition: 'attribute_not_exists(finished) AND (attribute_not_exists(#lease) OR #lease < :now)',
+    names: NAMES,
+    values: {
+      ':v': 1,
+      ':n': block.users,
+      ':lease': block.leaseMs,
+      ':token': block.token,
+      ':now': nowMs,
+    },
+  };
+}
+
+const NAMES = { '#lease': 'lease', '#token': 'token' };
+
+/** Stores results and what is about to be sent. Refused when the worker has lost the block. */
+export function saveProgress(file: AlertFile, block: Block): Write {
+  return saveBits(file, block, { set: {}, remove: [] });
+}
+
+/** Stores results and gives the block back until `notBeforeMs`. Refused as `saveProgress`. */
+export function releaseBlock(file: AlertFile, block: Block, notBeforeMs: number): Write {
+  return saveBits(file, block, { set: { notBefore: notBeforeMs }, remove: ['lease', 'token'] });
+}
+
+/** Stores the last results. Refused as `saveProgress`. */
+export function finishBlock(file: AlertFile, block: Block): Write {
+  return saveBits(file, block, { set: { finished: true }, remove: ['lease', 'token'] });
+}
+
+function saveBits(
+  file: AlertFile,
+  block: Block,
+  { set, remove }: { readonly set: Item; readonly remove: readonly string[] },
+): Write {
+  const { attempted, delivered, retried, uncertain } = block;
+  const fields = {
+    ...bitFields({ att: attempted, done: delivered, fail: retried, unk: uncertain }),
+    ...set,
+  };
+  const names = [...Object.keys(fields), ...remove, 'token'];
+  const sets = Object.keys(fields).map((name) => `#${name} = :${name}`);
+  const removes = remove.map((name) => `#${name}`);
+  return {
+    kind: 'update',
+    table: 'files',
+    key: keyOf(file, block),
+    update: `SET ${sets.join(', ')}${removes.length > 0 ? ` REMOVE ${removes.join(', ')}` : ''}`,
+    condition: '#token = :mine',
+    names: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+    values: {
+      ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`:${name}`, value])),
+      ':mine': block.token,
+    },
+  };
+}
+
+/** Without the empty ones. `att` is always there: a bit of it may be taken back. */
+function bitFields(bitmaps: Readonly<Record<string, Bitmap>>): Record<string, Bitmap> {
+  const used = Object.entries(bitmaps).filter(([name, it]) => name === 'att' || countBits(it) > 0);
+  return Object.fromEntries(used);
+}
+
+/**
+ * Stores final outcomes of retried users, apart from what the block's worker writes. Refused
+ * when somebody else has stored some since the block was read.
+ */
+export function saveSettled(file: AlertFile, block: Block): Write {
+  const { version, delivered, failed, uncertain, cancelled } = block.settled;
+  return {
+    kind: 'update',
+    table: 'files',
+    key: keyOf(file, block),
+    update: 'SET sv = :sv, sDone = :done, sFail = :fail, sUnk = :unk, sGone = :gone',
+    condition: version === 0 ? 'attribute_not_exists(sv)' : 'sv = :seen',
+    values: {
+      ':sv': version + 1,
+      ':done': delivered,
+      ':fail': failed,
+      ':unk': uncertain,
+      ':gone': cancelled,
+      ...(version > 0 && { ':seen': version }),
+    },
+  };
+}
+
+/** The block in a stored item. */
+export function toBlock(item: Item): Block {
+  const { sk, n, sv, lease, token, notBefore, finished, ...bits } = BlockItem.parse(item);
+  const none = emptyBitmap(n);
+  return {
+    number: Number(sk.slice(PREFIX.length)),
+    users: n,
+    attempted: bits.att ?? none,
+    delivered: bits.done ?? none,
+    retried: bits.fail ?? none,
+    uncertain: bits.unk ?? none,
+    settled: {
+      version: sv,
+      delivered: bits.sDone ?? none,
+      failed: bits.sFail ?? none,
+      uncertain: bits.sUnk ?? none,
+      cancelled: bits.sGone ?? none,
+    },
+    leaseMs: lease,
+    token,
+    notBeforeMs: notBefore,
+    finished,
+  };
+}
+
+/** Undefined when nobody has touched the block yet. */
+export async function findBlock(
+  db: Pick<Db, 'get'>,
+  name: FileName,
+  number: number,
+): Promise<Block | undefined> {
+  const item = await db.get('files', blockKey(name, number));
+  return item && toBlock(item);
+}
+
+/** The blocks that somebody has touched, from this number on, in their order. */
+export async function* eachBlock(
+  db: Pick<Db, 'query'>,
+  name: FileName,
+  from: number,
+): AsyncGenerator<Block> {
+  const sk = { from: blockKey(name, from).sk, to: `${PREFIX}~` };
+  let after: Item | undefined;
+  do {
+    const query = { table: 'files', pk: filePartition(name), sk } as const;
+    const page = await db.query({ ...query, ...(after && { after }) });
+    yield* page.items.map(toBlock);
+    after = page.next;
+  } while (after);
+}

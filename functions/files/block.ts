@@ -1,0 +1,138 @@
+import { type Bitmap, countBits, emptyBitmap, hasBit, withBits, withoutBits } from './bitmap.ts';
+import { NO_OUTCOMES, type Outcomes } from './file.ts';
+
+/**
+ * Up to 1,000 users of a file, who are alerted by one worker at a time. What is known of each
+ * user is one bit in each bitmap, by the user's place in the block.
+ */
+export interface Block {
+  readonly number: number;
+  readonly users: number;
+  /** A worker was about to send. Without a bit below, nobody knows whether it did. */
+  readonly attempted: Bitmap;
+  readonly delivered: Bitmap;
+  /** The first attempt failed, and a delivery of its own has taken over. */
+  readonly retried: Bitmap;
+  /** Left to a person, because nobody knows the outcome. */
+  readonly uncertain: Bitmap;
+  /** Final outcomes of the retried ones, which others write while a worker has the block. */
+  readonly settled: Settled;
+  /** Until when its worker may still be alive. */
+  readonly leaseMs?: number | undefined;
+  /** Of the worker that has it: nobody else may write. */
+  readonly token?: string | undefined;
+  /** Nobody need begin before this time. */
+  readonly notBeforeMs?: number | undefined;
+  readonly finished: boolean;
+}
+
+export interface Settled {
+  /** How often it was stored. */
+  readonly version: number;
+  readonly delivered: Bitmap;
+  readonly failed: Bitmap;
+  readonly uncertain: Bitmap;
+  readonly cancelled: Bitmap;
+}
+
+/** What a first attempt came to. The `unsent` ones are as if nothing had been tried. */
+export interface BatchResult {
+  readonly delivered: readonly number[];
+  readonly retried: readonly number[];
+  readonly uncertain: readonly number[];
+  readonly unsent: readonly number[];
+}
+
+/** A block that nobody has touched. */
+export function newBlock(number: number, users: number): Block {
+  const none = emptyBitmap(users);
+  return {
+    number,
+    users,
+    attempted: none,
+    delivered: none,
+    retried: none,
+    uncertain: none,
+    settled: { version: 0, delivered: none, failed: none, uncertain: none, cancelled: none },
+    finished: false,
+  };
+}
+
+/** Whether the user's first attempt has a known result. */
+function hasResult({ delivered, retried, uncertain }: Block, place: number): boolean {
+  return hasBit(delivered, place) || hasBit(retried, place) || hasBit(uncertain, place);
+}
+
+/** The first users, at most `count`, who have no result yet. */
+export function nextPlaces(block: Block, count: number): number[] {
+  const places: number[] = [];
+  for (let place = 0; place < block.users && places.length < count; place += 1) {
+    if (!hasResult(block, place)) places.push(place);
+  }
+  return places;
+}
+
+/** Users whom a worker that died may or may not have alerted. */
+export function unknownPlaces(block: Block): number[] {
+  return nextPlaces(block, block.users).filter((place) => hasBit(block.attempted, place));
+}
+
+export function withAttempted(block: Block, places: readonly number[]): Block {
+  return { ...block, attempted: withBits(block.attempted, places) };
+}
+
+/** The block with the results of a batch. */
+export function withResults(block: Block, result: BatchResult): Block {
+  return {
+    ...block,
+    attempted: withoutBits(block.attempted, result.unsent),
+    delivered: withBits(block.delivered, result.delivered),
+    retried: withBits(block.retried, result.retried),
+    uncertain: withBits(block.uncertain, result.uncertain),
+  };
+}
+
+/** The final outcomes that the block's own worker saw. Those of retries are counted apart. */
+export function outcomesOf({ delivered, uncertain }: Block): Outcomes {
+  return { ...NO_OUTCOMES, delivered: countBits(delivered), uncertain: countBits(uncertain) };
+}
+
+/** A final outcome of a user. */
+export type Outcome = keyof Outcomes;
+
+/** What is known of one user; `pending` while a retry may still succeed. */
+export function outcomeAt(block: Block, place: number): Outcome | 'pending' {
+  const { settled } = block;
+  if (hasBit(block.delivered, place) || hasBit(settled.delivered, place)) return 'delivered';
+  if (hasBit(settled.failed, place)) return 'failed';
+  if (hasBit(block.uncertain, place) || hasBit(settled.uncertain, place)) return 'uncertain';
+  return hasBit(settled.cancelled, place) ? 'cancelled' : 'pending';
+}
+
+/** Users with a delivery of their own whose final outcome is not counted yet. */
+export function unsettledPlaces(block: Block): number[] {
+  return Array.from({ length: block.users }, (_, place) => place).filter(
+    (place) => hasBit(block.retried, place) && outcomeAt(block, place) === 'pending',
+  );
+}
+
+/**
+ * Counts the final outcome of a retried user, once: `change` is what it does to the file. A
+ * success replaces an earlier failure, because a person may have had it sent again; nothing
+ * replaces a success. Undefined when there is nothing to change.
+ */
+export function settle(
+  block: Block,
+  place: number,
+  outcome: Outcome,
+): { readonly block: Block; readonly change: Outcomes } | undefined {
+  const before = outcomeAt(block, place);
+  if (!hasBit(block.retried, place) || before === outcome) return undefined;
+  if (before !== 'pending' && outcome !== 'delivered') return undefined;
+
+  const { settled } = block;
+  const change = { ...NO_OUTCOMES, [outcome]: 1, ...(before !== 'pending' && { [before]: -1 }) };
+  const cleared = before === 'pending' ? {} : { [before]: withoutBits(settled[before], [place]) };
+  const marked = { [outcome]: withBits(settled[outcome], [place]) };
+  return { block: { ...block, settled: { ...settled, ...cleared, ...marked } }, change };
+}

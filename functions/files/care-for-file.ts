@@ -1,0 +1,72 @@
+import { insertEvent } from '../events/event.store.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { eachBlock } from './block.store.ts';
+import type { Block } from './block.ts';
+import { blockMessage } from './block-message.ts';
+import { fileNameOfKey, findFile, markLookedAt, saveFile } from './file.store.ts';
+import { type AlertFile, expireFile, nextLookMs, uploadEndsMs, uploadKey } from './file.ts';
+import { fileEvent } from './file-view.ts';
+import { settleFromRecords } from './settle-alerts.ts';
+import { stalledBlocks } from './stalled-blocks.ts';
+import { uploadReminder } from './upload-message.ts';
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/** The sweeper may come this much before the time. */
+const EARLY_MS = 2 * SECOND_MS;
+
+/**
+ * Looks at a file whose `due` has come, and sends what seems to have been lost: the event of its
+ * upload, the message of a block, the notice of a retry's outcome. All of these are harmless when
+ * nothing was lost. A file without an upload ends `expired` when its form does.
+ */
+export async function careForFile(pk: string, world: Needs): Promise<void> {
+  const file = await findFile(world.db, fileNameOfKey({ pk }));
+  if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
+
+  if (file.state === 'delivering') {
+    await careForBlocks(file, world);
+    return;
+  }
+  const hasUpload =
+    file.state === 'parsing' || (await world.bucket.stat(uploadKey(file))) !== undefined;
+  if (hasUpload) {
+    await world.queues.send('file-events', [uploadReminder(file)]);
+    await lookAgain(file, world);
+  } else if (world.clock.nowMs() < uploadEndsMs(file)) {
+    await lookAgain(file, world);
+  } else {
+    await expire(file, world);
+  }
+}
+
+async function expire(file: AlertFile, { clock, db, ids, log }: Needs): Promise<void> {
+  const nowMs = clock.nowMs();
+  const expired = expireFile(file);
+  const event = fileEvent(expired, 'file.expired', { id: ids.next('evt'), nowMs });
+  const commit = await db.commit([saveFile(expired, file.version, nowMs), insertEvent(event)]);
+  log.info('file.expired', { tenant: file.tenantId, file: file.id, stored: commit.ok });
+}
+
+async function careForBlocks(file: AlertFile, world: Needs): Promise<void> {
+  const { clock, db, log, queues } = world;
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const touched: Block[] = [];
+  for await (const block of eachBlock(db, name, file.floor)) touched.push(block);
+  const { floor, stalled } = stalledBlocks(file, touched, clock.nowMs());
+  if (stalled.length > 0) {
+    log.warn('file.blocks-stalled', { tenant: file.tenantId, file: file.id, stalled });
+    const messages = stalled.map((number) => blockMessage(file, number));
+    await queues.send('file-blocks', messages);
+  }
+  if (floor === file.blocks) await settleFromRecords(file, world);
+  await lookAgain({ ...file, floor }, world);
+}
+
+/** Refused when the file has changed since: then whoever changed it has set its `due`. */
+async function lookAgain(file: AlertFile, { clock, db }: Needs): Promise<void> {
+  const nowMs = clock.nowMs();
+  const look = { dueMs: nextLookMs(file, nowMs), floor: file.floor };
+  await db.commit([markLookedAt(file, look, nowMs)]);
+}

@@ -1,0 +1,46 @@
+import { insertEvent } from '../events/event.store.ts';
+import { fullJitterMs } from '../shared/backoff.ts';
+import { Problem } from '../shared/problem.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World, Write } from '../shared/world.ts';
+import { addOutcomes, completeFile, type FileName, findFile } from './file.store.ts';
+import { type AlertFile, type Outcomes, withOutcomes } from './file.ts';
+import { fileEvent } from './file-view.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'>;
+
+const ROUNDS = 8;
+const PAUSE = { baseMs: 10, capMs: SECOND_MS };
+
+/**
+ * Counts final outcomes together with the write of the block that they come from, so that each
+ * is counted once. The last one completes the file and tells so in the same commit. False when
+ * the block's own write was refused: then somebody else has counted. Refuses with `busy` when
+ * the file is contended again and again.
+ */
+export async function commitOutcomes(
+  name: FileName,
+  { change, blockWrite }: { readonly change: Outcomes; readonly blockWrite: Write },
+  world: Needs,
+): Promise<boolean> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const seen = await findFile(world.db, name);
+    if (!seen) throw new Error(`file ${name.fileId} of a block is gone`);
+
+    const commit = await world.db.commit([blockWrite, ...countingWrites(seen, change, world)]);
+    if (commit.ok) return true;
+    if (commit.reasons[0]?.code === 'condition') return false;
+    await world.clock.sleep(fullJitterMs(round, PAUSE, world.ids.random()));
+  }
+  throw new Problem('busy', { detail: 'Too many blocks of one file end at the same moment.' });
+}
+
+function countingWrites(seen: AlertFile, change: Outcomes, { clock, ids, log }: Needs): Write[] {
+  const nowMs = clock.nowMs();
+  const next = withOutcomes(seen, change, nowMs);
+  if (next.state === seen.state) return [addOutcomes(seen, change)];
+
+  log.info('file.completed', { tenant: next.tenantId, file: next.id });
+  const event = fileEvent(next, 'file.completed', { id: ids.next('evt'), nowMs });
+  return [completeFile(next, seen), insertEvent(event)];
+}

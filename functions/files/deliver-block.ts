@@ -1,0 +1,163 @@
+import type { Receipt } from '../shared/aws/batch.ts';
+import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { findEndpoint } from '../webhooks/endpoint.store.ts';
+import type { Endpoint } from '../webhooks/endpoint.ts';
+import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
+import {
+  type Block,
+  newBlock,
+  nextPlaces,
+  unknownPlaces,
+  withAttempted,
+  withResults,
+} from './block.ts';
+import { type BlockMessage, blockMessage } from './block-message.ts';
+import { type BlockUser, readBlockUsers } from './block-users.ts';
+import { endBlock } from './end-block.ts';
+import { findFile } from './file.store.ts';
+import type { AlertFile } from './file.ts';
+import { sendBatch } from './send-batch.ts';
+import { batchSize, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
+
+/** A claimed block with what its worker needs. */
+export interface Job {
+  readonly file: AlertFile;
+  readonly number: number;
+  readonly users: readonly BlockUser[];
+  /** Slots of the pace that an earlier worker took for the next users. */
+  readonly kept: readonly number[];
+  /** When Lambda kills this worker. */
+  readonly deadlineMs: number;
+  /** Until when nobody else can have the block. */
+  readonly leaseMs: number;
+}
+
+/** How long after its own end a worker still holds the block: two never send at a time. */
+const LEASE_SLACK_MS = 5 * SECOND_MS;
+/** A batch whose sends take all their time must still find time to be stored. */
+const RESERVE_MS = 5 * SECOND_MS;
+/** How long to wait for an endpoint that takes nothing now. */
+const CLOSED_MS = 30 * SECOND_MS;
+/** A message can wait for 15 minutes at most; then it is sent once more. */
+const MESSAGE_AHEAD_MS_MAX = 14 * MINUTE_MS;
+
+/**
+ * Alerts the users of one block who are not alerted yet. Safe to repeat and to run beside
+ * others: one worker has a block at a time, and before each batch it writes down whom it is
+ * about to alert. A worker that dies leaves at most one batch of whom nobody knows.
+ */
+export async function deliverBlock(
+  message: BlockMessage,
+  world: Needs,
+  { deadlineMs }: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
+  const { tenant, file: fileId, block: number } = message;
+  const file = await findFile(world.db, { tenantId: tenant, fileId });
+  if (file?.state !== 'delivering') {
+    world.log.info('file.block-skipped', { ...message, decision: 'file-not-delivering' });
+    return;
+  }
+  const users = await readBlockUsers(world.bucket, file, number);
+  const leaseMs = deadlineMs + LEASE_SLACK_MS;
+  const job = { file, number, users, kept: message.slots, deadlineMs, leaseMs };
+  const block = await claim(job, world);
+  if (block) await work(job, block, world);
+  else skip(job, 'block-not-free', world);
+}
+
+async function claim(job: Job, world: Needs): Promise<Block | undefined> {
+  const { file, number, users, leaseMs } = job;
+  const wanted = { ...newBlock(number, users.length), leaseMs, token: world.ids.next('req') };
+  const commit = await world.db.commit([claimBlock(file, wanted, world.clock.nowMs())]);
+  if (!commit.ok || !commit.item) return undefined;
+
+  const block = toBlock(commit.item);
+  if (file.onUnknown === 'resend') return block;
+  const nothing = { delivered: [], retried: [], unsent: [] };
+  return withResults(block, { ...nothing, uncertain: unknownPlaces(block) });
+}
+
+/** What a step of the work leads to: more of it, or its end. */
+type Step =
+  | { readonly kind: 'go-on'; readonly block: Block }
+  | { readonly kind: 'rest'; readonly block: Block; readonly rest: Rest }
+  | { readonly kind: 'lost' };
+
+/** When to go on, and the slots that are taken for then. */
+interface Rest {
+  readonly atMs: number;
+  readonly slotsMs: readonly number[];
+}
+
+/** Batch after batch, until the block, the time or the receiver's patience is at its end. */
+async function work(job: Job, claimed: Block, world: Needs): Promise<void> {
+  let block = claimed;
+  let { kept } = job;
+  while (nextPlaces(block, 1).length > 0) {
+    const step = await alertBatch({ ...job, kept }, block, world);
+    if (step.kind === 'lost') return skip(job, 'block-lost', world);
+    if (step.kind === 'rest') return giveBack(job, step, world);
+    block = step.block;
+    kept = [];
+  }
+  await endBlock(job, block, world);
+}
+
+/** One look at the endpoint, one write, and then at most 25 sends side by side. */
+async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
+  const { clock, db } = world;
+  const rest = (atMs: number): Step => ({ kind: 'rest', block, rest: { atMs, slotsMs: [] } });
+  const endpoint = await findEndpoint(db, job.file.tenantId, job.file.endpointId);
+  if (endpoint?.status !== 'active') return rest(clock.nowMs() + CLOSED_MS);
+  if (!hasTime(job, endpoint, clock.nowMs())) return rest(clock.nowMs());
+
+  const wanted = nextPlaces(block, batchSize(endpoint));
+  const turn = await takeTurn(world, endpoint, { count: wanted.length, kept: job.kept });
+  if (turn.kind === 'later') return { kind: 'rest', block, rest: turn };
+
+  const places = wanted.slice(0, turn.slotsMs.length);
+  const marked = withAttempted(block, places);
+  const commit = await db.commit([saveProgress(job.file, marked)]);
+  if (!commit.ok) return { kind: 'lost' };
+
+  const { result, restUntilMs } = await sendBatch(
+    { job, endpoint, before: block, places, slotsMs: turn.slotsMs },
+    world,
+  );
+  const sent = withResults(marked, result);
+  if (restUntilMs === undefined) return { kind: 'go-on', block: sent };
+  return { kind: 'rest', block: sent, rest: { atMs: restUntilMs, slotsMs: [] } };
+}
+
+/** Whether the slowest batch would be stored before the worker is killed. */
+function hasTime({ deadlineMs }: Job, { timeoutMs }: Endpoint, nowMs: number): boolean {
+  return nowMs + 2 * WAIT_MS_MAX + timeoutMs + RESERVE_MS < deadlineMs;
+}
+
+/** Stores what is known, and asks the next worker to go on from there. */
+async function giveBack(
+  job: Job,
+  { block, rest }: { readonly block: Block; readonly rest: Rest },
+  world: Needs,
+): Promise<void> {
+  const atMs = Math.min(rest.atMs, world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX);
+  const commit = await world.db.commit([releaseBlock(job.file, block, atMs)]);
+  if (!commit.ok) return skip(job, 'block-lost', world);
+
+  world.log.info('file.block-rests', { ...namesOf(job), untilMs: rest.atMs });
+  const slots = rest.slotsMs.length > 0 ? { slots: rest.slotsMs } : {};
+  await world.queues.send('file-blocks', [
+    blockMessage(job.file, block.number, { atMs, ...slots }),
+  ]);
+}
+
+function namesOf({ file, number }: Pick<Job, 'file' | 'number'>) {
+  return { tenant: file.tenantId, file: file.id, block: number };
+}
+
+function skip(job: Pick<Job, 'file' | 'number'>, decision: string, { log }: Needs): void {
+  log.info('file.block-skipped', { ...namesOf(job), decision });
+}

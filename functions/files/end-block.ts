@@ -1,0 +1,46 @@
+import { toInstant } from '../shared/wire.ts';
+import type { World } from '../shared/world.ts';
+import { finishBlock } from './block.store.ts';
+import { type Block, outcomeAt, outcomesOf } from './block.ts';
+import { blockMessage } from './block-message.ts';
+import type { BlockUser } from './block-users.ts';
+import { commitOutcomes } from './commit-outcomes.ts';
+import type { Job } from './deliver-block.ts';
+import { resultsKey } from './file.ts';
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/**
+ * Ends a block whose users all had their first attempt: first its results, then one commit of
+ * the block and the file's counts, then the message of the next block. A worker that dies in
+ * between leaves nothing that the next one would count twice.
+ */
+export async function endBlock(job: Job, block: Block, world: Needs): Promise<void> {
+  const { file, number, users } = job;
+  const lines = Buffer.from(resultLines(users, block, world.clock.nowMs()));
+  await world.bucket.put(resultsKey(file, number), lines, 'application/x-ndjson');
+
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const change = outcomesOf(block);
+  const order = { change, blockWrite: finishBlock(file, block) };
+  const counted = await commitOutcomes(name, order, world);
+  world.log.info('file.block-ended', {
+    tenant: file.tenantId,
+    file: file.id,
+    block: number,
+    counted,
+  });
+  const next = number + file.window;
+  if (counted && next < file.blocks) {
+    await world.queues.send('file-blocks', [blockMessage(file, next)]);
+  }
+}
+
+/** One line per user. Who is `pending` has a delivery of their own. */
+function resultLines(users: readonly BlockUser[], block: Block, nowMs: number): string {
+  const at = toInstant(nowMs);
+  const lines = users.map(({ userId, row }, place) =>
+    JSON.stringify({ userId, row, status: outcomeAt(block, place), at }),
+  );
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,225 @@
+import * as z from 'zod';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
+import { dueAttributes } from '../timers/due.ts';
+import { type AlertFile, type Outcomes, sumOf } from './file.ts';
+
+const FileErrorItem = z.object({
+  code: z.enum([
+    'no_id_column',
+    'id_column_twice',
+    'unclosed_quote',
+    'row_too_long',
+    'file_too_large',
+    'not_text',
+    'size_mismatch',
+    'endpoint_not_found',
+    'not_found',
+  ]),
+  row: z.number().optional(),
+  byte: z.number().optional(),
+  detail: z.string(),
+});
+
+/** Stored items are read tolerantly: an unknown field is a later release's. */
+const FileItem = z.object({
+  id: z.templateLiteral(['fil_', z.string()]),
+  tenantId: z.string(),
+  state: z.enum(['awaiting_upload', 'parsing', 'delivering', 'completed', 'failed', 'expired']),
+  name: z.string(),
+  bytes: z.number(),
+  endpointId: z.templateLiteral(['end_', z.string()]),
+  eventType: z.string(),
+  idColumn: z.union([z.string(), z.number()]),
+  message: z.string().optional(),
+  onUnknown: z.enum(['resend', 'stop']),
+  createdAtMs: z.number(),
+  fingerprint: z.string().optional(),
+  version: z.number(),
+  dueMs: z.number().optional(),
+  readings: z.number(),
+  leaseMs: z.number().optional(),
+  objectVersion: z.string().optional(),
+  rows: z.number(),
+  alerts: z.number(),
+  duplicates: z.number(),
+  malformed: z.number(),
+  delivered: z.number(),
+  failed: z.number(),
+  uncertain: z.number(),
+  cancelled: z.number(),
+  pending: z.number(),
+  blocks: z.number(),
+  window: z.number(),
+  floor: z.number(),
+  readyAtMs: z.number().optional(),
+  completedAtMs: z.number().optional(),
+  error: FileErrorItem.optional(),
+});
+
+/** What names a file: its tenant and its id. */
+export interface FileName {
+  readonly tenantId: string;
+  readonly fileId: string;
+}
+
+/** The partition of a file and its blocks. */
+export function filePartition({ tenantId, fileId }: FileName): string {
+  return `${tenantId}#${fileId}`;
+}
+
+/** Where a file lies. */
+export function fileKey(name: FileName): Key {
+  return { pk: filePartition(name), sk: '#' };
+}
+
+/** The file that lies there: `fileKey` backwards. */
+export function fileNameOfKey({ pk }: Pick<Key, 'pk'>): FileName {
+  const [tenantId = '', fileId = ''] = pk.split('#');
+  return { tenantId, fileId };
+}
+
+const nameOf = ({ tenantId, id }: AlertFile): FileName => ({ tenantId, fileId: id });
+
+/** Refused when the id is taken. */
+export function insertFile(file: AlertFile, nowMs: number): Write {
+  return {
+    kind: 'put',
+    table: 'files',
+    item: {
+      ...fileKey(nameOf(file)),
+      ...toFields(file, nowMs),
+      listingPk: file.tenantId,
+      listingSk: `${String(file.createdAtMs).padStart(13, '0')}#${file.id}`,
+    },
+    condition: 'attribute_not_exists(pk)',
+  };
+}
+
+/**
+ * Stores the file as it is now. Refused when anybody has changed it since `seenVersion` was read.
+ * An update rather than a put, so that the fields of a later release survive.
+ */
+export function saveFile(file: AlertFile, seenVersion: number, nowMs: number): Write {
+  const fields = Object.entries(toFields(file, nowMs));
+  const sets = fields.filter(([, value]) => value !== undefined);
+  const removes = fields.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
+  const set = `SET ${sets.map(([name]) => `#${name} = :${name}`).join(', ')}`;
+  return {
+    kind: 'update',
+    table: 'files',
+    key: fileKey(nameOf(file)),
+    update: removes.length === 0 ? set : `${set} REMOVE ${removes.join(', ')}`,
+    condition: '#version = :seen',
+    names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
+    values: {
+      ...Object.fromEntries(sets.map(([name, value]) => [`:${name}`, value])),
+      ':seen': seenVersion,
+    },
+  };
+}
+
+/**
+ * Adds final outcomes to the counts of `seen`, where users stay pending. Refused when they would
+ * not: then this is the last change, which completes the file.
+ */
+export function addOutcomes(seen: AlertFile, change: Outcomes): Write {
+  const taken = sumOf(change);
+  return {
+    kind: 'update',
+    table: 'files',
+    key: fileKey(nameOf(seen)),
+    update:
+      'ADD delivered :delivered, failed :failed, uncertain :uncertain, ' +
+      'cancelled :cancelled, pending :pending',
+    // A change that takes nobody moves a user from one outcome to another, also at the end.
+    condition: taken === 0 ? 'attribute_exists(pk)' : 'pending > :taken',
+    values: {
+      ':delivered': change.delivered,
+      ':failed': change.failed,
+      ':uncertain': change.uncertain,
+      ':cancelled': change.cancelled,
+      ':pending': -taken,
+      ...(taken !== 0 && { ':taken': taken }),
+    },
+  };
+}
+
+/**
+ * Completes the file with its last outcomes. Pending users only become fewer, so as long as
+ * their number is the one that was seen, all counts are. Refused when it is not.
+ */
+export function completeFile(completed: AlertFile, seen: AlertFile): Write {
+  return {
+    kind: 'update',
+    table: 'files',
+    key: fileKey(nameOf(seen)),
+    update:
+      'SET #state = :completed, completedAtMs = :at, pending = :none ' +
+      'ADD delivered :delivered, failed :failed, uncertain :uncertain, cancelled :cancelled, ' +
+      '#version :one REMOVE dueMs, duePk, dueSk',
+    condition: 'pending = :seen AND #state = :delivering',
+    names: { '#state': 'state', '#version': 'version' },
+    values: {
+      ':completed': 'completed',
+      ':at': completed.completedAtMs,
+      ':none': 0,
+      ':delivered': completed.delivered - seen.delivered,
+      ':failed': completed.failed - seen.failed,
+      ':uncertain': completed.uncertain - seen.uncertain,
+      ':cancelled': completed.cancelled - seen.cancelled,
+      ':one': 1,
+      ':seen': seen.pending,
+      ':delivering': 'delivering',
+    },
+  };
+}
+
+/** Notes when to look again. Refused when the file has been changed or looked at since `seen`. */
+export function markLookedAt(
+  seen: AlertFile,
+  { dueMs, floor }: { readonly dueMs: number; readonly floor: number },
+  nowMs: number,
+): Write {
+  const key = fileKey(nameOf(seen));
+  const { duePk, dueSk } = dueAttributes(key, dueMs, nowMs);
+  return {
+    kind: 'update',
+    table: 'files',
+    key,
+    update: 'SET dueMs = :due, duePk = :duePk, dueSk = :dueSk, floor = :floor',
+    condition: '#state = :state AND dueMs = :seen',
+    names: { '#state': 'state' },
+    values: {
+      ':due': dueMs,
+      ':duePk': duePk,
+      ':dueSk': dueSk,
+      ':floor': floor,
+      ':state': seen.state,
+      ':seen': seen.dueMs,
+    },
+  };
+}
+
+/** All fields that we may write; an undefined one is removed from the item. */
+function toFields(file: AlertFile, nowMs: number) {
+  const { dueMs } = file;
+  const due = dueMs === undefined ? undefined : dueAttributes(fileKey(nameOf(file)), dueMs, nowMs);
+  return { ...ABSENT, ...file, v: 1, duePk: due?.duePk, dueSk: due?.dueSk };
+}
+
+/** Fields that a file loses in the course of its life. */
+const ABSENT = { dueMs: undefined, leaseMs: undefined };
+
+/** The file in a stored item. */
+export function toFile(item: Item): AlertFile {
+  return FileItem.parse(item);
+}
+
+/** Undefined when this tenant has no such file. */
+export async function findFile(
+  db: Pick<Db, 'get'>,
+  name: FileName,
+): Promise<AlertFile | undefined> {
+  const item = await db.get('files', fileKey(name));
+  return item && toFile(item);
+}

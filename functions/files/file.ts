@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { HOUR_MS, MINUTE_MS } from '../shared/units.ts';
+import type { FileError } from './file-fault.ts';
+import type { RowCounts } from './file-reading.ts';
+
+/** A list of users, each of whom gets one alert at the file's endpoint. */
+export interface AlertFile extends RowCounts, Outcomes {
+  readonly id: `fil_${string}`;
+  readonly tenantId: string;
+  readonly state: FileState;
+  readonly name: string;
+  /** The announced size of the upload. */
+  readonly bytes: number;
+  readonly endpointId: `end_${string}`;
+  readonly eventType: string;
+  readonly idColumn: string | number;
+  readonly message?: string | undefined;
+  readonly onUnknown: 'resend' | 'stop';
+  readonly createdAtMs: number;
+  /** Of the request that made it, when that had an Idempotency-Key. */
+  readonly fingerprint?: string | undefined;
+  /** Another one after every change but those of the counts. */
+  readonly version: number;
+  /** When somebody must look at it again. Undefined in a final state only. */
+  readonly dueMs?: number | undefined;
+  /** How often a parser has begun; also the folder of what the last one made. */
+  readonly readings: number;
+  /** Until when its parser may still be alive. */
+  readonly leaseMs?: number | undefined;
+  /** The version of the uploaded object that is read, where the bucket tells one. */
+  readonly objectVersion?: string | undefined;
+  /** Users of whom nobody knows a final outcome yet. */
+  readonly pending: number;
+  readonly blocks: number;
+  /** How many of its blocks are under way at a time: a finished one sends the next but this. */
+  readonly window: number;
+  /** All blocks below this are finished. */
+  readonly floor: number;
+  /** When its alerts were made: their timestamp on the wire. */
+  readonly readyAtMs?: number | undefined;
+  readonly completedAtMs?: number | undefined;
+  readonly error?: FileError | undefined;
+}
+
+/** The last three are final. */
+export type FileState =
+  | 'awaiting_upload'
+  | 'parsing'
+  | 'delivering'
+  | 'completed'
+  | 'failed'
+  | 'expired';
+
+/** Final outcomes, counted in users. */
+export interface Outcomes {
+  readonly delivered: number;
+  readonly failed: number;
+  readonly uncertain: number;
+  readonly cancelled: number;
+}
+
+export const NO_OUTCOMES: Outcomes = { delivered: 0, failed: 0, uncertain: 0, cancelled: 0 };
+
+/** How long the form of an upload is good for. */
+export const UPLOAD_MS = 30 * MINUTE_MS;
+/** A parser renews its lease long before it ends; a dead one is found when it does. */
+export const READING_LEASE_MS = MINUTE_MS;
+/** In case that the event of an upload, or the message of a block, got lost. */
+const UPLOAD_LOOK_MS = 5 * MINUTE_MS;
+const BLOCKS_LOOK_MS = MINUTE_MS;
+const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
+
+/** Blocks of an endpoint without a limit that are under way at a time. */
+const WINDOW_UNLIMITED = 8;
+const WINDOW_MAX = 32;
+
+export type FileDraft = Pick<
+  AlertFile,
+  | 'id'
+  | 'tenantId'
+  | 'name'
+  | 'bytes'
+  | 'endpointId'
+  | 'eventType'
+  | 'idColumn'
+  | 'message'
+  | 'onUnknown'
+  | 'fingerprint'
+>;
+
+/** A file that waits for its upload. */
+export function newFile(draft: FileDraft, nowMs: number): AlertFile {
+  return {
+    ...draft,
+    ...NO_OUTCOMES,
+    state: 'awaiting_upload',
+    createdAtMs: nowMs,
+    version: 1,
+    dueMs: nowMs + UPLOAD_LOOK_MS,
+    readings: 0,
+    rows: 0,
+    alerts: 0,
+    duplicates: 0,
+    malformed: 0,
+    pending: 0,
+    blocks: 0,
+    window: 0,
+    floor: 0,
+  };
+}
+
+/** When the form of the upload ends. */
+export function uploadEndsMs({ createdAtMs }: AlertFile): number {
+  return createdAtMs + UPLOAD_MS;
+}
+
+/** Whether a parser may begin: the file waits for one, or the last one has died. */
+export function mayRead({ state, leaseMs = 0 }: AlertFile, nowMs: number): boolean {
+  return state === 'awaiting_upload' || (state === 'parsing' && leaseMs < nowMs);
+}
+
+/** The file in the hands of a parser. */
+export function claimReading(
+  file: AlertFile,
+  objectVersion: string | undefined,
+  nowMs: number,
+): AlertFile {
+  assert(mayRead(file, nowMs), 'only one parser at a time');
+  const readings = file.readings + 1;
+  return renewReading({ ...file, state: 'parsing', readings, objectVersion }, nowMs);
+}
+
+export function renewReading(file: AlertFile, nowMs: number): AlertFile {
+  const leaseMs = nowMs + READING_LEASE_MS;
+  return { ...file, version: file.version + 1, leaseMs, dueMs: leaseMs };
+}
+
+/** What a reading came to. */
+export interface ReadingResult {
+  readonly counts: RowCounts;
+  readonly blocks: number;
+  /** Webhooks a second of the endpoint; undefined is without a limit. */
+  readonly perSecond: number | undefined;
+}
+
+/** The file with all its users known: on its way, or at its end when there are none. */
+export function finishReading(file: AlertFile, result: ReadingResult, nowMs: number): AlertFile {
+  const { counts, blocks, perSecond } = result;
+  const next: AlertFile = {
+    ...file,
+    ...counts,
+    state: 'delivering',
+    version: file.version + 1,
+    leaseMs: undefined,
+    dueMs: nowMs + BLOCKS_LOOK_MS,
+    pending: counts.alerts,
+    blocks,
+    window: windowFor(perSecond),
+    readyAtMs: nowMs,
+  };
+  return counts.alerts === 0 ? complete(next, nowMs) : next;
+}
+
+/** As many blocks as the endpoint empties in a minute. */
+function windowFor(perSecond: number | undefined): number {
+  if (perSecond === undefined) return WINDOW_UNLIMITED;
+  return Math.min(WINDOW_MAX, Math.max(1, Math.ceil((perSecond * 60) / 1_000)));
+}
+
+/** The file that cannot be read. Nothing of it was sent. */
+export function failFile(file: AlertFile, error: FileError): AlertFile {
+  return { ...file, ...END, version: file.version + 1, state: 'failed', error };
+}
+
+/** The file whose upload never came. */
+export function expireFile(file: AlertFile): AlertFile {
+  return { ...file, ...END, version: file.version + 1, state: 'expired' };
+}
+
+const END = { leaseMs: undefined, dueMs: undefined };
+
+function complete(file: AlertFile, nowMs: number): AlertFile {
+  return { ...file, ...END, state: 'completed', completedAtMs: nowMs };
+}
+
+/** The file with outcomes that are known but not yet counted, for those who look at it. */
+export function withProgress(file: AlertFile, change: Outcomes): AlertFile {
+  return {
+    ...file,
+    delivered: file.delivered + change.delivered,
+    failed: file.failed + change.failed,
+    uncertain: file.uncertain + change.uncertain,
+    cancelled: file.cancelled + change.cancelled,
+    pending: file.pending - sumOf(change),
+  };
+}
+
+/** The file after some of its users came to a final outcome; completed with the last of them. */
+export function withOutcomes(file: AlertFile, change: Outcomes, nowMs: number): AlertFile {
+  const next = withProgress(file, change);
+  assert(next.pending >= 0, 'more outcomes than users');
+  return next.pending === 0 && file.state === 'delivering' ? complete(next, nowMs) : next;
+}
+
+/** How many users a change takes from the pending ones. */
+export function sumOf({ delivered, failed, uncertain, cancelled }: Outcomes): number {
+  return delivered + failed + uncertain + cancelled;
+}
+
+/** When the file must be looked at again, if nothing happens until then. */
+export function nextLookMs(file: AlertFile, nowMs: number): number {
+  if (file.state === 'awaiting_upload') {
+    const endsMs = uploadEndsMs(file);
+    return endsMs > nowMs ? Math.min(nowMs + UPLOAD_LOOK_MS, endsMs) : nowMs + UPLOAD_LOOK_MS;
+  }
+  if (file.state === 'parsing' || file.floor < file.blocks) return nowMs + BLOCKS_LOOK_MS;
+  // Only retries are left, for up to four days: the older they are, the less happens.
+  const ageMs = nowMs - (file.readyAtMs ?? nowMs);
+  return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, ageMs / 4));
+}
+
+/** The keys of a file's objects. */
+export function uploadKey({ tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>): string {
+  return `incoming/${tenantId}/${id}`;
+}
+
+export function segmentKey(file: Pick<AlertFile, 'id' | 'readings'>, segment: number): string {
+  return `${workFolder(file)}/s-${sixDigits(segment)}.ndjson`;
+}
+
+export function indexKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
+  return `${workFolder(file)}/index.ndjson`;
+}
+
+export function faultsKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
+  return `${workFolder(file)}/errors.ndjson`;
+}
+
+export function resultsKey({ id }: Pick<AlertFile, 'id'>, block: number): string {
+  return `results/${id}/b-${sixDigits(block)}.ndjson`;
+}
+
+/** Each reading has its own, so that a parser which comes back from the dead disturbs nobody. */
+function workFolder({ id, readings }: Pick<AlertFile, 'id' | 'readings'>): string {
+  return `work/${id}/${readings}`;
+}
+
+/** So that names sort as numbers. */
+export function sixDigits(number: number): string {
+  return String(number).padStart(6, '0');
+}

@@ -1,0 +1,127 @@
+import { deriveId } from '../shared/ids/derive.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import type { Attempt } from '../webhooks/attempt.ts';
+import { blockEndpoint } from '../webhooks/block-endpoint.ts';
+import { afterFirstAttempt, type NewDelivery, newDelivery } from '../webhooks/delivery.ts';
+import type { Endpoint } from '../webhooks/endpoint.ts';
+import { saveStep } from '../webhooks/save-delivery.ts';
+import { sendWebhook } from '../webhooks/send-webhook.ts';
+import { sendNext, tellOrigin } from '../webhooks/settle-delivery.ts';
+import type { BlockUser } from './block-users.ts';
+import type { AlertFile } from './file.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
+
+/** One user's turn. */
+export interface Alert {
+  readonly file: AlertFile;
+  readonly endpoint: Endpoint;
+  readonly block: number;
+  readonly place: number;
+  readonly user: BlockUser;
+  readonly slotMs: number;
+  /** A worker that died may have sent it already. */
+  readonly isRepeat: boolean;
+  /** Until when this worker has the block. */
+  readonly leaseMs: number;
+}
+
+/**
+ * `unsent`: as if nothing had been tried; the block should rest until `restUntilMs`. `unclear`:
+ * it may have been received, and a repeat has to say so.
+ */
+export type AlertEnd =
+  | { readonly kind: 'delivered' | 'retried' | 'uncertain' | 'unclear' }
+  | { readonly kind: 'unsent'; readonly restUntilMs: number };
+
+/** After a fault of our own. */
+const REST_MS = 30 * SECOND_MS;
+
+/** The same for one user of a file, however often it is sent. */
+export function alertEventId({ tenantId, id }: AlertFile, userId: string): `evt_${string}` {
+  return deriveId('evt', tenantId, id, userId);
+}
+
+/**
+ * Alerts one user at the slot. A failed attempt becomes a delivery of its own, with the retries
+ * of every delivery, before the block hears of it. Never throws: a fault of our own is logged.
+ */
+export async function sendAlert(alert: Alert, world: Needs): Promise<AlertEnd> {
+  const { clock, log } = world;
+  const waitMs = alert.slotMs - clock.nowMs();
+  if (waitMs > 0) await clock.sleep(waitMs);
+  const startedAtMs = clock.nowMs();
+  const names = { file: alert.file.id, block: alert.block, place: alert.place };
+  const attempt = await send(alert, world).catch((error: unknown) => {
+    log.error('file.alert-unsent', { ...names, error });
+  });
+  if (!attempt || attempt.outcome === 'abandoned') {
+    return { kind: 'unsent', restUntilMs: startedAtMs + REST_MS };
+  }
+  return judgeAttempt(alert, { attempt, startedAtMs }, world).catch((error: unknown) => {
+    log.error('file.alert-unrecorded', { ...names, error });
+    return { kind: 'unclear' };
+  });
+}
+
+/** A fault of our own throws before anything goes out. */
+function send({ file, endpoint, user, isRepeat, leaseMs }: Alert, world: Needs): Promise<Attempt> {
+  return sendWebhook(world, endpoint, {
+    eventId: alertEventId(file, user.userId),
+    type: file.eventType,
+    timestampMs: file.readyAtMs ?? file.createdAtMs,
+    dataJson: user.dataJson,
+    attempt: isRepeat ? 2 : 1,
+    possibleDuplicate: isRepeat,
+    // A process that was frozen since its claim may not have the block any more.
+    stillWanted: () => world.clock.nowMs() < leaseMs,
+  });
+}
+
+interface Tried {
+  readonly attempt: Attempt;
+  readonly startedAtMs: number;
+}
+
+async function judgeAttempt(alert: Alert, tried: Tried, world: Needs): Promise<AlertEnd> {
+  const { attempt } = tried;
+  if (attempt.outcome === 'delivered') return { kind: 'delivered' };
+  if (attempt.throttled) {
+    const restUntilMs = await blockEndpoint(world, alert.endpoint, attempt.retryAfterMs);
+    return { kind: 'unsent', restUntilMs };
+  }
+  if (attempt.outcome === 'unknown' && alert.file.onUnknown === 'stop') {
+    return { kind: 'uncertain' };
+  }
+  await recordDelivery(alert, tried, world);
+  return { kind: 'retried' };
+}
+
+/** Where there is a record already, a worker that died has made it, and it goes its way. */
+async function recordDelivery(
+  { file, endpoint, block, place, user }: Alert,
+  { attempt, startedAtMs }: Tried,
+  world: Needs,
+): Promise<void> {
+  const what: NewDelivery = {
+    tenantId: file.tenantId,
+    endpointId: endpoint.id,
+    eventId: alertEventId(file, user.userId),
+    eventType: file.eventType,
+    alert: {
+      origin: { fileId: file.id, block, index: place },
+      bodyRef: user.bodyRef,
+      timestampMs: file.readyAtMs ?? file.createdAtMs,
+    },
+  };
+  const after = afterFirstAttempt(what, attempt, {
+    endpoint: { ...endpoint, onUnknown: file.onUnknown },
+    nowMs: world.clock.nowMs(),
+    random: world.ids.random(),
+    startedAtMs,
+  });
+  const saved = await saveStep(world, { before: newDelivery(what, startedAtMs), after });
+  if (!saved.won) return;
+  await Promise.all([sendNext(saved.delivery, world), tellOrigin(saved.delivery, world)]);
+}

@@ -1,0 +1,90 @@
+import type { World } from '../shared/world.ts';
+import type { Endpoint } from '../webhooks/endpoint.ts';
+import { hasBit } from './bitmap.ts';
+import type { BatchResult, Block } from './block.ts';
+import type { Job } from './deliver-block.ts';
+import { type AlertEnd, sendAlert } from './send-alert.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
+
+/** The users whose turn it is, each with a slot. */
+export interface BatchOrder {
+  readonly job: Job;
+  readonly endpoint: Endpoint;
+  /** The block before these users were marked: a marked one may have been alerted already. */
+  readonly before: Block;
+  readonly places: readonly number[];
+  readonly slotsMs: readonly number[];
+}
+
+/** `restUntilMs`: the worker should leave the receiver, or itself, alone until then. */
+export interface BatchEnd {
+  readonly result: BatchResult;
+  readonly restUntilMs?: number;
+}
+
+/** Alerts the users of a batch side by side, and logs one line for all of them. */
+export async function sendBatch(order: BatchOrder, world: Needs): Promise<BatchEnd> {
+  const startedAtMs = world.clock.nowMs();
+  const ends = await Promise.all(order.places.map((_, i) => sendOne(order, i, world)));
+  const placesOf = (kind: AlertEnd['kind']) =>
+    order.places.filter((_, i) => ends[i]?.kind === kind);
+  const result = {
+    delivered: placesOf('delivered'),
+    retried: placesOf('retried'),
+    uncertain: placesOf('uncertain'),
+    unsent: placesOf('unsent'),
+  };
+  const unclear = placesOf('unclear').length;
+  logBatch(order, { result, unclear, ms: world.clock.nowMs() - startedAtMs }, world);
+
+  const rests = ends.flatMap((it) => (it.kind === 'unsent' ? [it.restUntilMs] : []));
+  // An unclear one is repeated by the next worker, which knows that it is a repeat.
+  if (unclear > 0) rests.push(world.clock.nowMs());
+  return rests.length === 0 ? { result } : { result, restUntilMs: Math.max(...rests) };
+}
+
+function sendOne(order: BatchOrder, index: number, world: Needs): Promise<AlertEnd> {
+  const { job, endpoint, before } = order;
+  const place = order.places[index] ?? 0;
+  const user = job.users[place];
+  if (!user) throw new Error(`block ${job.number} of ${job.file.id} has no user ${place}`);
+  return sendAlert(
+    {
+      file: job.file,
+      endpoint,
+      block: job.number,
+      place,
+      user,
+      slotMs: order.slotsMs[index] ?? 0,
+      isRepeat: hasBit(before.attempted, place),
+      leaseMs: job.leaseMs,
+    },
+    world,
+  );
+}
+
+interface BatchFacts {
+  readonly result: BatchResult;
+  readonly unclear: number;
+  readonly ms: number;
+}
+
+/** A file of a million users would else be a million lines. */
+function logBatch({ job, endpoint, places }: BatchOrder, facts: BatchFacts, { log }: Needs): void {
+  const { delivered, retried, uncertain, unsent } = facts.result;
+  log.info('file.batch', {
+    tenant: job.file.tenantId,
+    file: job.file.id,
+    block: job.number,
+    endpoint: endpoint.id,
+    firstPlace: places[0],
+    users: places.length,
+    delivered: delivered.length,
+    retried: retried.length,
+    uncertain: uncertain.length,
+    unsent: unsent.length,
+    unclear: facts.unclear,
+    ms: facts.ms,
+  });
+}

@@ -1,0 +1,99 @@
+import type { World } from '../shared/world.ts';
+import { findDeliveries } from '../webhooks/delivery.store.ts';
+import { type Delivery, isFinal } from '../webhooks/delivery.ts';
+import { eachBlock, saveSettled } from './block.store.ts';
+import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
+import { readBlockUsers } from './block-users.ts';
+import { commitOutcomes } from './commit-outcomes.ts';
+import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
+import { alertEventId } from './send-alert.ts';
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log'>;
+
+/** What became of a retried user, by the place in the block. */
+export interface Settlement {
+  readonly place: number;
+  readonly outcome: Outcome;
+}
+
+/** Quota of BatchGetItem. */
+const RECORDS_AT_ONCE = 100;
+
+/** The final outcome of an alert by its delivery; undefined while there is none. */
+export function outcomeOfDelivery(delivery: Delivery | undefined): Outcome | undefined {
+  if (!delivery || !isFinal(delivery)) return undefined;
+  const { status } = delivery;
+  return status === 'delivered' || status === 'uncertain' || status === 'cancelled'
+    ? status
+    : 'failed';
+}
+
+/** Counts these outcomes, each once. Says nothing where all of them are counted already. */
+export async function settleAlerts(
+  file: AlertFile,
+  block: Block,
+  { settlements, world }: { readonly settlements: readonly Settlement[]; readonly world: Needs },
+): Promise<void> {
+  let settled = block;
+  let change: Outcomes = NO_OUTCOMES;
+  let count = 0;
+  for (const { place, outcome } of settlements) {
+    const step = settle(settled, place, outcome);
+    if (!step) continue;
+    settled = step.block;
+    change = sum(change, step.change);
+    count += 1;
+  }
+  if (count === 0) return;
+
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const counted = await commitOutcomes(
+    name,
+    { change, blockWrite: saveSettled(file, settled) },
+    world,
+  );
+  world.log.info('file.alerts-settled', { file: file.id, block: block.number, ...change, counted });
+}
+
+function sum(a: Outcomes, b: Outcomes): Outcomes {
+  return {
+    delivered: a.delivered + b.delivered,
+    failed: a.failed + b.failed,
+    uncertain: a.uncertain + b.uncertain,
+    cancelled: a.cancelled + b.cancelled,
+  };
+}
+
+/** Counts what the records of deliveries say, in case that a notice of an outcome got lost. */
+export async function settleFromRecords(file: AlertFile, world: Needs): Promise<void> {
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  for await (const block of eachBlock(world.db, name, 0)) {
+    const places = unsettledPlaces(block);
+    if (places.length === 0) continue;
+    const settlements = await readOutcomes(file, { block, places }, world);
+    await settleAlerts(file, block, { settlements, world });
+  }
+}
+
+async function readOutcomes(
+  file: AlertFile,
+  { block, places }: { readonly block: Block; readonly places: readonly number[] },
+  { bucket, db }: Needs,
+): Promise<Settlement[]> {
+  const users = await readBlockUsers(bucket, file, block.number);
+  const settlements: Settlement[] = [];
+  for (let from = 0; from < places.length; from += RECORDS_AT_ONCE) {
+    const some = places.slice(from, from + RECORDS_AT_ONCE);
+    const names = some.map((place) => ({
+      tenantId: file.tenantId,
+      endpointId: file.endpointId,
+      eventId: alertEventId(file, users[place]?.userId ?? ''),
+    }));
+    const deliveries = await findDeliveries(db, names);
+    some.forEach((place, i) => {
+      const outcome = outcomeOfDelivery(deliveries[i]);
+      if (outcome) settlements.push({ place, outcome });
+    });
+  }
+  return settlements;
+}

@@ -1,0 +1,36 @@
+import { SECOND_MS } from '../shared/units.ts';
+import type { Block } from './block.ts';
+import type { AlertFile } from './file.ts';
+
+/** How long after its time a resting block's message may still be on its way. */
+const LATE_MS = 30 * SECOND_MS;
+
+/**
+ * The blocks that should be under way and seem not to be: nobody has them, and nobody waits for
+ * their time. A finished block hands over to the next but `window`, so that each of the `window`
+ * chains has one block at its head. `touched` are the blocks from the file's floor on that
+ * anybody has begun; the new `floor` is the first of all that is not finished.
+ */
+export function stalledBlocks(
+  file: Pick<AlertFile, 'blocks' | 'window' | 'floor'>,
+  touched: readonly Block[],
+  nowMs: number,
+): { readonly floor: number; readonly stalled: readonly number[] } {
+  const known = new Map(touched.map((block) => [block.number, block]));
+  const isFinished = (number: number) => known.get(number)?.finished === true;
+  const chains = Array.from({ length: Math.min(file.window, file.blocks) }, (_, i) => i);
+  const heads = chains.map((chain) => {
+    let head = file.floor + ((chain - file.floor + file.window * file.blocks) % file.window);
+    while (isFinished(head)) head += file.window;
+    return head;
+  });
+  const floor = Math.min(file.blocks, ...heads);
+  const stalled = heads.filter((it) => it < file.blocks && isStalled(known.get(it), nowMs));
+  return { floor, stalled };
+}
+
+function isStalled(block: Block | undefined, nowMs: number): boolean {
+  if (!block) return true;
+  if (block.leaseMs !== undefined) return block.leaseMs < nowMs;
+  return (block.notBeforeMs ?? 0) + LATE_MS < nowMs;
+}

@@ -1,0 +1,17 @@
+import * as z from 'zod';
+import type { World } from '../shared/world.ts';
+import { careForFile } from './care-for-file.ts';
+import { SettleNotice, takeNotice } from './take-notice.ts';
+
+/** The sweeper's form: the key of a file whose `due` has come. */
+const DueFile = z.object({ pk: z.string(), dueMs: z.number() });
+
+export const CareMessage = z.union([SettleNotice, DueFile]);
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/** The work of one message of the queue `file-care`. */
+export async function takeCare(message: z.output<typeof CareMessage>, world: Needs): Promise<void> {
+  if ('pk' in message) await careForFile(message.pk, world);
+  else await takeNotice(message, world);
+}

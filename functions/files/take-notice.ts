@@ -1,0 +1,45 @@
+import * as z from 'zod';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { findDelivery, nameOfId } from '../webhooks/delivery.store.ts';
+import { hasBit } from './bitmap.ts';
+import { findBlock } from './block.store.ts';
+import { outcomeAt } from './block.ts';
+import { findFile } from './file.store.ts';
+import { outcomeOfDelivery, settleAlerts } from './settle-alerts.ts';
+
+/** An alert that had a delivery of its own came to its end. */
+export const SettleNotice = z.object({
+  tenant: z.string(),
+  file: z.string(),
+  block: z.int(),
+  index: z.int(),
+  delivery: z.string(),
+});
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/** A quick retry may be at its end before the batch is stored that it comes from. */
+const EARLY_NOTICE_MS = 2 * SECOND_MS;
+
+/** Counts the outcome, which is read from the delivery itself, once. Safe to repeat. */
+export async function takeNotice(
+  notice: z.output<typeof SettleNotice>,
+  world: Needs,
+): Promise<void> {
+  const { tenant: tenantId, file: fileId, index: place } = notice;
+  const file = await findFile(world.db, { tenantId, fileId });
+  const block = await findBlock(world.db, { tenantId, fileId }, notice.block);
+  if (!file || !block) return;
+
+  if (!hasBit(block.retried, place)) {
+    // With a result of its own, the alert was sent once more by a worker after a crash.
+    if (block.finished || outcomeAt(block, place) !== 'pending') return;
+    const atMs = world.clock.nowMs() + EARLY_NOTICE_MS;
+    await world.queues.send('file-care', [{ body: { v: 1, ...notice }, atMs, group: tenantId }]);
+    return;
+  }
+  const delivery = await findDelivery(world.db, nameOfId(tenantId, notice.delivery));
+  const outcome = outcomeOfDelivery(delivery);
+  if (outcome) await settleAlerts(file, block, { settlements: [{ place, outcome }], world });
+}

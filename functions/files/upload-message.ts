@@ -1,0 +1,33 @@
+import * as z from 'zod';
+import type { Message } from '../shared/world.ts';
+import type { AlertFile } from './file.ts';
+import type { UploadedFile } from './parse-file.ts';
+
+/** What EventBridge says of a new object. Keys come as they are, not URL-encoded. */
+const ObjectCreated = z.object({
+  detail: z.object({
+    object: z.object({ key: z.string(), 'version-id': z.string().optional() }),
+  }),
+});
+
+/** The same, said by ourselves when that message got lost. */
+const Reminder = z.object({ tenant: z.string(), file: z.string() });
+
+/** Decodes to the uploaded file, or to undefined for an object that is no upload of a file. */
+export const UploadMessage = z
+  .union([Reminder, ObjectCreated])
+  .transform((message) => ('detail' in message ? ofObject(message.detail) : ofReminder(message)));
+
+function ofReminder({ tenant, file }: z.output<typeof Reminder>): UploadedFile {
+  return { tenantId: tenant, fileId: file };
+}
+
+function ofObject({ object }: z.output<typeof ObjectCreated>['detail']): UploadedFile | undefined {
+  const [, tenantId, fileId] = /^incoming\/(ten_\w+)\/(fil_\w+)$/.exec(object.key) ?? [];
+  if (tenantId === undefined || fileId === undefined) return undefined;
+  return { tenantId, fileId, objectVersion: object['version-id'] };
+}
+
+export function uploadReminder({ tenantId, id }: AlertFile): Message {
+  return { body: { v: 1, tenant: tenantId, file: id }, group: tenantId };
+}
