@@ -141,7 +141,7 @@ describe('transactions', () => {
     expect(again.headers.get('idempotent-replayed')).toBe('true');
   });
 
-  it.each([
+  it.each<[string, Record<string, string>, number, string]>([
     [
       'an account that does not exist',
       { destinationAccountId: `acc_${'0'.repeat(26)}` },
