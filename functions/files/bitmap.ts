@@ -1,10 +1,12 @@
 /** One bit for each user of a block, by place. Bytes, as a table stores them. Never changed. */
 export type Bitmap = Uint8Array;
 
+/** No bit is set. */
 export function emptyBitmap(length: number): Bitmap {
   return new Uint8Array(Math.ceil(length / 8));
 }
 
+/** False behind the end, too. */
 export function hasBit(bitmap: Bitmap, place: number): boolean {
   return ((bitmap[place >> 3] ?? 0) & (1 << (place & 7))) !== 0;
 }

@@ -13,6 +13,7 @@ export const BlockMessage = z.object({
 
 export type BlockMessage = z.output<typeof BlockMessage>;
 
+/** `slots` are times that a worker has reserved, and leaves to the next one. */
 export function blockMessage(
   { tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>,
   block: number,

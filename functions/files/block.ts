@@ -77,6 +77,7 @@ export function unknownPlaces(block: Block): number[] {
   return nextPlaces(block, block.users).filter((place) => hasBit(block.attempted, place));
 }
 
+/** The block with these users marked as about to be alerted. */
 export function withAttempted(block: Block, places: readonly number[]): Block {
   return { ...block, attempted: withBits(block.attempted, places) };
 }

@@ -8,7 +8,7 @@ import { createFileRoute } from './contract.ts';
 import { findFile, insertFile } from './file.store.ts';
 import { type FileDraft, newFile } from './file.ts';
 import { fileView } from './file-view.ts';
-import { signUpload } from './upload-form.ts';
+import { signUpload } from './sign-upload.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids'>;
 type CreateCall = Call<typeof createFileRoute>;

@@ -13,10 +13,10 @@ import {
   withResults,
 } from './block.ts';
 import { type BlockMessage, blockMessage } from './block-message.ts';
-import { type BlockUser, readBlockUsers } from './block-users.ts';
 import { endBlock } from './end-block.ts';
 import { findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
+import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
 import { batchSize, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
 

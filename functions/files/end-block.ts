@@ -3,10 +3,10 @@ import type { World } from '../shared/world.ts';
 import { finishBlock } from './block.store.ts';
 import { type Block, outcomeAt, outcomesOf } from './block.ts';
 import { blockMessage } from './block-message.ts';
-import type { BlockUser } from './block-users.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import type { Job } from './deliver-block.ts';
 import { resultsKey } from './file.ts';
+import type { BlockUser } from './read-block-users.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 

@@ -6,6 +6,7 @@ import type { RowFault, RowFaultCode } from './file-fault.ts';
 import { IdSet } from './id-set.ts';
 import { type Segment, Segments } from './segments.ts';
 
+/** An id above this is no id. */
 export const ID_BYTES_MAX = 256;
 /** Of the rows without an alert, this many are listed one by one. All are counted. */
 export const FAULTS_LISTED_MAX = 10_000;

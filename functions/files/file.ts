@@ -59,6 +59,7 @@ export interface Outcomes {
   readonly cancelled: number;
 }
 
+/** Nobody's. */
 export const NO_OUTCOMES: Outcomes = { delivered: 0, failed: 0, uncertain: 0, cancelled: 0 };
 
 /** How long the form of an upload is good for. */
@@ -130,6 +131,7 @@ export function claimReading(
   return renewReading({ ...file, state: 'parsing', readings, objectVersion }, nowMs);
 }
 
+/** The file with a lease that begins anew. */
 export function renewReading(file: AlertFile, nowMs: number): AlertFile {
   const leaseMs = nowMs + READING_LEASE_MS;
   return { ...file, version: file.version + 1, leaseMs, dueMs: leaseMs };
@@ -219,23 +221,27 @@ export function nextLookMs(file: AlertFile, nowMs: number): number {
   return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, ageMs / 4));
 }
 
-/** The keys of a file's objects. */
+/** Where the upload lies in the bucket. */
 export function uploadKey({ tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>): string {
   return `incoming/${tenantId}/${id}`;
 }
 
+/** Where the lines of many blocks lie. */
 export function segmentKey(file: Pick<AlertFile, 'id' | 'readings'>, segment: number): string {
   return `${workFolder(file)}/s-${sixDigits(segment)}.ndjson`;
 }
 
+/** Where the places of all blocks are listed. */
 export function indexKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
   return `${workFolder(file)}/index.ndjson`;
 }
 
+/** Where the malformed rows are listed. */
 export function faultsKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
   return `${workFolder(file)}/errors.ndjson`;
 }
 
+/** Where the results of a finished block lie. */
 export function resultsKey({ id }: Pick<AlertFile, 'id'>, block: number): string {
   return `results/${id}/b-${sixDigits(block)}.ndjson`;
 }

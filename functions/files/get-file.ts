@@ -7,7 +7,7 @@ import { getFileRoute } from './contract.ts';
 import { type FileName, findFile } from './file.store.ts';
 import { type AlertFile, withProgress } from './file.ts';
 import { fileView } from './file-view.ts';
-import { signUpload } from './upload-form.ts';
+import { signUpload } from './sign-upload.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db'>;
 

@@ -2,6 +2,7 @@ import { MIB } from '../shared/units.ts';
 import type { AlertLines } from './alert-line.ts';
 import type { CsvRecord } from './csv-record.ts';
 
+/** What one worker does in one go, more or less. */
 export const BLOCK_USERS_MAX = 1_000;
 /** A block with rows of unusual length ends early, so that a worker can hold it. */
 export const BLOCK_BYTES_MAX = 4 * MIB;

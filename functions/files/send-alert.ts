@@ -8,8 +8,8 @@ import type { Endpoint } from '../webhooks/endpoint.ts';
 import { saveStep } from '../webhooks/save-delivery.ts';
 import { sendWebhook } from '../webhooks/send-webhook.ts';
 import { sendNext, tellOrigin } from '../webhooks/settle-delivery.ts';
-import type { BlockUser } from './block-users.ts';
 import type { AlertFile } from './file.ts';
+import type { BlockUser } from './read-block-users.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
 

@@ -3,9 +3,9 @@ import { findDeliveries } from '../webhooks/delivery.store.ts';
 import { type Delivery, isFinal } from '../webhooks/delivery.ts';
 import { eachBlock, saveSettled } from './block.store.ts';
 import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
-import { readBlockUsers } from './block-users.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
+import { readBlockUsers } from './read-block-users.ts';
 import { alertEventId } from './send-alert.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log'>;

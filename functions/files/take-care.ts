@@ -6,6 +6,7 @@ import { SettleNotice, takeNotice } from './take-notice.ts';
 /** The sweeper's form: the key of a file whose `due` has come. */
 const DueFile = z.object({ pk: z.string(), dueMs: z.number() });
 
+/** Decodes both kinds of messages. */
 export const CareMessage = z.union([SettleNotice, DueFile]);
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;

@@ -28,6 +28,7 @@ function ofObject({ object }: z.output<typeof ObjectCreated>['detail']): Uploade
   return { tenantId, fileId, objectVersion: object['version-id'] };
 }
 
+/** Asks a parser to look at the upload once more. */
 export function uploadReminder({ tenantId, id }: AlertFile): Message {
   return { body: { v: 1, tenant: tenantId, file: id }, group: tenantId };
 }
