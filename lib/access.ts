@@ -1,3 +1,5 @@
+import type { Options } from '../functions/shared/config.ts';
+
 /** The tables, each of one room. `<TABLE>` of the variable `TABLE_<TABLE>` is this name. */
 export type TableName = 'control' | 'ledger' | 'outbox' | 'endpoints' | 'deliveries' | 'files';
 
@@ -35,15 +37,18 @@ export interface Access {
   /** Reads the stream of this table, and parks the records that it cannot handle. */
   readonly streamOf?: 'outbox';
   readonly sendsTo?: readonly QueueName[];
-  /** Actions by the prefix of the objects; the empty prefix is the bucket itself. */
+  /**
+   * Actions by the prefix of the objects; the empty prefix is the bucket itself. Readers may list
+   * it, because S3 answers 404 for a missing object only to them, and 403 to others.
+   */
   readonly bucket?: Readonly<Record<string, readonly BucketAction[]>>;
   readonly secrets?: readonly SecretName[];
-  /** Talks to addresses that tenants chose, by the rules of the option `egress`. */
-  readonly egress?: true;
+  /** Options that its code is told: `egress` where it talks to addresses that tenants chose. */
+  readonly options?: readonly (keyof Options)[];
 }
 
-/** What every API needs to know its caller: the key, the rate-limit lease and the admin's key. */
-const CALLER = ['GetItem', 'UpdateItem'] as const;
+/** What every API needs in order to know its caller: the item of the key. */
+const CALLER = ['GetItem'] as const;
 
 /**
  * Who may do what: one row per Lambda, by its entry under `functions/`. The stack grants from
@@ -52,72 +57,69 @@ const CALLER = ['GetItem', 'UpdateItem'] as const;
 export const ACCESS = {
   'timers/on-minute': {
     tables: {
-      control: ['GetItem', 'PutItem', 'UpdateItem'],
-      endpoints: ['Query due'],
+      control: ['GetItem', 'PutItem'],
       deliveries: ['Query due'],
       files: ['Query due'],
     },
     sendsTo: ['delivery-slow', 'file-care'],
   },
   'tenants/api': {
-    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'Query', 'Query listing'] },
-    secrets: ['admin-key', 'cursor-key'],
+    tables: { control: [...CALLER, 'PutItem'] },
+    secrets: ['admin-key'],
   },
   'events/api': {
     tables: {
       control: CALLER,
-      outbox: ['GetItem', 'BatchGetItem', 'PutItem', 'Query listing'],
+      outbox: ['PutItem'],
     },
-    secrets: ['admin-key', 'cursor-key'],
+    secrets: ['admin-key'],
   },
   'webhooks/api': {
     tables: {
       control: CALLER,
-      outbox: ['GetItem', 'PutItem'],
+      outbox: ['GetItem'],
       endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
       deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
     sendsTo: ['delivery-slow'],
     secrets: ['admin-key', 'cursor-key', 'master-key'],
-    egress: true,
+    options: ['egress'],
   },
   'webhooks/on-outbox': {
-    tables: { outbox: ['GetItem', 'UpdateItem'], endpoints: ['GetItem', 'Query'] },
+    tables: {
+      outbox: ['UpdateItem'],
+      endpoints: ['GetItem', 'UpdateItem', 'Query'],
+      deliveries: ['UpdateItem'],
+    },
     streamOf: 'outbox',
-    sendsTo: ['delivery-fast', 'delivery-slow'],
+    sendsTo: ['delivery-fast'],
   },
   'webhooks/on-reconcile': {
     tables: {
-      control: ['GetItem', 'PutItem', 'UpdateItem'],
+      control: ['GetItem', 'PutItem'],
       outbox: ['Query', 'UpdateItem'],
-      endpoints: ['GetItem', 'Query'],
-      deliveries: ['GetItem', 'BatchGetItem'],
+      endpoints: ['GetItem', 'UpdateItem', 'Query'],
+      deliveries: ['BatchGetItem', 'UpdateItem'],
     },
-    sendsTo: ['delivery-fast', 'delivery-slow'],
+    sendsTo: ['delivery-fast'],
+    options: ['reconcileAfterSeconds', 'recheckAfterSeconds'],
   },
   'webhooks/on-delivery': {
     tables: {
-      outbox: ['GetItem', 'PutItem', 'Query listing'],
-      endpoints: ['GetItem', 'UpdateItem'],
+      outbox: ['GetItem', 'PutItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem', 'ConditionCheckItem'],
       deliveries: ['GetItem', 'PutItem', 'UpdateItem'],
     },
     consumes: ['delivery-fast', 'delivery-slow'],
-    sendsTo: ['delivery-slow'],
+    sendsTo: ['delivery-slow', 'file-care'],
+    bucket: { '': ['ListBucket'], 'work/': ['GetObject'] },
     secrets: ['master-key'],
-    egress: true,
+    options: ['egress'],
   },
   'ledger/api': {
     tables: {
       control: CALLER,
-      ledger: [
-        'GetItem',
-        'BatchGetItem',
-        'PutItem',
-        'UpdateItem',
-        'Query',
-        'Query listing',
-        'Query reference',
-      ],
+      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
       outbox: ['PutItem'],
     },
     secrets: ['admin-key', 'cursor-key'],
@@ -126,7 +128,7 @@ export const ACCESS = {
     tables: {
       control: CALLER,
       endpoints: ['GetItem'],
-      files: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
+      files: ['GetItem', 'BatchGetItem', 'PutItem', 'Query', 'Query listing'],
     },
     bucket: { 'incoming/': ['PutObject'] },
     secrets: ['admin-key', 'cursor-key'],
@@ -135,7 +137,7 @@ export const ACCESS = {
     tables: {
       outbox: ['PutItem'],
       endpoints: ['GetItem'],
-      files: ['GetItem', 'PutItem', 'UpdateItem'],
+      files: ['GetItem', 'UpdateItem'],
     },
     consumes: ['file-events'],
     sendsTo: ['file-blocks'],
@@ -149,30 +151,35 @@ export const ACCESS = {
     tables: {
       outbox: ['PutItem'],
       endpoints: ['GetItem', 'UpdateItem'],
-      deliveries: ['GetItem', 'PutItem', 'UpdateItem'],
+      deliveries: ['UpdateItem'],
       files: ['GetItem', 'UpdateItem'],
     },
     consumes: ['file-blocks'],
-    sendsTo: ['file-blocks', 'delivery-slow'],
+    sendsTo: ['file-blocks', 'file-care', 'delivery-slow'],
     bucket: {
       '': ['ListBucket'],
-      'work/': ['GetObject', 'GetObjectVersion'],
+      'work/': ['GetObject'],
       'results/': ['PutObject'],
     },
     secrets: ['master-key'],
-    egress: true,
+    options: ['egress'],
   },
   'files/on-care': {
     tables: {
       outbox: ['PutItem'],
-      deliveries: ['GetItem'],
+      deliveries: ['GetItem', 'BatchGetItem'],
       files: ['GetItem', 'UpdateItem', 'Query'],
     },
     consumes: ['file-care'],
-    sendsTo: ['file-blocks', 'file-events'],
-    bucket: { '': ['ListBucket'], 'incoming/': ['GetObject', 'GetObjectVersion'] },
+    sendsTo: ['file-blocks', 'file-events', 'file-care'],
+    bucket: {
+      '': ['ListBucket'],
+      'incoming/': ['GetObject', 'GetObjectVersion'],
+      'work/': ['GetObject'],
+    },
   },
-  'operations/api': { tables: { control: CALLER }, secrets: ['admin-key'] },
+  // It answers without asking anybody who calls.
+  'operations/api': {},
 } as const satisfies Readonly<Record<string, Access>>;
 
 /** A Lambda, by the path of its entry under `functions/`, without `.ts`. */

@@ -1,15 +1,18 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Options } from '../functions/shared/config.ts';
+import { ACCESS } from './access.ts';
 import { Events } from './events.ts';
+import { Files } from './files.ts';
 import { assertEntries, buildId, bundle } from './kit/bundle.ts';
-import { grantAccess, type House } from './kit/grants.ts';
+import { grantAccess } from './kit/grants.ts';
 import { PlatformApi } from './kit/http-api.ts';
-import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { Ledger } from './ledger.ts';
 import { Operations } from './operations.ts';
 import { Tenants } from './tenants.ts';
+import { Timers } from './timers.ts';
+import { Webhooks } from './webhooks.ts';
 
 export interface TallyhookProps extends StackProps {
   readonly options: Options;
@@ -22,31 +25,43 @@ export class TallyhookStack extends Stack {
     const settings = this.#settings(options);
     const room = { settings, api: new PlatformApi(this, 'Api', settings) };
 
+    const timers = new Timers(this, 'Timers', settings);
     const tenants = new Tenants(this, 'Tenants', room);
     const events = new Events(this, 'Events', room);
+    const { outbox } = events.tables;
+    const webhooks = new Webhooks(this, 'Webhooks', { ...room, outbox });
     const ledger = new Ledger(this, 'Ledger', room);
+    const files = new Files(this, 'Files', room);
     const operations = new Operations(this, 'Operations', room);
 
-    // The other rooms join as they are built.
-    new RoomTable(this, 'Endpoints', { settings, indexes: { due: [] } });
-    new RoomTable(this, 'Deliveries', { settings, indexes: { due: [], open: [] }, expires: true });
-    new RoomTable(this, 'Files', { settings, indexes: { listing: [], due: [] } });
     grantAccess({
       functions: {
+        ...timers.functions,
         ...tenants.functions,
         ...events.functions,
+        ...webhooks.functions,
         ...ledger.functions,
+        ...files.functions,
         ...operations.functions,
       },
-      tables: { ...tenants.tables, ...events.tables, ...ledger.tables },
-      secrets: tenants.secrets,
-      egress: options.egress,
-    } as unknown as House);
+      tables: {
+        ...tenants.tables,
+        ...events.tables,
+        ...webhooks.tables,
+        ...ledger.tables,
+        ...files.tables,
+      },
+      queues: { ...webhooks.queues, ...files.queues },
+      secrets: { ...tenants.secrets, ...webhooks.secrets },
+      bucket: files.bucket,
+      unrelayed: webhooks.unrelayed,
+      options,
+    });
   }
 
   /** Bundles the functions, unless only the template is wanted. */
   #settings(options: Options): Settings {
-    const entries = ['tenants/api', 'events/api', 'ledger/api', 'operations/api'];
+    const entries = Object.keys(ACCESS);
     const build = buildId();
     if (this.bundlingRequired) return { options, build, bundles: bundle(entries) };
     assertEntries(entries);

@@ -34,6 +34,12 @@ export const OPTIONS = z.strictObject({
   workerShare: number(0.1, 0.9)
     .default(0.6)
     .describe('Share of `lambdaConcurrency` for queue consumers; the API keeps the rest.'),
+  reconcileAfterSeconds: number(1, 3_600)
+    .default(120)
+    .describe('Age at which an event that has not left the outbox is relayed again.'),
+  recheckAfterSeconds: number(2, 86_400)
+    .default(1_200)
+    .describe('Age at which deliveries that got lost on the way are sent again.'),
 });
 
 /** The retention times that CloudWatch Logs accepts, up to ten years. */

@@ -27,7 +27,10 @@ const SETTINGS = {
   },
   // CommonJS dependencies ask for Node's own modules by `require`, which ESM does not have.
   banner: {
-    js: "import{createRequire as createRequire_}from'node:module';const require=createRequire_(import.meta.url);",
+    js: [
+      "import{createRequire as createRequire_}from'node:module';",
+      'const require=createRequire_(import.meta.url);',
+    ].join(''),
   },
   metafile: true,
   write: false,

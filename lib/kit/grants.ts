@@ -4,6 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { Options } from '../../functions/shared/config.ts';
 import {
   ACCESS,
   type Access,
@@ -23,7 +24,7 @@ export interface House {
   readonly unrelayed: Queue;
   readonly secrets: Readonly<Record<SecretName, Secret>>;
   readonly bucket: Bucket;
-  readonly egress: 'public' | 'loopback';
+  readonly options: Options;
 }
 
 /** Gives each function the rights of its row in lib/access.ts, and tells it those names. */
@@ -35,7 +36,9 @@ export function grantAccess(house: House): void {
     grantStream(handler, access, house);
     grantBucket(handler, access, house);
     grantSecrets(handler, access, house);
-    if (access.egress) handler.addEnvironment('EGRESS', house.egress);
+    for (const option of access.options ?? []) {
+      handler.addEnvironment(optionVariable(option), String(house.options[option]));
+    }
   }
 }
 
@@ -100,6 +103,11 @@ function grantSecrets(handler: NodeFunction, { secrets = [] }: Access, house: Ho
     allow(handler, { service: 'secretsmanager', actions, resource: secretArn });
     handler.addEnvironment(variable('SECRET', name), secretArn);
   }
+}
+
+/** `RECONCILE_AFTER_SECONDS` for the option `reconcileAfterSeconds`. */
+function optionVariable(option: keyof Options): string {
+  return option.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
 /** `TABLE_LEDGER`, `QUEUE_DELIVERY_FAST`, `SECRET_ADMIN_KEY`. */

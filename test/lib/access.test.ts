@@ -1,0 +1,165 @@
+import { globSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ACCESS, type Access, type Entry } from '../../lib/access.ts';
+import { at, ofType, type Resource, resourcesWith, statementsOf } from '../support/stack.ts';
+
+const RESOURCES = resourcesWith({ egress: 'public' });
+const ENTRIES = Object.keys(ACCESS) as Entry[];
+
+/** What each logical id is called in the access table. */
+const NAMES: readonly [RegExp, string][] = [
+  [/^TenantsControl/, 'control'],
+  [/^EventsOutbox/, 'outbox'],
+  [/^WebhooksEndpoints/, 'endpoints'],
+  [/^WebhooksDeliveries/, 'deliveries'],
+  [/^Ledger[0-9A-F]{8}$/, 'ledger'],
+  [/^Files[0-9A-F]{8}$/, 'files'],
+  [/^Webhooksdeliveryfast/, 'delivery-fast'],
+  [/^Webhooksdeliveryslow/, 'delivery-slow'],
+  [/^Filesfileevents/, 'file-events'],
+  [/^Filesfileblocks/, 'file-blocks'],
+  [/^Filesfilecare/, 'file-care'],
+  [/^WebhooksUnrelayed/, 'unrelayed'],
+  [/^FilesBucket/, 'bucket'],
+  [/^TenantsAdminKey/, 'admin-key'],
+  [/^TenantsCursorKey/, 'cursor-key'],
+  [/^WebhooksMasterKey/, 'master-key'],
+];
+
+function nameOf(logicalId: string): string {
+  const [, name] = NAMES.find(([pattern]) => pattern.test(logicalId)) ?? [];
+  if (!name) throw new Error(`${logicalId} has no name in the access table`);
+  return name;
+}
+
+/** `dynamodb:Query ledger/index/due`, from whichever intrinsics. */
+function inWords(resource: unknown): string {
+  const [, ...parts] = (at(resource, 'Fn::Join') ?? ['', [resource]]) as [string, unknown[]];
+  return parts
+    .flat()
+    .map((part) => {
+      if (typeof part === 'string') return part;
+      const [id, attribute] = (at(part, 'Fn::GetAtt') ?? [at(part, 'Ref'), 'Arn']) as string[];
+      return `${nameOf(String(id))}${attribute === 'StreamArn' ? '/stream' : ''}`;
+    })
+    .join('');
+}
+
+/** The rights of a function in the template, without those to its own log. */
+function rightsInTemplate(entry: Entry): string[] {
+  const [, { Properties }] = functionOf(entry);
+  const role = at(Properties, 'Role.Fn::GetAtt.0');
+  const policies = ofType(RESOURCES, 'IAM::Policy').filter(
+    ([, it]) => at(it.Properties, 'Roles.0.Ref') === role,
+  );
+  const statements = policies.flatMap(([, policy]) => statementsOf(policy));
+  const rights = statements.flatMap(({ Action, Resource }) =>
+    [Action]
+      .flat()
+      .flatMap((action) =>
+        action.startsWith('logs:') ? [] : [Resource].flat().map((it) => `${action} ${inWords(it)}`),
+      ),
+  );
+  return rights.sort();
+}
+
+/** The rights that a row of the access table stands for. */
+function rightsInTable(access: Access): string[] {
+  const onTables = Object.entries(access.tables ?? {}).flatMap(([table, actions = []]) =>
+    actions.map((action) => {
+      const [verb, index] = action.split(' ');
+      return `dynamodb:${verb} ${table}${index ? `/index/${index}` : ''}`;
+    }),
+  );
+  const consumed = (access.consumes ?? []).flatMap((queue) =>
+    ['DeleteMessage', 'GetQueueAttributes', 'ReceiveMessage'].map((it) => `sqs:${it} ${queue}`),
+  );
+  const sent = (access.sendsTo ?? []).map((queue) => `sqs:SendMessage ${queue}`);
+  const streamed = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'];
+  const stream = access.streamOf
+    ? [
+        ...streamed.map((it) => `dynamodb:${it} ${access.streamOf}/stream`),
+        'sqs:SendMessage unrelayed',
+      ]
+    : [];
+  const objects = Object.entries(access.bucket ?? {}).flatMap(([prefix, actions]) =>
+    actions.map((it) => `s3:${it} bucket${prefix && `/${prefix}*`}`),
+  );
+  const secrets = (access.secrets ?? []).map((it) => `secretsmanager:GetSecretValue ${it}`);
+  return [...onTables, ...consumed, ...sent, ...stream, ...objects, ...secrets].sort();
+}
+
+/** The variables that a row of the access table stands for. */
+function variablesInTable(access: Access): string[] {
+  const named = (kind: string, names: readonly string[] = []) =>
+    names.map((name) => `${kind}_${name.toUpperCase().replaceAll('-', '_')}`);
+  return [
+    'BUILD',
+    'LOG_LEVEL',
+    ...named('TABLE', Object.keys(access.tables ?? {})),
+    ...named('QUEUE', access.sendsTo),
+    ...named('SECRET', access.secrets),
+    ...(access.bucket ? ['BUCKET_FILES'] : []),
+    ...(access.options ?? []).map((it) => it.replaceAll(/[A-Z]/g, '_$&').toUpperCase()),
+  ].sort();
+}
+
+function functionOf(entry: Entry): [string, Resource] {
+  const found = ofType(RESOURCES, 'Lambda::Function').find(
+    ([, { Properties }]) => Properties.Description === `Tallyhook ${entry}`,
+  );
+  if (!found) throw new Error(`${entry} is not in the template`);
+  return found;
+}
+
+/** The names in `tables('control', 'ledger')` of an entry. */
+function namesIn(source: string, call: 'tables' | 'queues' | 'secrets'): string[] {
+  const calls = source.matchAll(new RegExp(`\\b${call}\\(([^)]*)\\)`, 'g'));
+  return [...calls]
+    .flatMap(([, names = '']) => [...names.matchAll(/'([\w-]+)'/g)])
+    .map(([, name = '']) => name);
+}
+
+describe('the access table', () => {
+  it('has a row for each entry under functions/, and for nothing else', () => {
+    const files = globSync('functions/*/{api,on-*}.ts');
+    expect(files.map((file) => file.slice('functions/'.length, -'.ts'.length)).sort()).toEqual(
+      [...ENTRIES].sort(),
+    );
+    expect(ofType(RESOURCES, 'Lambda::Function')).toHaveLength(ENTRIES.length);
+  });
+
+  it.each(ENTRIES)('is what the template grants %s', (entry) => {
+    expect(rightsInTemplate(entry)).toEqual(rightsInTable(ACCESS[entry]));
+  });
+
+  it.each(ENTRIES)('is what the environment of %s names', (entry) => {
+    const variables = at(functionOf(entry), '1.Properties.Environment.Variables');
+    expect(Object.keys(Object(variables)).sort()).toEqual(variablesInTable(ACCESS[entry]));
+  });
+
+  it.each(ENTRIES)('is what the code of %s opens', (entry) => {
+    const source = readFileSync(`functions/${entry}.ts`, 'utf8');
+    const access: Access = ACCESS[entry];
+
+    expect(namesIn(source, 'tables').sort()).toEqual(Object.keys(access.tables ?? {}).sort());
+    expect(namesIn(source, 'queues').sort()).toEqual([...(access.sendsTo ?? [])].sort());
+    expect(namesIn(source, 'secrets').sort()).toEqual([...(access.secrets ?? [])].sort());
+  });
+
+  it('lets nobody but the relay and the reconciler change events', () => {
+    const changers = ENTRIES.filter((entry) => {
+      const access: Access = ACCESS[entry];
+      return access.tables?.outbox?.some((it) => it === 'UpdateItem' || it === 'DeleteItem');
+    });
+    expect(changers).toEqual(['webhooks/on-outbox', 'webhooks/on-reconcile']);
+  });
+
+  it('lets nobody but the ledger write money', () => {
+    const writers = ENTRIES.filter((entry) => {
+      const access: Access = ACCESS[entry];
+      return access.tables?.ledger?.some((it) => /^(Put|Update|Delete)Item$/.test(it));
+    });
+    expect(writers).toEqual(['ledger/api']);
+  });
+});

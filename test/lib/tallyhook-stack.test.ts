@@ -1,0 +1,104 @@
+import { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { ACCESS } from '../../lib/access.ts';
+import { appWith, at, ofType, resourcesWith, stackIn } from '../support/stack.ts';
+import { factsOf, RULES } from '../support/template-rules.ts';
+
+const RESOURCES = resourcesWith();
+
+describe('the template', () => {
+  it.each(RULES)('$title', (rule) => {
+    const facts = factsOf(RESOURCES, rule);
+
+    expect(facts, 'the rule guards nothing').not.toEqual([]);
+    expect(facts.filter((it) => !rule.holds(it)).map(({ id }) => id)).toEqual([]);
+  });
+
+  it.each(RULES)('would be refused otherwise: $title', (rule) => {
+    const [victim, ...others] = factsOf(structuredClone(RESOURCES), rule);
+    if (!victim) throw new Error('the rule guards nothing');
+
+    rule.spoil(victim);
+
+    expect(rule.holds(victim)).toBe(false);
+    expect(others.length + 1).toBe(factsOf(RESOURCES, rule).length);
+  });
+
+  it('streams the outbox, and no other table', () => {
+    const streaming = ofType(RESOURCES, 'DynamoDB::Table').filter(
+      ([, { Properties }]) => Properties.StreamSpecification !== undefined,
+    );
+    expect(streaming).toEqual([[expect.stringMatching(/^EventsOutbox/), expect.anything()]]);
+    expect(at(streaming, '0.1.Properties.StreamSpecification.StreamViewType')).toBe('NEW_IMAGE');
+  });
+
+  it('hands uploads over without a custom resource', () => {
+    const [[, bucket] = []] = ofType(RESOURCES, 'S3::Bucket');
+    expect(at(bucket, 'Properties.NotificationConfiguration')).toEqual({
+      EventBridgeConfiguration: { EventBridgeEnabled: true },
+    });
+    expect(ofType(RESOURCES, 'Lambda::Function')).toHaveLength(Object.keys(ACCESS).length);
+  });
+
+  it('leaves two fifths of the concurrency to the API', () => {
+    const consumers = ofType(RESOURCES, 'Lambda::EventSourceMapping').map(([, { Properties }]) =>
+      Number(at(Properties, 'ScalingConfig.MaximumConcurrency') ?? 0),
+    );
+    const sum = consumers.reduce((total, it) => total + it, 0);
+    expect(sum).toBeLessThanOrEqual(600);
+    expect(sum).toBeGreaterThan(590);
+  });
+});
+
+describe('the tables', () => {
+  it.each([
+    { table: 'TenantsControl', indexes: ['listing', 'due'], ttl: true },
+    { table: 'EventsOutbox', indexes: ['listing'], ttl: true },
+    { table: 'WebhooksEndpoints', indexes: ['due'], ttl: false },
+    { table: 'WebhooksDeliveries', indexes: ['due', 'open'], ttl: true },
+    { table: 'Ledger', indexes: ['listing', 'due', 'reference'], ttl: false },
+    { table: 'Files', indexes: ['listing', 'due'], ttl: false },
+  ])('$table has the indexes $indexes, and ttl: $ttl', ({ table, indexes, ttl }) => {
+    const [[, found] = []] = ofType(RESOURCES, 'DynamoDB::Table').filter(([id]) =>
+      new RegExp(`^${table}[0-9A-F]{8}$`).test(id),
+    );
+    const keysOf = (it: unknown) => [at(it, '0.AttributeName'), at(it, '1.AttributeName')];
+
+    expect(keysOf(found?.Properties.KeySchema)).toEqual(['pk', 'sk']);
+    expect(
+      [found?.Properties.GlobalSecondaryIndexes].flat().map((it) => keysOf(at(it, 'KeySchema'))),
+    ).toEqual(indexes.map((index) => [`${index}Pk`, `${index}Sk`]));
+    expect(at(found, 'Properties.TimeToLiveSpecification.AttributeName')).toBe(
+      ttl ? 'ttl' : undefined,
+    );
+  });
+});
+
+describe('the stage', () => {
+  const KEPT = ['DynamoDB::Table', 'S3::Bucket', 'SecretsManager::Secret', 'Logs::LogGroup'];
+
+  it.each([
+    { stage: 'prod', policy: 'Retain', protectedTables: true },
+    { stage: 'dev', policy: 'Delete', protectedTables: false },
+  ])('$stage: what holds data has the policy $policy', ({ stage, policy, protectedTables }) => {
+    const resources = resourcesWith({ stage });
+    const kept = KEPT.flatMap((type) => ofType(resources, type));
+
+    expect(new Set(kept.map(([, it]) => it.DeletionPolicy))).toEqual(new Set([policy]));
+    for (const [, { Properties }] of ofType(resources, 'DynamoDB::Table')) {
+      expect(Properties.DeletionProtectionEnabled).toBe(protectedTables);
+    }
+  });
+});
+
+describe('the outputs', () => {
+  it('say where the API is and which key opens it', () => {
+    const { Outputs } = Template.fromStack(stackIn(appWith())).toJSON();
+    expect(Object.keys(Outputs).sort()).toEqual([
+      'AdminKeySecretName',
+      'ApiId',
+      'ApiUrl',
+      'BucketName',
+    ]);
+  });
+});
