@@ -29,7 +29,7 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
   [/^functions\/\w+\/(contract|[\w-]+(\.store|-message))\.ts$/, ['zod']],
 ];
 
-/** The first of the words of a use case's name. Any other file of a room is a noun. */
+/** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
   `authenticate block care choose claim commit create defer deliver disable end find finish fire get
   list mark park parse pause post probe publish read receive reconcile recover refuse release relay
@@ -47,8 +47,9 @@ export function roleOf(path: string): Role {
   if (name === 'contract') return 'contract';
   if (name.endsWith('.store')) return 'store';
   if (/^(api|on-[a-z-]+)$/.test(name)) return 'entry';
-  const [verb = '', ...object] = name.split('-');
-  return object.length > 0 && VERBS.has(verb) ? 'use case' : 'noun';
+  // One blocks an endpoint; a block alone is a thing.
+  if (name === 'block') return 'noun';
+  return VERBS.has(name.split('-')[0] ?? '') ? 'use case' : 'noun';
 }
 
 /** Whether the path is that of a file in a room other than `shared`. */
