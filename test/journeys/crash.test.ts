@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { TableName } from '../../functions/shared/world.ts';
+import { type ApiClient, apiClient, newAccount } from '../support/api.ts';
+import { checkDeliveries } from '../support/invariants/deliveries.ts';
+import { checkFiles } from '../support/invariants/files.ts';
+import { checkLedger } from '../support/invariants/ledger.ts';
+import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { type Product, startProduct } from '../support/product.ts';
+import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
+import { until } from '../support/until.ts';
+import { settledFile, uploadFile } from '../support/upload.ts';
+
+const USERS = 20_000;
+const TRANSFERS = 200;
+/** Blocks of an endpoint without a limit that are under way at once, and users in flight of each. */
+const REPEATS_MAX = 8 * 25;
+const HEALING_MS = 240_000;
+/** The reconciler waits minutes in production, so that it does not get in the way of the relay. */
+const IMPATIENT = {
+  TALLYHOOK_RECONCILE_AFTER_SECONDS: '5',
+  TALLYHOOK_RECHECK_AFTER_SECONDS: '40',
+};
+
+let stateDir: string;
+let product: Product;
+let tenant: TenantWithReceiver;
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'tallyhook-crash-'));
+  product = await startProduct(stateDir, IMPATIENT);
+  tenant = await tenantWithReceiver(product);
+});
+afterAll(async () => {
+  await tenant?.receiver.close();
+  await product?.killAll();
+  await rm(stateDir, { recursive: true, force: true });
+});
+
+it(
+  'loses nobody and no money when everything is killed in mid-file and mid-transfer',
+  async () => {
+    const { receiver, endpointId } = tenant;
+    const [a, b] = await Promise.all([newAccount(tenant.api, '100000'), newAccount(tenant.api)]);
+    const keys = Array.from({ length: TRANSFERS }, () => randomUUID());
+    const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
+    const content = ['user_id', ...users].join('\n');
+    const { id: fileId } = await uploadFile(tenant.api, { content, endpointId });
+    const transfers = postAll(tenant.api, keys, [a, b]);
+    await until(
+      () => alertIds(tenant).size,
+      (it) => it > 2_000,
+    );
+
+    await product.killAll();
+    const interrupted = await transfers;
+    product = await startProduct(stateDir, IMPATIENT);
+    const api = apiClient(product.apiUrl, tenant.key);
+    // The client repeats what it has no answer for, with the same keys.
+    await until(
+      async () => postAll(api, keys, [a, b]),
+      (answers) => answers.every((it) => it === 201),
+    );
+    const file = await settledFile(api, fileId, HEALING_MS);
+
+    expect(interrupted.filter((it) => it === 201).length).toBeLessThan(TRANSFERS);
+    expect(file).toMatchObject({ status: 'completed', alerts: USERS, delivered: USERS });
+    expect((await api.get(`/v1/accounts/${b}`)).body.balance).toBe(String(TRANSFERS));
+    expect(alertIds(tenant).size).toBe(USERS);
+    const alerts = tenant.accepted().filter((it) => it.type === 'alert');
+    expect(alerts.length - USERS).toBeLessThanOrEqual(REPEATS_MAX);
+    expect(receiver.received.every((it) => it.verdict === 'valid')).toBe(true);
+  },
+  HEALING_MS + 60_000,
+);
+
+it(
+  'heals until every invariant holds',
+  async () => {
+    const client = new DynamoDBClient({
+      endpoint: product.dynamodbUrl,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+    const tables = await tablesOf(client);
+
+    const violations = await until(
+      async () => {
+        const snapshot = await takeSnapshot(client, tables);
+        return [...checkLedger(snapshot), ...checkFiles(snapshot), ...checkDeliveries(snapshot)];
+      },
+      (it) => it.length === 0,
+      HEALING_MS,
+    );
+
+    expect(violations).toEqual([]);
+    const posted = tenant.accepted().filter((it) => it.type === 'transaction.posted');
+    // The credit that filled the first account is one of them.
+    expect(new Set(posted.map((it) => it.id)).size).toBe(TRANSFERS + 1);
+  },
+  HEALING_MS + 60_000,
+);
+
+function alertIds({ accepted }: TenantWithReceiver): Set<unknown> {
+  return new Set(accepted().flatMap((it) => (it.type === 'alert' ? [it.id] : [])));
+}
+
+/** Eight at a time; the statuses, 0 for no answer. */
+async function postAll(
+  api: ApiClient,
+  keys: readonly string[],
+  [a, b]: readonly [string, string],
+): Promise<number[]> {
+  const transfer = {
+    type: 'transfer',
+    sourceAccountId: a,
+    destinationAccountId: b,
+    amount: '1',
+    currency: 'EUR',
+  };
+  const left = keys.map((key, index) => ({ key, index }));
+  const statuses = keys.map(() => 0);
+  const client = async () => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const answer = await api
+        .post('/v1/transactions', transfer, { 'idempotency-key': next.key })
+        .catch(() => undefined);
+      statuses[next.index] = answer?.status ?? 0;
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
+  return statuses;
+}
+
+/** The physical names end in the table's logical id. */
+async function tablesOf(client: DynamoDBClient): Promise<Record<TableName, string>> {
+  const { TableNames = [] } = await client.send(new ListTablesCommand({}));
+  const names: TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
+  const entries = names.map((name) => [
+    name,
+    TableNames.find((it) => it.toLowerCase().includes(name)) ?? '',
+  ]);
+  return Object.fromEntries(entries) as Record<TableName, string>;
+}

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { afterAll, expect, inject, it } from 'vitest';
+import { until } from '../support/until.ts';
+
+const { apiUrl, adminKey } = inject('cloud');
+/** What the quickstart leaves in the folder in which it runs. */
+const LEFT_BEHIND = ['receiver.log', 'alerts.csv', 'users.csv'];
+let group: number | undefined;
+afterAll(async () => {
+  if (group !== undefined) process.kill(-group, 'SIGTERM');
+  await Promise.all(LEFT_BEHIND.map((it) => rm(it, { force: true })));
+});
+
+it('does what the quickstart says, as it is printed but for the ports', async () => {
+  const lines = await quickstart();
+  expect(lines.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
+  const script = lines
+    .replaceAll('http://localhost:3000', apiUrl)
+    .replaceAll('4000', String(await freePort()));
+
+  const shell = spawn('bash', ['-euo', 'pipefail', '-c', script], {
+    env: { ...process.env, ADMIN_KEY: adminKey },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  group = shell.pid;
+  const [said, complained]: [string[], string[]] = [[], []];
+  shell.stdout.on('data', (chunk) => said.push(String(chunk)));
+  shell.stderr.on('data', (chunk) => complained.push(String(chunk)));
+  const [code] = await once(shell, 'exit');
+
+  expect([code, complained.join('')]).toEqual([0, '']);
+  expect(said.join('')).toContain('"balance":"2500"');
+  const alerts = await until(
+    () => readFile('alerts.csv', 'utf8').catch(() => ''),
+    (it) => it.trim().split('\n').length >= 1_000,
+  );
+  expect(new Set(alerts.trim().split('\n')).size).toBe(1_000);
+});
+
+async function quickstart(): Promise<string> {
+  const readme = await readFile('README.md', 'utf8');
+  const [, block] = readme.match(/## Quickstart[^]*?```sh\n([^]*?)```/) ?? [];
+  if (!block) throw new Error('the README has no quickstart');
+  return block;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}
