@@ -43,7 +43,7 @@ it('does what the quickstart says, as it is printed but for the ports', async ()
 
 async function quickstart(): Promise<string> {
   const readme = await readFile('README.md', 'utf8');
-  const [, block] = readme.match(/## Quickstart[^]*?```sh\n([^]*?)```/) ?? [];
+  const [, block] = readme.match(/## Quickstart.*?```sh\n(.*?)```/s) ?? [];
   if (!block) throw new Error('the README has no quickstart');
   return block;
 }
