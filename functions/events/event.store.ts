@@ -99,3 +99,18 @@ export async function findEvent(
   const item = await db.get('outbox', eventKey(tenantId, eventId));
   return item && toEvent(item);
 }
+
+/** All events that were committed in a minute (since 1970), of one shard, page by page. */
+export async function* listOutbox(
+  db: Pick<Db, 'query'>,
+  minute: number,
+  shard: number,
+): AsyncGenerator<RelayedEvent[]> {
+  let after: Item | undefined;
+  do {
+    const pk = minutePartition(minute, shard);
+    const page = await db.query({ table: 'outbox', pk, ...(after && { after }) });
+    if (page.items.length > 0) yield page.items.map(toEvent);
+    after = page.next;
+  } while (after);
+}

@@ -49,12 +49,14 @@ async function readUpTo(
   return { items, next };
 }
 
-function makeCursor(next: Item, boundTo: readonly string[], key: string): string {
+/** Text that only `openCursor` of the same list reads. */
+export function makeCursor(next: Item, boundTo: readonly string[], key: string): string {
   const body = Buffer.from(JSON.stringify(next)).toString('base64url');
   return `${body}.${macOf(body, boundTo, key).toString('base64url')}`;
 }
 
-function openCursor(cursor: string, boundTo: readonly string[], key: string): Item {
+/** What `makeCursor` was given. Refuses with `invalid_cursor` what it did not make for this list. */
+export function openCursor(cursor: string, boundTo: readonly string[], key: string): Item {
   const [body = '', mac = ''] = cursor.split('.');
   const given = Buffer.from(mac, 'base64url');
   const wanted = macOf(body, boundTo, key);

@@ -30,3 +30,24 @@ function variables<Name extends string>(
   const entries = names.map((name) => [name, config[variableOf(name)]]);
   return Object.fromEntries(entries) as Record<Name, string>;
 }
+
+/** The physical name of the bucket of files. */
+export function bucketName(): string {
+  return readConfig({ BUCKET_FILES: z.string().min(1) }).BUCKET_FILES;
+}
+
+/** Where receivers may be: `loopback` allows those on this machine, on a local cloud only. */
+export function egress(): 'public' | 'loopback' {
+  return readConfig({ EGRESS: z.enum(['public', 'loopback']).default('public') }).EGRESS;
+}
+
+/** How old an event must be before the reconciler cares for it, and then for its deliveries. */
+export function patience() {
+  const seconds = z.coerce.number().positive();
+  const names = { RECONCILE_AFTER_SECONDS: seconds, RECHECK_AFTER_SECONDS: seconds };
+  const config = readConfig(names);
+  return {
+    reconcileAfterSeconds: config.RECONCILE_AFTER_SECONDS,
+    recheckAfterSeconds: config.RECHECK_AFTER_SECONDS,
+  };
+}

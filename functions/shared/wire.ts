@@ -11,7 +11,8 @@ export function toInstant(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-const CROCKFORD_26 = '[0-9A-HJKMNP-TV-Z]{26}';
+/** 128 bits: the first of the 26 characters holds three of them. */
+const CROCKFORD_26 = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
 
 /** An id of one kind of object: prefix, `_`, 26 Crockford base32 characters. */
 export function id<Prefix extends string>(prefix: Prefix) {

@@ -1,4 +1,5 @@
 import { shardOf } from '../shared/ids/derive.ts';
+import { minutePartition, sortableMs } from '../shared/sortable.ts';
 import { MINUTE_MS } from '../shared/units.ts';
 import type { Key } from '../shared/world.ts';
 
@@ -11,12 +12,6 @@ export interface DueAttributes {
   readonly dueSk: string;
 }
 
-/** The partition of a minute (since 1970, UTC) and shard: `202611211030#7`. */
-export function duePartition(minute: number, shard: number): string {
-  const at = new Date(minute * MINUTE_MS).toISOString();
-  return `${at.slice(0, 16).replaceAll(/[-T:]/g, '')}#${shard}`;
-}
-
 /**
  * Says that somebody must look at the item at `dueMs`. A time that is past already is filed
  * under this minute, because the sweeper may have passed the minute that it belongs to.
@@ -25,19 +20,7 @@ export function dueAttributes(key: Key, dueMs: number, nowMs: number): DueAttrib
   const minute = Math.floor(Math.max(dueMs, nowMs) / MINUTE_MS);
   const name = `${key.pk}#${key.sk}`;
   return {
-    duePk: duePartition(minute, shardOf(name, DUE_SHARDS)),
-    dueSk: `${padMs(dueMs)}#${name}`,
+    duePk: minutePartition(minute, shardOf(name, DUE_SHARDS)),
+    dueSk: `${sortableMs(dueMs)}#${name}`,
   };
-}
-
-/** When an entry of the index is due, in milliseconds since 1970. */
-export function dueMsOf(dueSk: string): number {
-  return Number(dueSk.slice(0, MS_DIGITS));
-}
-
-/** Digits of a time in milliseconds until the year 2286, so that text sorts as time. */
-const MS_DIGITS = 13;
-
-function padMs(ms: number): string {
-  return String(ms).padStart(MS_DIGITS, '0');
 }

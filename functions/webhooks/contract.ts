@@ -114,7 +114,8 @@ const DeliveryStatus = z.enum([
   ...OpenStatus.options,
 ]);
 
-const DeliveryId = z.string().regex(/^dlv_[0-9A-HJKMNP-TV-Z]{52}$/);
+/** The endpoint's part and the event's part. */
+const DeliveryId = z.string().regex(/^dlv_([0-7][0-9A-HJKMNP-TV-Z]{25}){2}$/);
 
 const Attempt = z.object({
   n: z.number(),
@@ -142,6 +143,10 @@ const Delivery = z.object({
   createdAt: z.string(),
 });
 
+function isOpen(status: string): boolean {
+  return OpenStatus.safeParse(status).success;
+}
+
 const StatusList = z
   .string()
   .transform((it) => it.split(','))
@@ -154,11 +159,14 @@ const ListDeliveriesQuery = z
     eventId: id('evt').optional(),
     status: StatusList.optional(),
   })
-  .superRefine(({ endpointId, eventId, status }, context) => {
-    if (endpointId !== undefined || eventId !== undefined) return;
-    if (status?.every((it) => OpenStatus.safeParse(it).success)) return;
-    const message = `without endpointId or eventId must be of ${OpenStatus.options.join(', ')}`;
-    context.addIssue({ code: 'custom', path: ['status'], message, input: status });
+  .refine(
+    ({ endpointId, eventId, status }) =>
+      endpointId !== undefined || eventId !== undefined || status?.every(isOpen),
+    { path: ['status'], message: `alone must be of ${OpenStatus.options.join(', ')}` },
+  )
+  .refine(({ eventId, status }) => eventId !== undefined || !status?.includes('pending'), {
+    path: ['status'],
+    message: 'can be pending only with an eventId, because nothing is stored of it',
   });
 
 export const listDeliveriesRoute = defineRoute({

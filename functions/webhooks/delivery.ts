@@ -17,7 +17,10 @@ export interface Delivery {
   readonly seq: number;
   /** Attempts of the present plan that counted; a receiver that is too busy spends none. */
   readonly spent: number;
-  /** Another one after every write: whoever has it, and nobody else, may write next. */
+  /**
+   * Another one after every write, empty before the first: whoever has it, and nobody else, may
+   * write next.
+   */
   readonly token: string;
   readonly createdAtMs: number;
   /** When the present plan began: its lifetime runs from here. */
@@ -117,7 +120,7 @@ export function claim(delivery: Delivery, leaseMs: number, nowMs: number): Deliv
 export function unclaim(delivery: Delivery, nowMs: number): Delivery {
   return {
     ...delivery,
-    status: 'waiting',
+    status: 'retrying',
     seq: delivery.seq - 1,
     leaseMs: undefined,
     dueMs: nowMs + UNCLAIMED_MS,
@@ -173,7 +176,7 @@ export function afterFirstAttempt(
   attempt: Attempt,
   at: Circumstances & { readonly startedAtMs: number },
 ): Delivery {
-  const untouched = newDelivery(what, at.startedAtMs);
+  const untouched = { ...newDelivery(what, at.startedAtMs), token: 'first-attempt' };
   return settle(claim(untouched, at.nowMs, at.startedAtMs), attempt, at);
 }
 

@@ -144,7 +144,7 @@ describe('claim', () => {
 
   it('is taken back without a trace when nothing was sent', () => {
     const back = unclaim(claimed, NOW);
-    expect(back).toMatchObject({ status: 'waiting', seq: 0, spent: 0, dueMs: NOW + 30_000 });
+    expect(back).toMatchObject({ status: 'retrying', seq: 0, spent: 0, dueMs: NOW + 30_000 });
     expect(judgeArrival(back, 1, NOW + 30_000)).toBe('claim');
   });
 });

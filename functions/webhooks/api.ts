@@ -1,0 +1,20 @@
+import { openDb } from '../shared/aws/db.ts';
+import { openQueues } from '../shared/aws/queues.ts';
+import { openSecrets } from '../shared/aws/secrets.ts';
+import { api } from '../shared/http/api.ts';
+import { openGuardedSender } from '../shared/http/guarded-sender.ts';
+import { egress, queues, secrets, tables } from '../shared/resources.ts';
+import { systemClock as clock, systemIds as ids, jsonLog as log } from '../shared/system.ts';
+import { authenticator } from '../tenants/authenticate.ts';
+import { createEndpoint } from './create-endpoint.ts';
+import { getDelivery, listDeliveries } from './read-deliveries.ts';
+import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
+import { retryDelivery } from './retry-delivery.ts';
+
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
+const doors = { clock, ids, log, db, queues: openQueues(queues('delivery-slow')) };
+const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
+const world = { ...doors, ...store, http: openGuardedSender({ egress: egress() }) };
+const endpoints = [createEndpoint, listEndpoints, getEndpoint, getEndpointSecret];
+const deliveries = [listDeliveries, getDelivery, retryDelivery];
+export const handler = api(world, [...endpoints, ...deliveries], authenticator());

@@ -1,0 +1,77 @@
+import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import { readMasterKey, seal } from '../shared/sealed.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { Item, World } from '../shared/world.ts';
+import { createEndpointRoute } from './contract.ts';
+import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
+import { ENDPOINTS_MAX, type Endpoint, secretContext } from './endpoint.ts';
+import { endpointView } from './endpoint-view.ts';
+import { formatSecret } from './signature.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'secrets'>;
+type CreateCall = Call<typeof createEndpointRoute>;
+
+const SECRET_BYTES = 32;
+/** Creations of one tenant at the same moment meet at its set's version. */
+const ROUNDS = 4;
+
+/** POST /v1/endpoints. From the next event on the endpoint gets what it wants. */
+export const createEndpoint = route(createEndpointRoute, async (call, world: Needs) => {
+  const url = await world.http.checkUrl(call.body.url);
+  const secret = call.body.secret ?? formatSecret(world.ids.secretBytes(SECRET_BYTES));
+  const endpoint = await draftEndpoint(call, { url, secret }, world);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const commit = await world.db.commit([insertEndpoint(endpoint), growSet(call.tenantId)]);
+    if (commit.ok) return { body: { ...endpointView(endpoint), secret } };
+
+    const [taken, full] = commit.reasons;
+    if (taken?.code === 'condition') return replay(call, taken.item);
+    if (full?.code === 'condition') throw tooMany();
+  }
+  throw new Problem('busy', {
+    detail: 'Other endpoints are being created. Retry with the same Idempotency-Key.',
+    retryAfterSeconds: 1,
+  });
+});
+
+async function draftEndpoint(
+  { tenantId, idempotency, body }: CreateCall,
+  { url, secret }: { readonly url: string; readonly secret: string },
+  { clock, ids, secrets }: Needs,
+): Promise<Endpoint> {
+  const id = creationId('end', { tenantId, scope: 'endpoints', idempotency }, ids);
+  const masterKey = readMasterKey(await secrets.read('master-key'));
+  const context = secretContext({ tenantId, id });
+  const { maxAttempts, schedule } = body.retry;
+  return {
+    id,
+    tenantId,
+    url,
+    eventTypes: body.eventTypes,
+    description: body.description,
+    status: 'active',
+    retry: { maxAttempts, scheduleSeconds: schedule },
+    timeoutMs: Math.round(body.timeoutSeconds * SECOND_MS),
+    onUnknown: body.onUnknown,
+    perSecond: body.rateLimit?.perSecond,
+    sealedSecrets: [seal(masterKey, { plaintext: secret, context }, ids)],
+    createdAtMs: clock.nowMs(),
+    fingerprint: idempotency?.fingerprint,
+  };
+}
+
+/** The endpoint as it is now. Its secret was shown by the first answer and is not repeated. */
+function replay({ idempotency }: CreateCall, item: Item | undefined) {
+  if (!item) throw new Error('an endpoint was taken, but is not there');
+  const endpoint = toEndpoint(item);
+  assertSameRequest(endpoint, idempotency);
+  return { body: endpointView(endpoint), replayed: true };
+}
+
+function tooMany(): Problem {
+  return new Problem('limit_exceeded', {
+    detail: `A tenant may have ${ENDPOINTS_MAX} endpoints.`,
+  });
+}

@@ -1,0 +1,191 @@
+import * as z from 'zod';
+import type { Receipt } from '../shared/aws/batch.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { Message, World } from '../shared/world.ts';
+import { EARLY_MS, judgeArrival } from './arrival.ts';
+import { chooseSlot } from './choose-slot.ts';
+import { type DeliveryName, deliveryId, findDelivery, nameOfKey } from './delivery.store.ts';
+import {
+  cancel,
+  claim,
+  type Delivery,
+  expire,
+  hold,
+  LAPSED,
+  newDelivery,
+  unclaim,
+  wait,
+} from './delivery.ts';
+import type { Payload } from './delivery-message.ts';
+import { checkStatus } from './endpoint.store.ts';
+import { readPayload } from './read-payload.ts';
+import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
+import { type Saved, saveStep } from './save-delivery.ts';
+import { sendWebhook } from './send-webhook.ts';
+import { sendNext, settleDelivery, tellOrigin } from './settle-delivery.ts';
+
+/** Asks for one attempt. Unknown fields are a later release's. */
+const AttemptOrder = z.object({
+  tenant: z.string(),
+  endpoint: z.string(),
+  event: z.string(),
+  seq: z.int(),
+  slot: z.number().optional(),
+  body: z
+    .object({
+      type: z.string(),
+      timestampMs: z.number(),
+      data: z.string(),
+      traceparent: z.string().optional(),
+    })
+    .optional(),
+});
+
+/** The sweeper's form: the key of a record that is due. */
+const DueOrder = z.object({ pk: z.string(), sk: z.string(), dueMs: z.number() });
+
+export const DeliveryOrder = z.union([AttemptOrder, DueOrder]);
+
+type Needs = Pick<
+  World,
+  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'
+> & { readonly endpoints: EndpointMemory };
+
+/** A message, understood. */
+interface Work {
+  readonly order: z.output<typeof DeliveryOrder>;
+  readonly name: DeliveryName;
+  readonly seq?: number;
+  readonly slotMs?: number | undefined;
+  readonly payload?: Payload;
+  /** When Lambda kills this worker. */
+  readonly deadlineMs: number;
+}
+
+/** A delivery that may be claimed, with all that its attempt needs. */
+interface Ready {
+  readonly work: Work;
+  readonly delivery: Delivery;
+  readonly known: KnownEndpoint;
+  readonly payload: Payload;
+}
+
+/** How long after its own end a worker may still hold a claim. */
+const LEASE_SLACK_MS = 5 * SECOND_MS;
+
+/**
+ * The work of one message, safe to repeat and to run beside others: at most one worker claims an
+ * attempt. The first attempt of a delivery costs no read and two writes.
+ */
+export async function deliverWebhook(
+  order: z.output<typeof DeliveryOrder>,
+  world: Needs,
+  { deadlineMs }: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
+  const work = toWork(order, deadlineMs);
+  const isFirst = work.seq === 1 && work.payload !== undefined;
+  const row = isFirst ? undefined : await findDelivery(world.db, work.name);
+  if (!row && work.seq !== 1) return skip(work, 'gone', world);
+  await advance(work, row, world);
+}
+
+function toWork(order: z.output<typeof DeliveryOrder>, deadlineMs: number): Work {
+  if ('pk' in order) return { order, name: nameOfKey(order), deadlineMs };
+  const name = { tenantId: order.tenant, endpointId: order.endpoint, eventId: order.event };
+  const { seq, slot: slotMs, body } = order;
+  if (!body) return { order, name, seq, slotMs, deadlineMs };
+  const { data: dataJson, ...rest } = body;
+  return { order, name, seq, slotMs, deadlineMs, payload: { ...rest, dataJson } };
+}
+
+/** Does what the record asks for; without a record it is the first attempt. */
+async function advance(work: Work, row: Delivery | undefined, world: Needs): Promise<void> {
+  const arrival = row ? judgeArrival(row, work.seq, world.clock.nowMs()) : 'claim';
+  if (row && arrival === 'echo') return sendNext(row, world);
+  if (row && arrival === 'expired') return change(row, expire(row), world);
+  if (arrival !== 'claim' && arrival !== 'lapsed') return skip(work, arrival, world);
+
+  const { tenantId, endpointId } = work.name;
+  const known = await world.endpoints.find(tenantId, endpointId);
+  if (row && known && arrival === 'lapsed') {
+    return settleDelivery({ delivery: row, endpoint: known.endpoint, attempt: LAPSED }, world);
+  }
+  const payload = work.payload ?? (await readPayload(world, work.name, row));
+  const what = { ...work.name, eventType: payload.type };
+  const delivery = row ?? newDelivery(what, world.clock.nowMs());
+  if (!known) return change(delivery, cancel(delivery), world);
+  const ready = { work, delivery, known, payload };
+  if (known.endpoint.status !== 'active') return holdBack(ready, world);
+  return sendAtSlot(ready, world);
+}
+
+/** Changes a delivery without an outcome. Whoever was quicker decides instead. */
+async function change(before: Delivery, after: Delivery, world: Needs): Promise<void> {
+  const saved = await saveStep(world, { before, after });
+  const decision = saved.won ? after.status : 'overtaken';
+  world.log.info('delivery.changed', { decision, deliveryId: deliveryId(after) });
+  if (saved.won) await tellOrigin(saved.delivery, world);
+}
+
+/** Held only while the endpoint is still closed, so that nothing is held behind a release. */
+async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise<void> {
+  const { endpoint } = known;
+  const after = hold(delivery, endpoint);
+  const saved = await saveStep(world, { before: delivery, after, also: [checkStatus(endpoint)] });
+  if (saved.won) return skip(work, 'held', world);
+  world.endpoints.forget(endpoint.tenantId, endpoint.id);
+  const again: Message = { body: work.order, atMs: world.clock.nowMs() + SECOND_MS };
+  await world.queues.send('delivery-slow', [again]);
+}
+
+/** Waits for a slot that is near; one that is further away is written down and waits itself. */
+async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
+  const { work, delivery, known } = ready;
+  const reservedMs = work.slotMs ?? (delivery.status === 'waiting' ? delivery.dueMs : undefined);
+  const slotMs = await chooseSlot(known, reservedMs, world);
+  const aheadMs = slotMs - world.clock.nowMs();
+  if (aheadMs > EARLY_MS) {
+    const saved = await saveStep(world, { before: delivery, after: wait(delivery, slotMs) });
+    if (!saved.won) return lost(ready, saved, world);
+    return sendNext(saved.delivery, world);
+  }
+  if (aheadMs > 0) await world.clock.sleep(aheadMs);
+  return sendNow(ready, world);
+}
+
+async function sendNow(ready: Ready, world: Needs): Promise<void> {
+  const { work, delivery, known, payload } = ready;
+  const { endpoint } = known;
+  const leaseMs = work.deadlineMs + LEASE_SLACK_MS;
+  const after = claim(delivery, leaseMs, world.clock.nowMs());
+  const saved = await saveStep(world, { before: delivery, after });
+  if (!saved.won) return lost(ready, saved, world);
+
+  const claimed = saved.delivery;
+  const giveBack = () => change(claimed, unclaim(claimed, world.clock.nowMs()), world);
+  const attempt = await sendWebhook(world, endpoint, {
+    ...payload,
+    eventId: claimed.eventId,
+    attempt: claimed.seq,
+    possibleDuplicate: claimed.unsure,
+    // A process that was frozen since its claim may not be the owner any more.
+    stillWanted: () => world.clock.nowMs() < leaseMs,
+  }).catch(async (error) => {
+    // A fault of our own, before anything went out.
+    await giveBack();
+    throw error;
+  });
+  if (attempt.outcome === 'abandoned') return giveBack();
+  await settleDelivery({ delivery: claimed, endpoint, attempt }, world);
+}
+
+/** Somebody else has it. Where there was no record before, that one tells what to do now. */
+async function lost({ work, delivery }: Ready, saved: Saved, world: Needs): Promise<void> {
+  const isFirst = delivery.token === '';
+  if (isFirst && !saved.won && saved.found) return advance(work, saved.found, world);
+  skip(work, 'overtaken', world);
+}
+
+function skip({ name, seq }: Work, decision: string, { log }: Needs): void {
+  log.info('delivery.skipped', { decision, deliveryId: deliveryId(name), attempt: seq });
+}

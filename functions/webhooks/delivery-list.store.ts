@@ -1,0 +1,138 @@
+import type { Db, Item, Query } from '../shared/world.ts';
+import {
+  DELIVERY_SHARDS,
+  deliveryPartition,
+  findDeliveries,
+  nameOfKey,
+  OPEN_STATUSES,
+  openPartition,
+  toDelivery,
+} from './delivery.store.ts';
+import type { Delivery, DeliveryStatus } from './delivery.ts';
+
+/** Where a page of deliveries ended. */
+export interface Position {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/** One of the partitions that a list is merged from. */
+type Partition = Pick<Query, 'index' | 'pk'>;
+
+export interface Filter {
+  readonly tenantId: string;
+  readonly endpointIds: readonly string[];
+  /** Undefined: every status. */
+  readonly statuses?: readonly DeliveryStatus[] | undefined;
+}
+
+interface Range {
+  readonly limit: number;
+  readonly after?: Position | undefined;
+}
+
+export interface Found {
+  readonly deliveries: readonly Delivery[];
+  /** Where to go on; undefined at the end. */
+  readonly next?: Position;
+}
+
+/** A page may look at so many pages of rows that do not fit. The next request goes on there. */
+const ROUNDS = 10;
+
+/** One page of the deliveries of these endpoints, the newest event first. */
+export async function listDeliveries(
+  db: Pick<Db, 'getAll' | 'query'>,
+  filter: Filter,
+  range: Range,
+): Promise<Found> {
+  const { statuses } = filter;
+  const isOpen = statuses?.every((it) => (OPEN_STATUSES as readonly string[]).includes(it));
+  const partitions = isOpen ? openPartitions(filter) : allPartitions(filter);
+  const found: Delivery[] = [];
+  let { after } = range;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const page = await mergePartitions(db, partitions, { limit: range.limit, after });
+    const rows = isOpen ? await readRows(db, page.items) : page.items.map(toRow);
+    for (const [index, row] of rows.entries()) {
+      after = positionOf(page.items[index] ?? {});
+      if (!row || (statuses && !statuses.includes(row.status))) continue;
+      found.push(row);
+      const isLast = !page.hasMore && index === rows.length - 1;
+      if (found.length === range.limit) {
+        return isLast ? { deliveries: found } : { deliveries: found, next: after };
+      }
+    }
+    if (!page.hasMore || !after) return { deliveries: found };
+  }
+  return after ? { deliveries: found, next: after } : { deliveries: found };
+}
+
+function shards(): number[] {
+  return Array.from({ length: DELIVERY_SHARDS }, (_, shard) => shard);
+}
+
+function allPartitions({ tenantId, endpointIds }: Filter): Partition[] {
+  return endpointIds.flatMap((endpointId) =>
+    shards().map((shard) => ({ pk: deliveryPartition(tenantId, endpointId, shard) })),
+  );
+}
+
+function openPartitions({ tenantId, endpointIds, statuses = [] }: Filter): Partition[] {
+  return endpointIds.flatMap((endpointId) =>
+    statuses.flatMap((status) =>
+      shards().map((shard) => ({
+        index: 'open' as const,
+        pk: openPartition({ tenantId, endpointId }, status, shard),
+      })),
+    ),
+  );
+}
+
+/** The newest entries of all partitions together. Equal events are ordered by partition. */
+async function mergePartitions(
+  db: Pick<Db, 'query'>,
+  partitions: readonly Partition[],
+  { limit, after }: Range,
+): Promise<{ items: readonly Item[]; hasMore: boolean }> {
+  const pages = await Promise.all(
+    partitions.map((partition) =>
+      db.query({
+        ...partition,
+        table: 'deliveries',
+        // '~' sorts behind every id.
+        sk: { from: 'evt_', to: after?.sk ?? 'evt_~' },
+        newestFirst: true,
+        // The one where the page before ended may come again.
+        limit: limit + 1,
+      }),
+    ),
+  );
+  const items = pages
+    .flatMap((page) => page.items)
+    .filter((item) => !after || isBehind(positionOf(item), after))
+    .sort((a, b) => (isBehind(positionOf(a), positionOf(b)) ? 1 : -1));
+  const hasMore = items.length > limit || pages.some((page) => page.next !== undefined);
+  return { items: items.slice(0, limit), hasMore };
+}
+
+function positionOf({ pk, sk }: Item): Position {
+  return { pk: String(pk), sk: String(sk) };
+}
+
+function isBehind(a: Position, b: Position): boolean {
+  return a.sk === b.sk ? a.pk < b.pk : a.sk < b.sk;
+}
+
+/** Undefined for the sample of an answer, which lies beside its delivery. */
+function toRow(item: Item): Delivery | undefined {
+  return String(item.sk).includes('#') ? undefined : toDelivery(item);
+}
+
+/** The index may be a second old, and holds only keys. */
+async function readRows(db: Pick<Db, 'getAll'>, items: readonly Item[]) {
+  return findDeliveries(
+    db,
+    items.map((item) => nameOfKey(positionOf(item))),
+  );
+}

@@ -1,0 +1,77 @@
+import type { OutboxEvent } from '../events/event.ts';
+import { KIB, MINUTE_MS } from '../shared/units.ts';
+import type { Message } from '../shared/world.ts';
+import type { Delivery } from './delivery.ts';
+
+/** What is sent: a payload with what stands around it on the wire. */
+export interface Payload {
+  readonly type: string;
+  readonly timestampMs: number;
+  /** JSON text. */
+  readonly dataJson: string;
+  readonly traceparent?: string | undefined;
+}
+
+/** A larger payload is read again from the outbox, so that ten messages fit into one call. */
+const INLINE_BYTES_MAX = 48 * KIB;
+
+/** A message can wait for 15 minutes at most; what is due later has a record instead. */
+export const MESSAGE_AHEAD_MS_MAX = 14 * MINUTE_MS;
+
+/** The payload of an event. */
+export function payloadOf(event: OutboxEvent): Payload {
+  const { type, occurredAtMs, data, traceparent } = event;
+  return { type, timestampMs: occurredAtMs, dataJson: data, traceparent };
+}
+
+/** Asks for the first attempt, in the lane where tenants are kept apart from each other. */
+export function firstMessage(event: OutboxEvent, endpointId: string, slotMs?: number): Message {
+  const { type, timestampMs, dataJson, traceparent } = payloadOf(event);
+  const isSmall = Buffer.byteLength(dataJson) <= INLINE_BYTES_MAX;
+  const body = isSmall ? { type, timestampMs, data: dataJson, traceparent } : undefined;
+  return {
+    body: {
+      v: 1,
+      tenant: event.tenantId,
+      endpoint: endpointId,
+      event: event.id,
+      seq: 1,
+      slot: slotMs,
+      body,
+    },
+    ...(slotMs !== undefined && { atMs: slotMs }),
+    group: event.tenantId,
+  };
+}
+
+/** Asks for the next attempt at the time when it is due, in the lane of the endpoint. */
+export function nextMessage(delivery: Delivery): Message {
+  const { tenantId, endpointId, eventId, seq, status, dueMs } = delivery;
+  return {
+    body: {
+      v: 1,
+      tenant: tenantId,
+      endpoint: endpointId,
+      event: eventId,
+      seq: seq + 1,
+      slot: status === 'waiting' ? dueMs : undefined,
+    },
+    ...(dueMs !== undefined && { atMs: dueMs }),
+    group: endpointId,
+  };
+}
+
+/** Asks somebody to look at an attempt whose worker seems to have died. */
+export function sameMessage({ tenantId, endpointId, eventId, seq }: Delivery): Message {
+  const body = { v: 1, tenant: tenantId, endpoint: endpointId, event: eventId, seq };
+  return { body, group: endpointId };
+}
+
+/** Tells the room of files that one of its alerts has come to an end. */
+export function settledMessage(delivery: Delivery, id: string): Message | undefined {
+  const { origin } = delivery.alert ?? {};
+  if (!origin) return undefined;
+  const { fileId, block, index } = origin;
+  const body = { v: 1, tenant: delivery.tenantId, file: fileId, block, index, delivery: id };
+  return { body, group: delivery.tenantId };
+}

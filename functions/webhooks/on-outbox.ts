@@ -1,0 +1,13 @@
+import { openDb } from '../shared/aws/db.ts';
+import { openQueues } from '../shared/aws/queues.ts';
+import { stream } from '../shared/aws/stream.ts';
+import { queues, tables } from '../shared/resources.ts';
+import { jsonLog, embeddedMetrics as metrics, systemClock, systemIds } from '../shared/system.ts';
+import { relayRecords } from './relay-records.ts';
+import { rememberSets } from './remember-endpoints.ts';
+
+const db = openDb({ tables: tables('outbox', 'endpoints', 'deliveries') });
+const lane = openQueues(queues('delivery-fast'));
+const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lane };
+
+export const handler = stream({ ...doors, endpointSets: rememberSets(doors) }, relayRecords);

@@ -1,0 +1,14 @@
+import { openDb } from '../shared/aws/db.ts';
+import { openQueues } from '../shared/aws/queues.ts';
+import { schedule } from '../shared/aws/schedule.ts';
+import { patience, queues, tables } from '../shared/resources.ts';
+import { jsonLog, embeddedMetrics as metrics, systemClock, systemIds } from '../shared/system.ts';
+import { reconcileOutbox } from './reconcile-outbox.ts';
+import { rememberSets } from './remember-endpoints.ts';
+
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
+const lane = openQueues(queues('delivery-fast'));
+const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lane };
+const world = { ...doors, endpointSets: rememberSets(doors), patience: patience() };
+
+export const handler = schedule(world, reconcileOutbox);

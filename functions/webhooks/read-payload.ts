@@ -1,0 +1,35 @@
+import { findEvent } from '../events/event.store.ts';
+import type { World } from '../shared/world.ts';
+import type { DeliveryName } from './delivery.store.ts';
+import type { AlertSource, Delivery } from './delivery.ts';
+import { type Payload, payloadOf } from './delivery-message.ts';
+
+/**
+ * What a delivery sends, for a message that does not carry it: the event of the outbox, or the
+ * alert's bytes in the bucket. Throws when neither is there, which outlives every delivery.
+ */
+export async function readPayload(
+  { bucket, db }: Pick<World, 'bucket' | 'db'>,
+  name: DeliveryName,
+  row: Delivery | undefined,
+): Promise<Payload> {
+  if (row?.alert) return readAlert(bucket, row.eventType, row.alert);
+  const event = await findEvent(db, name.tenantId, name.eventId);
+  if (!event) throw new Error(`event ${name.eventId} of a delivery is not in the outbox`);
+  return payloadOf(event);
+}
+
+async function readAlert(
+  bucket: World['bucket'],
+  type: string,
+  { bodyRef, timestampMs }: AlertSource,
+): Promise<Payload> {
+  const { key, start, end } = bodyRef;
+  const chunks = await bucket.read(key, { start, end });
+  if (!chunks) throw new Error(`object ${key} of a delivery is not in the bucket`);
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  const bytes = Buffer.concat(parts);
+  if (bytes.length !== end - start) throw new Error(`object ${key} is shorter than ${end}`);
+  return { type, timestampMs, dataJson: bytes.toString('utf8') };
+}

@@ -1,0 +1,143 @@
+import { markRelayed } from '../events/event.store.ts';
+import type { OutboxEvent } from '../events/event.ts';
+import type { Message, World } from '../shared/world.ts';
+import { newDelivery, wait } from './delivery.ts';
+import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
+import { type Endpoint, wants } from './endpoint.ts';
+import type { EndpointSets } from './remember-endpoints.ts';
+import { saveStep } from './save-delivery.ts';
+import { takeSlots } from './take-slots.ts';
+
+export type RelayNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'> & {
+  readonly endpointSets: EndpointSets;
+};
+
+/** One event for one endpoint. */
+interface Pair {
+  readonly event: OutboxEvent;
+  readonly endpoint: Endpoint;
+  /** Only for a limited endpoint. */
+  readonly slotMs?: number | undefined;
+}
+
+/** So many messages are in memory at once, each of up to 48 KB. */
+const CHUNK = 500;
+
+/**
+ * Hands every event to every endpoint that wants it and then marks it. Safe to repeat: the claims
+ * of the deliveries make a second message harmless. The trouble of one endpoint only leaves its
+ * events unmarked, for the reconciler. Answers how many were left so.
+ */
+export async function relayEvents(
+  events: readonly OutboxEvent[],
+  world: RelayNeeds,
+): Promise<number> {
+  const sets = await world.endpointSets(events.map((it) => it.tenantId));
+  const pairs = events.flatMap((event) => {
+    const about = aboutEndpoint(event);
+    const endpoints = sets.get(event.tenantId) ?? [];
+    return endpoints
+      .filter((it) => wants(it, { type: event.type, to: event.to, about }))
+      .map((endpoint) => ({ event, endpoint }));
+  });
+  const failed = await handOver(pairs, world);
+
+  const sentTo = Map.groupBy(pairs, (it) => it.event.id);
+  const done = events.filter((it) => !failed.has(it.id));
+  const marks = await Promise.all(
+    done.map((event) => mark(event, (sentTo.get(event.id) ?? []).map(endpointIdOf), world)),
+  );
+  const left = failed.size + marks.filter((isMarked) => !isMarked).length;
+  if (left > 0) world.metrics.count('EventsLeftUnrelayed', left);
+  return left;
+}
+
+function endpointIdOf({ endpoint }: Pair): string {
+  return endpoint.id;
+}
+
+/** The endpoint that an event of ours complains about. */
+function aboutEndpoint({ type, data }: OutboxEvent): string | undefined {
+  if (!/^(delivery|endpoint)\./.test(type)) return undefined;
+  const facts = JSON.parse(data) as { readonly endpointId?: unknown } | null;
+  return typeof facts?.endpointId === 'string' ? facts.endpointId : undefined;
+}
+
+/** Answers the ids of the events of which not every message went out. */
+async function handOver(pairs: readonly Pair[], world: RelayNeeds): Promise<Set<string>> {
+  const failed = new Set<string>();
+  const groups = Map.groupBy(pairs, endpointIdOf);
+  const paced = await Promise.all([...groups.values()].map((it) => pace(it, failed, world)));
+  const all = paced.flat();
+  for (let start = 0; start < all.length; start += CHUNK) {
+    await sendChunk(all.slice(start, start + CHUNK), failed, world);
+  }
+  return failed;
+}
+
+/** Reserves the slots of one endpoint's events; far slots are written down at once. */
+async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNeeds) {
+  const [first] = pairs;
+  if (first?.endpoint.perSecond === undefined) return pairs;
+  try {
+    const { slotsMs } = await takeSlots(world, first.endpoint, pairs.length);
+    const latestMs = world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX;
+    const slotted = pairs.map((pair, index) => ({ ...pair, slotMs: slotsMs[index] ?? latestMs }));
+    const far = slotted.filter(({ slotMs }) => slotMs > latestMs);
+    await Promise.all(far.map((it) => insertWaiting(it, failed, world)));
+    return slotted.filter(({ slotMs }) => slotMs <= latestMs);
+  } catch (error) {
+    for (const { event } of pairs) failed.add(event.id);
+    world.log.warn('relay.pace-failed', { endpointId: first.endpoint.id, error });
+    return [];
+  }
+}
+
+/** A record that is there already is as good: an earlier relay of the event wrote it. */
+async function insertWaiting(
+  { event, endpoint, slotMs }: Pair & { readonly slotMs: number },
+  failed: Set<string>,
+  world: RelayNeeds,
+): Promise<void> {
+  const { tenantId, id: eventId, type: eventType } = event;
+  const what = { tenantId, endpointId: endpoint.id, eventId, eventType };
+  const before = newDelivery(what, world.clock.nowMs());
+  try {
+    await saveStep(world, { before, after: wait(before, slotMs) });
+  } catch (error) {
+    failed.add(eventId);
+    world.log.warn('relay.waiting-failed', { endpointId: endpoint.id, eventId, error });
+  }
+}
+
+async function sendChunk(
+  pairs: readonly Pair[],
+  failed: Set<string>,
+  { queues, log }: RelayNeeds,
+): Promise<void> {
+  const messages: Message[] = pairs.map(({ event, endpoint, slotMs }) =>
+    firstMessage(event, endpoint.id, slotMs),
+  );
+  try {
+    const refused = await queues.send('delivery-fast', messages);
+    for (const index of refused) failed.add(pairs[index]?.event.id ?? '');
+  } catch (error) {
+    for (const { event } of pairs) failed.add(event.id);
+    log.warn('relay.send-failed', { messages: messages.length, error });
+  }
+}
+
+/** An event whose mark fails is relayed again, which is harmless. */
+async function mark(
+  event: OutboxEvent,
+  sentTo: readonly string[],
+  { clock, db, log }: RelayNeeds,
+): Promise<boolean> {
+  try {
+    const commit = await db.commit([markRelayed(event, sentTo, clock.nowMs())]);
+    return commit.ok;
+  } catch (error) {
+    log.warn('relay.mark-failed', { eventId: event.id, error });
+    return false;
+  }
+}

@@ -1,0 +1,91 @@
+import { SECOND_MS } from '../shared/units.ts';
+import type { Clock, Db } from '../shared/world.ts';
+import { endpointKey, findSetVersion, listEndpoints, toEndpoint } from './endpoint.store.ts';
+import type { Endpoint } from './endpoint.ts';
+import { paceKey, toPace } from './pace.store.ts';
+import type { Pace } from './pace.ts';
+
+/** An endpoint with its pace, as they were a moment ago. */
+export interface KnownEndpoint {
+  readonly endpoint: Endpoint;
+  readonly pace: Pace;
+}
+
+/** The endpoints that this instance has sent to lately. */
+export interface EndpointMemory {
+  /** At most five seconds old. Undefined when the tenant has no such endpoint. */
+  find(tenantId: string, endpointId: string): Promise<KnownEndpoint | undefined>;
+  /** The next `find` reads it anew. */
+  forget(tenantId: string, endpointId: string): void;
+}
+
+/** A pause takes effect within this time; a busy endpoint is read once in it. */
+const KNOWN_MS = 5 * SECOND_MS;
+const ENTRIES_MAX = 5_000;
+
+/** A memory that reads each endpoint with its pace in one call, also for many at once. */
+export function rememberEndpoints(world: {
+  readonly clock: Clock;
+  readonly db: Pick<Db, 'getAll'>;
+}): EndpointMemory {
+  const { clock, db } = world;
+  const known = new Map<string, { found: Promise<KnownEndpoint | undefined>; untilMs: number }>();
+  return {
+    find(tenantId, endpointId) {
+      const name = `${tenantId}#${endpointId}`;
+      const nowMs = clock.nowMs();
+      const entry = known.get(name);
+      if (entry && nowMs < entry.untilMs) return entry.found;
+
+      const found = readEndpoint(db, tenantId, endpointId);
+      if (known.size >= ENTRIES_MAX) known.clear();
+      known.set(name, { found, untilMs: nowMs + KNOWN_MS });
+      // A failed read must not be the answer for the next five seconds.
+      found.catch(() => known.delete(name));
+      return found;
+    },
+    forget(tenantId, endpointId) {
+      known.delete(`${tenantId}#${endpointId}`);
+    },
+  };
+}
+
+async function readEndpoint(
+  db: Pick<Db, 'getAll'>,
+  tenantId: string,
+  endpointId: string,
+): Promise<KnownEndpoint | undefined> {
+  const keys = [endpointKey(tenantId, endpointId), paceKey(tenantId, endpointId)];
+  const [item, pace] = await db.getAll(keys.map((key) => ({ table: 'endpoints', ...key })));
+  return item && { endpoint: toEndpoint(item), pace: toPace(pace) };
+}
+
+/** Answers all endpoints of each tenant as they are now. */
+export type EndpointSets = (
+  tenantIds: readonly string[],
+) => Promise<ReadonlyMap<string, readonly Endpoint[]>>;
+
+/**
+ * Reads the version of each tenant's set every time, strongly, and the set itself only when the
+ * version is another one: an endpoint made a moment ago is never missed.
+ */
+export function rememberSets({ db }: { readonly db: Pick<Db, 'get' | 'query'> }): EndpointSets {
+  const known = new Map<string, { version: number; endpoints: readonly Endpoint[] }>();
+
+  async function setOf(tenantId: string): Promise<readonly Endpoint[]> {
+    const version = await findSetVersion(db, tenantId);
+    const entry = known.get(tenantId);
+    if (entry?.version === version) return entry.endpoints;
+
+    const endpoints = await listEndpoints(db, tenantId);
+    if (known.size >= ENTRIES_MAX) known.clear();
+    known.set(tenantId, { version, endpoints });
+    return endpoints;
+  }
+
+  return async (tenantIds) => {
+    const unique = [...new Set(tenantIds)];
+    const sets = await Promise.all(unique.map(setOf));
+    return new Map(unique.map((tenantId, index) => [tenantId, sets[index] ?? []]));
+  };
+}

@@ -1,0 +1,42 @@
+import { findEvent } from '../events/event.store.ts';
+import { route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { retryDeliveryRoute } from './contract.ts';
+import { type DeliveryName, findDelivery, nameOfId } from './delivery.store.ts';
+import { type Delivery, newDelivery, retryByHand } from './delivery.ts';
+import { deliveryView } from './delivery-view.ts';
+import { findEndpoint } from './endpoint.store.ts';
+import { saveStep } from './save-delivery.ts';
+import { sendNext } from './settle-delivery.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/**
+ * POST /v1/deliveries/{id}/retry: a new attempt at once. Refuses with `not_retryable` what a
+ * worker has in hand, also when it has just taken it.
+ */
+export const retryDelivery = route(
+  retryDeliveryRoute,
+  async ({ tenantId, params, query }, world: Needs) => {
+    const name = nameOfId(tenantId, params.id);
+    const before = await requireDelivery(name, world);
+    const endpoint = await findEndpoint(world.db, tenantId, name.endpointId);
+    const nowMs = world.clock.nowMs();
+    const after = retryByHand(before, endpoint, { force: query.force, nowMs });
+    const saved = await saveStep(world, { before, after });
+    if (!saved.won) throw new Problem('not_retryable', { detail: 'An attempt is being made.' });
+
+    await sendNext(saved.delivery, world);
+    return { body: deliveryView(saved.delivery) };
+  },
+);
+
+/** A pending delivery has no record before somebody claims it, or wants it sent at once. */
+async function requireDelivery(name: DeliveryName, { db, clock }: Needs): Promise<Delivery> {
+  const delivery = await findDelivery(db, name);
+  if (delivery) return delivery;
+  const event = await findEvent(db, name.tenantId, name.eventId);
+  if (!event?.sentTo?.includes(name.endpointId)) throw new Problem('not_found');
+  return newDelivery({ ...name, eventType: event.type }, clock.nowMs());
+}

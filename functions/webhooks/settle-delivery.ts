@@ -1,0 +1,137 @@
+import { insertEvent } from '../events/event.store.ts';
+import type { Message, QueueName, World, Write } from '../shared/world.ts';
+import type { Attempt } from './attempt.ts';
+import { blockEndpoint } from './block-endpoint.ts';
+import { deliveryId, insertSample } from './delivery.store.ts';
+import { type Delivery, isFinal, settle } from './delivery.ts';
+import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
+import { type Endpoint, isReportable } from './endpoint.ts';
+import type { EndpointMemory } from './remember-endpoints.ts';
+import { saveStep } from './save-delivery.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+  readonly endpoints: EndpointMemory;
+};
+
+/** A claimed delivery, where it went, and how that ended. */
+export interface Ending {
+  readonly delivery: Delivery;
+  readonly endpoint: Endpoint;
+  readonly attempt: Attempt;
+}
+
+/**
+ * Stores the outcome of an attempt, if it is still this worker's to store, and then sends what
+ * makes the next step quick: the retry, or the notice to the room that the alert came from.
+ */
+export async function settleDelivery(ending: Ending, world: Needs): Promise<void> {
+  const { delivery, endpoint, attempt } = ending;
+  const blockedUntilMs = attempt.throttled ? await block(ending, world) : undefined;
+  const nowMs = world.clock.nowMs();
+  const next = settle(delivery, attempt, {
+    endpoint,
+    nowMs,
+    random: world.ids.random(),
+    blockedUntilMs,
+  });
+  const also = next.status === 'exhausted' ? exhaustedEvent(next, world) : [];
+  const saved = await saveStep(world, { before: delivery, after: next, also });
+  logAttempt(ending, saved.won ? next.status : 'overtaken', world);
+  if (!saved.won) return;
+
+  await Promise.all([
+    keepSample(saved.delivery, attempt, world),
+    tellOrigin(saved.delivery, world),
+    sendNext(saved.delivery, world),
+  ]);
+}
+
+/** Every worker of this instance learns of the block at once, the others within seconds. */
+async function block({ endpoint, attempt }: Ending, world: Needs): Promise<number> {
+  const untilMs = await blockEndpoint(world, endpoint, attempt.retryAfterMs);
+  world.endpoints.forget(endpoint.tenantId, endpoint.id);
+  return untilMs;
+}
+
+/** The event that says so, but for the exhaustion of such an event itself. */
+function exhaustedEvent(delivery: Delivery, { clock, ids }: Needs): Write[] {
+  const { tenantId, endpointId, eventId, eventType, reason } = delivery;
+  if (!isReportable(eventType)) return [];
+  const id = deliveryId(delivery);
+  const facts = { deliveryId: id, endpointId, eventId, eventType, attempts: delivery.seq, reason };
+  return [
+    insertEvent({
+      id: ids.next('evt'),
+      tenantId,
+      type: 'delivery.exhausted',
+      occurredAtMs: clock.nowMs(),
+      data: JSON.stringify(facts),
+    }),
+  ];
+}
+
+/** A lost sample loses no work, so that its failure is only noted. */
+async function keepSample(delivery: Delivery, { sample }: Attempt, world: Needs): Promise<void> {
+  if (sample === undefined) return;
+  try {
+    await world.db.commit([insertSample(delivery, sample, world.clock.nowMs())]);
+  } catch (error) {
+    world.log.warn('delivery.sample-lost', { deliveryId: deliveryId(delivery), error });
+  }
+}
+
+/** Sends the message for the next attempt, when a message can wait that long; else `due` does. */
+export async function sendNext(
+  delivery: Delivery,
+  world: Pick<World, 'clock' | 'log' | 'queues'>,
+): Promise<void> {
+  if (delivery.dueMs === undefined) return;
+  const aheadMs = delivery.dueMs - world.clock.nowMs();
+  if (aheadMs <= MESSAGE_AHEAD_MS_MAX) await hurry('delivery-slow', nextMessage(delivery), world);
+}
+
+/** Tells the file that the alert belongs to, once that has come to its end. */
+export async function tellOrigin(
+  delivery: Delivery,
+  world: Pick<World, 'log' | 'queues'>,
+): Promise<void> {
+  if (!isFinal(delivery)) return;
+  const message = settledMessage(delivery, deliveryId(delivery));
+  if (message) await hurry('file-care', message, world);
+}
+
+/** Queues only make it quick: the sweeper finds what a lost message was about. */
+async function hurry(
+  queue: QueueName,
+  message: Message,
+  { log, queues }: Pick<World, 'log' | 'queues'>,
+): Promise<void> {
+  try {
+    await queues.send(queue, [message]);
+  } catch (error) {
+    log.warn('message.lost', { queue, error });
+  }
+}
+
+/** One wide line per attempt. */
+function logAttempt({ delivery, attempt }: Ending, decision: string, { log }: Needs): void {
+  const { tenantId, endpointId, eventId, eventType, seq, alert } = delivery;
+  const { outcome, status, error, ms, retryAfterMs, throttled, disable } = attempt;
+  log.info('delivery.attempt', {
+    decision,
+    deliveryId: deliveryId(delivery),
+    tenantId,
+    endpointId,
+    eventId,
+    eventType,
+    fileId: alert?.origin.fileId,
+    attempt: seq,
+    outcome,
+    status,
+    error,
+    ms,
+    retryAfterMs,
+    throttled,
+    disable,
+  });
+}

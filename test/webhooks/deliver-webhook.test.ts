@@ -1,0 +1,364 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  deliveryKey,
+  findDelivery,
+  findSamples,
+  insertRetryingDelivery,
+  nameOfKey,
+} from '../../functions/webhooks/delivery.store.ts';
+import { afterFirstAttempt, claim, newDelivery } from '../../functions/webhooks/delivery.ts';
+import { saveStep } from '../../functions/webhooks/save-delivery.ts';
+import { verifyWebhook } from '../../functions/webhooks/signature.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  handle,
+  newEndpoint,
+  recordOf,
+  relayed,
+  SECRET,
+  takeDue,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+describe('a delivery that succeeds at once', () => {
+  it('arrives signed, byte for byte, and is on record', async () => {
+    const receiver = await startReceiver(() => 204);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const event = await relayed(world, endpoint.tenantId, { traceparent });
+    await drain(world);
+
+    const [got] = receiver.got;
+    const timestamp = new Date(event.occurredAtMs).toISOString();
+    const head = `{"id":"${event.id}","type":"order.paid","timestamp":"${timestamp}"`;
+    expect(got?.body.toString()).toBe(`${head},"data":${event.data}}`);
+    expect(got?.headers).toMatchObject({
+      'content-type': 'application/json',
+      'user-agent': 'Tallyhook/1',
+      'webhook-id': event.id,
+      'webhook-attempt': '1',
+      traceparent,
+    });
+    expect(got?.headers['webhook-possible-duplicate']).toBeUndefined();
+    const nowSeconds = Number(got?.headers['webhook-timestamp']);
+    const window = { nowSeconds, toleranceSeconds: 0 };
+    expect(got && verifyWebhook([SECRET], got, window)).toBe('valid');
+    expect(await recordOf(world, endpoint, event)).toMatchObject({
+      status: 'delivered',
+      eventType: 'order.paid',
+      attempts: [{ n: 1, outcome: 'delivered', status: 204 }],
+    });
+  });
+
+  it('costs two write units and, with a known endpoint, no read', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const second = await relayed(world, endpoint.tenantId);
+    world.takeUnits();
+    const calls = world.units;
+    await drain(world);
+
+    expect(calls.map((it) => it.operation)).toEqual(['update', 'update']);
+    expect(world.takeUnits()).toBe(2);
+    expect((await recordOf(world, endpoint, second)).status).toBe('delivered');
+  });
+
+  it('re-reads what is too large for a message', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const data = JSON.stringify('x'.repeat(60 * 1_024));
+    await relayed(world, endpoint.tenantId, { data });
+    expect(world.sent.at(-1)?.body.body).toBeUndefined();
+    await drain(world);
+    expect(receiver.got[0]?.body.toString()).toContain(data);
+  });
+
+  it('is sent once, however often its message comes', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    if (!message) throw new Error('no message');
+    await Promise.all(Array.from({ length: 20 }, () => handle(message, world)));
+    await handle(message, world);
+    await drain(world);
+    expect(receiver.got).toHaveLength(1);
+  });
+});
+
+describe('a delivery that fails', () => {
+  it('is sent again by the schedule until it succeeds', async () => {
+    const receiver = await startReceiver((nth) =>
+      nth < 3 ? { status: 500, body: `no ${nth}` } : 200,
+    );
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'delivered', seq: 3, spent: 3, unsure: false });
+    expect(record.dueMs).toBeUndefined();
+    expect(receiver.got.map((it) => it.headers['webhook-attempt'])).toEqual(['1', '2', '3']);
+    const ids = new Set(receiver.got.map((it) => it.headers['webhook-id']));
+    expect([...ids]).toEqual([event.id]);
+    const [first, second] = record.attempts;
+    const waitedMs = (second?.atMs ?? 0) - (first?.atMs ?? 0);
+    expect(waitedMs).toBeGreaterThanOrEqual(8_000);
+    expect(waitedMs).toBeLessThan(14_000);
+    expect([...(await findSamples(world.db, record))]).toEqual([
+      [1, 'no 1'],
+      [2, 'no 2'],
+    ]);
+  });
+
+  it('ends exhausted, in one commit with the event that says so', async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'exhausted', seq: 3, reason: 'attempts_used_up' });
+    expect(receiver.got).toHaveLength(3);
+    const line = world.lines.findLast((it) => it.event === 'delivery.attempt');
+    expect(line).toMatchObject({ decision: 'exhausted', attempt: 3, status: 500 });
+    expect(JSON.stringify(world.lines)).not.toContain('whsec_');
+  });
+
+  it('is a failure when nothing listens, and shows no more than that', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', {
+      retry: { maxAttempts: 1 },
+    });
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const record = await recordOf(world, endpoint, event);
+    expect(record.attempts).toEqual([
+      expect.objectContaining({ outcome: 'failed', error: 'refused' }),
+    ]);
+    expect(record.attempts[0]).not.toHaveProperty('status');
+  });
+});
+
+describe('an outcome that nobody knows', () => {
+  it.each(['hang', 'reset'] as const)('after a %s marks the repeat on the wire', async (how) => {
+    const receiver = await startReceiver((nth) => (nth === 1 ? how : 200));
+    const endpoint = await newEndpoint(world, receiver.url, { timeoutMs: 300 });
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+
+    const marks = receiver.got.map((it) => it.headers['webhook-possible-duplicate']);
+    expect(marks).toEqual([undefined, '1']);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({
+      status: 'delivered',
+      attempts: [{ outcome: 'unknown' }, { outcome: 'delivered', possibleDuplicate: true }],
+    });
+  });
+
+  it('is left to a person where the endpoint wants that', async () => {
+    const receiver = await startReceiver(() => 'reset');
+    const endpoint = await newEndpoint(world, receiver.url, { onUnknown: 'stop' });
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'uncertain' });
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('is what a dead worker leaves behind', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    if (!message) throw new Error('no message');
+    const before = newDelivery(
+      { ...endpoint, endpointId: endpoint.id, eventId: event.id, eventType: event.type },
+      world.clock.nowMs(),
+    );
+    const nowMs = world.clock.nowMs();
+    await saveStep(world, { before, after: claim(before, nowMs + 35_000, nowMs) });
+
+    await handle(message, world);
+    expect(receiver.got).toHaveLength(0);
+    world.clock.advance(35_001);
+    await handle(message, world);
+    await drain(world);
+    expect(receiver.got.map((it) => it.headers['webhook-possible-duplicate'])).toEqual(['1']);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'delivered', spent: 2 });
+  });
+
+  it('never comes from a worker that wakes up after its lease', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const frozen = {
+      ...world,
+      secrets: {
+        read: async (name: 'master-key') => {
+          world.clock.advance(35_001);
+          return world.secrets.read(name);
+        },
+      },
+    } as DeliveryWorld;
+    for (const message of takeDue(world)) await handle(message, frozen);
+    expect(receiver.got).toHaveLength(0);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'retrying', seq: 0 });
+  });
+
+  it('is none when our own fault kept it from being sent', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const broken = {
+      ...world,
+      secrets: { read: () => Promise.reject(new Error('no secrets today')) },
+    } as DeliveryWorld;
+    const [message] = takeDue(world);
+    if (!message) throw new Error('no message');
+    await expect(handle(message, broken)).rejects.toThrow('no secrets today');
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ spent: 0, unsure: false });
+    world.clock.advance(30_000);
+    await handle(message, world);
+    expect(receiver.got[0]?.headers['webhook-possible-duplicate']).toBeUndefined();
+  });
+});
+
+describe('a receiver that is too busy', () => {
+  it('is left alone for as long as it asks, by all of its deliveries, and spends none', async () => {
+    const after = { 'retry-after': '30' };
+    const receiver = await startReceiver((nth) =>
+      nth === 1 ? { status: 429, headers: after } : 200,
+    );
+    const endpoint = await newEndpoint(world, receiver.url, { retry: { maxAttempts: 1 } });
+    const startMs = world.clock.nowMs();
+    const first = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+    const second = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+
+    expect(receiver.got).toHaveLength(1);
+    const rows = [await recordOf(world, endpoint, first), await recordOf(world, endpoint, second)];
+    expect(rows.map((it) => [it.status, it.spent])).toEqual([
+      ['retrying', 0],
+      ['waiting', 0],
+    ]);
+    for (const { dueMs } of rows) expect(dueMs).toBeGreaterThanOrEqual(startMs + 30_000);
+    await drain(world);
+    expect(receiver.got).toHaveLength(3);
+    expect(await recordOf(world, endpoint, first)).toMatchObject({ status: 'delivered', seq: 2 });
+    expect(await recordOf(world, endpoint, second)).toMatchObject({ status: 'delivered', seq: 1 });
+  });
+
+  it('is asked less and less often when it names no time', async () => {
+    const receiver = await startReceiver((nth) => (nth <= 3 ? 429 : 200));
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const { attempts } = await recordOf(world, endpoint, event);
+    const times = attempts.map((it) => it.atMs);
+    const gaps = times.slice(1).map((ms, index) => ms - (times[index] ?? 0));
+    expect(gaps.map((ms) => Math.floor(ms / 1_000))).toEqual([1, 2, 4]);
+  });
+});
+
+describe('an endpoint that is closed', () => {
+  it.each(['paused', 'disabled'] as const)('%s: holds what is on its way', async (status) => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { status: 'paused' });
+    const event = await relayed(world, endpoint.tenantId);
+    await world.db.commit([
+      {
+        kind: 'update',
+        table: 'endpoints',
+        key: { pk: endpoint.tenantId, sk: endpoint.id },
+        update: 'SET #status = :status',
+        names: { '#status': 'status' },
+        values: { ':status': status },
+      },
+    ]);
+    await drain(world);
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'held', seq: 0, reason: `endpoint_${status}` });
+    expect(receiver.got).toHaveLength(0);
+
+    world.clock.set(record.dueMs ?? 0);
+    const key = deliveryKey(nameOfKey(deliveryKey(record)));
+    await handle({ body: { v: 1, ...key, dueMs: record.dueMs } }, world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('expired');
+  });
+
+  it('that does not exist any more cancels its deliveries', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const key = { pk: endpoint.tenantId, sk: endpoint.id };
+    await world.db.commit([{ kind: 'remove', table: 'endpoints', key }]);
+    await drain(world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('cancelled');
+    expect(receiver.got).toHaveLength(0);
+  });
+});
+
+describe('an alert of a file', () => {
+  it('is read from its bytes at each attempt, and its file is told of the end', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const data = '{"userId":"ü-1"}';
+    world.objects.set('work/a', Buffer.from(`garbage${data}garbage`));
+    const alert = {
+      origin: { fileId: 'fil_1', block: 3, index: 7 },
+      bodyRef: { key: 'work/a', start: 7, end: 7 + Buffer.byteLength(data) },
+      timestampMs: Date.UTC(2026, 0, 1),
+    };
+    const name = { tenantId: endpoint.tenantId, endpointId: endpoint.id, eventId: 'evt_0ALERT' };
+    const nowMs = world.clock.nowMs();
+    const refused = {
+      outcome: 'failed',
+      status: 500,
+      ms: 3,
+      throttled: false,
+      disable: false,
+    } as const;
+    const row = afterFirstAttempt({ ...name, eventType: 'alert', alert }, refused, {
+      endpoint,
+      nowMs,
+      random: 0.5,
+      startedAtMs: nowMs - 3,
+    });
+    const insert = insertRetryingDelivery(row, nowMs);
+    expect((await world.db.commit([insert])).ok).toBe(true);
+    expect((await world.db.commit([insert])).ok).toBe(false);
+    world.clock.set(row.dueMs ?? 0);
+    await handle({ body: { v: 1, ...deliveryKey(name), dueMs: row.dueMs } }, world);
+
+    const timestamp = '2026-01-01T00:00:00.000Z';
+    expect(receiver.got[0]?.body.toString()).toBe(
+      `{"id":"evt_0ALERT","type":"alert","timestamp":"${timestamp}","data":${data}}`,
+    );
+    expect(receiver.got[0]?.headers['webhook-attempt']).toBe('2');
+    const notice = world.sent.filter((it) => it.queue === 'file-care');
+    expect(notice.map((it) => it.body)).toEqual([
+      expect.objectContaining({ file: 'fil_1', block: 3, index: 7, tenant: endpoint.tenantId }),
+    ]);
+    expect(await findDelivery(world.db, name)).toMatchObject({ status: 'delivered', alert });
+  });
+});
+
+describe('a message', () => {
+  it('that is none of ours is refused, so that it ends in the dead-letter queue', async () => {
+    await expect(handle({ body: { hello: 1 } }, world)).rejects.toThrow();
+  });
+
+  it('for a record that is gone does nothing', async () => {
+    const body = { v: 1, tenant: 'ten_1', endpoint: 'end_1', event: 'evt_1', seq: 4 };
+    await handle({ body }, world);
+    expect(world.lines.at(-1)).toMatchObject({ event: 'delivery.skipped', decision: 'gone' });
+  });
+});

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach } from 'vitest';
+
+/** A webhook as a receiver got it. */
+export interface Got {
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+/** What the receiver does with the nth request, counted from 1. */
+export type Behaviour = (nth: number) => Reply;
+
+export type Reply =
+  | number
+  | 'hang'
+  | 'reset'
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
+
+export interface Receiver {
+  readonly url: string;
+  readonly got: Got[];
+}
+
+const open: (() => void)[] = [];
+afterEach(() => {
+  for (const close of open.splice(0)) close();
+});
+
+/** A receiver on this machine that ends with its test. */
+export async function startReceiver(behaviour: Behaviour = () => 200): Promise<Receiver> {
+  const got: Got[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    got.push({ headers: request.headers, body: Buffer.concat(chunks) });
+    answer(behaviour(got.length), request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got };
+}
+
+function answer(reply: Reply, request: IncomingMessage, response: ServerResponse): void {
+  if (reply === 'hang') return;
+  if (reply === 'reset') {
+    request.socket.resetAndDestroy();
+    return;
+  }
+  const { status, headers = {}, body = '' } = typeof reply === 'number' ? { status: reply } : reply;
+  response.writeHead(status, headers).end(body);
+}

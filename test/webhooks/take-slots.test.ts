@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+
+let world: TestWorld;
+beforeAll(async () => {
+  world = await testWorld();
+});
+
+function limited(perSecond: number | undefined): Endpoint {
+  return {
+    id: world.ids.next('end'),
+    tenantId: newTenant(world),
+    url: 'https://example.com/',
+    status: 'active',
+    retry: { maxAttempts: 3 },
+    timeoutMs: 1_000,
+    onUnknown: 'resend',
+    perSecond,
+    sealedSecrets: [],
+    createdAtMs: 0,
+  };
+}
+
+describe('takeSlots', () => {
+  it('gives the first slot now and the others at 95 % of the limit', async () => {
+    const { slotsMs } = await takeSlots(world, limited(0.5), 3);
+    expect(slotsMs.map((ms) => ms - world.clock.nowMs())).toEqual([0, 2_106, 4_211]);
+  });
+
+  it('goes on behind what is reserved, and begins anew after a pause', async () => {
+    const endpoint = limited(1);
+    const startMs = world.clock.nowMs();
+    const [first] = (await takeSlots(world, endpoint, 1)).slotsMs;
+    const [second] = (await takeSlots(world, endpoint, 1)).slotsMs;
+    expect([first, second].map((ms) => (ms ?? 0) - startMs)).toEqual([0, 1_053]);
+    world.clock.advance(60_000);
+    expect((await takeSlots(world, endpoint, 1)).slotsMs).toEqual([world.clock.nowMs()]);
+  });
+
+  it('gives no slot twice to senders that ask at once', async () => {
+    const endpoint = limited(50);
+    const asked = Array.from({ length: 20 }, () => takeSlots(world, endpoint, 5));
+    const slots = (await Promise.all(asked)).flatMap((it) => it.slotsMs).sort((a, b) => a - b);
+    const gaps = slots.slice(1).map((ms, index) => ms - (slots[index] ?? 0));
+    expect(slots).toHaveLength(100);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(21);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(22);
+  });
+
+  it('costs at most two writes for any number of slots, and no read', async () => {
+    const endpoint = limited(10);
+    world.takeUnits();
+    await takeSlots(world, endpoint, 100);
+    expect(world.units.map((it) => it.operation)).toEqual(['update']);
+    expect(world.takeUnits()).toBe(1);
+  });
+
+  it('writes nothing for an endpoint without a limit', async () => {
+    const endpoint = limited(undefined);
+    const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
+    expect(slotsMs).toEqual([world.clock.nowMs(), world.clock.nowMs()]);
+    expect(blockedUntilMs).toBeUndefined();
+    expect(await findPace(world.db, endpoint)).toEqual({ refusals: 0 });
+  });
+});
+
+describe('a block', () => {
+  it.each([undefined, 10])('is told to whoever asks, at a limit of %s', async (perSecond) => {
+    const endpoint = limited(perSecond);
+    await takeSlots(world, endpoint, 1);
+    const untilMs = await blockEndpoint(world, endpoint, 20_000);
+    expect(untilMs).toBe(world.clock.nowMs() + 20_000);
+    const slots = await takeSlots(world, endpoint, 1);
+    expect(slots.blockedUntilMs).toBe(untilMs);
+    if (perSecond !== undefined) expect(slots.slotsMs[0]).toBeGreaterThanOrEqual(untilMs);
+    world.clock.advance(20_000);
+    expect((await takeSlots(world, endpoint, 1)).blockedUntilMs).toBeUndefined();
+  });
+
+  it('counts once when many senders are refused together', async () => {
+    const endpoint = limited(undefined);
+    const refusals = Array.from({ length: 10 }, () => blockEndpoint(world, endpoint, undefined));
+    const until = new Set(await Promise.all(refusals));
+    expect([...until]).toEqual([world.clock.nowMs() + 1_000]);
+    expect((await findPace(world.db, endpoint)).refusals).toBe(1);
+  });
+});
