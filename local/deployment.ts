@@ -7,7 +7,6 @@ import { type Endpoints, functionSpec } from './functions.ts';
 import type { InvokeResult } from './lambda/instance.ts';
 import { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
-import { plainProgram } from './programs.ts';
 import { arnOf, nameOf, referencesOf } from './resources.ts';
 import { S3_PLACE, type Services } from './services.ts';
 import type { State } from './state.ts';
@@ -115,13 +114,10 @@ function makePools(
   resolved: Resolved,
   options: DeployOptions & { readonly endpoints: Endpoints; readonly activity: Activity },
 ): void {
-  const { state, log, assembly, endpoints, activity } = options;
-  const programs = state.path('programs');
-  const bootstrap = plainProgram('bootstrap', programs);
+  const { log, assembly, endpoints, activity } = options;
   for (const resource of resolved('AWS::Lambda::Function')) {
     const spec = functionSpec(resource, assembly, endpoints);
-    const tools = { bootstrap, cacheDir: programs, log, activity };
-    pools.set(arnOf(resource) ?? resource.id, new FunctionPool(spec, tools));
+    pools.set(arnOf(resource) ?? resource.id, new FunctionPool(spec, { log, activity }));
   }
 }
 

@@ -6,7 +6,6 @@ import { startSqs } from './engines/sqs.ts';
 import { hasCode, LocalFailure } from './failure.ts';
 import { listen, listenExactly } from './http/listen.ts';
 import type { LocalLog } from './log.ts';
-import { plainProgram } from './programs.ts';
 import { SecretStore, secretsServer } from './secrets.ts';
 import type { State } from './state.ts';
 import { together, type Undo } from './undo.ts';
@@ -39,7 +38,6 @@ export interface ServiceOptions {
 export async function startServices(options: ServiceOptions, undo: Undo): Promise<Services> {
   const { state, log, port } = options;
   const api = await openApi(port, undo);
-  const keeper = plainProgram('keeper', state.path('programs'));
   const kept = async <Service extends Engine>(starting: Promise<Service>): Promise<Service> => {
     const service = await starting;
     undo.push(() => service.stop());
@@ -47,7 +45,7 @@ export async function startServices(options: ServiceOptions, undo: Undo): Promis
   };
   const wanted = (places: number) => behind(port, places);
   const [dynamodb, sqs, secrets] = await together(
-    kept(startDynamo({ state, keeper, log, wantedPort: wanted(PLACES.dynamodb) })),
+    kept(startDynamo({ state, log, wantedPort: wanted(PLACES.dynamodb) })),
     kept(startSqs({ file: state.path('sqs.db'), log, wantedPort: wanted(PLACES.sqs) })),
     kept(startSecrets(state, wanted(PLACES.secrets))),
   );

@@ -14,7 +14,6 @@ import { hasCode, LocalFailure, messageOf } from './failure.ts';
  * secrets.json     the values of the secrets, readable by their owner only
  * streams.json     how far each stream was read
  * log/             what functions and parts wrote
- * programs/        small programs and compiled code, made anew at will
  * ```
  */
 export interface State {
@@ -39,7 +38,6 @@ const CONTENTS = [
   'secrets.json',
   'streams.json',
   'log',
-  'programs',
 ];
 
 /** Takes the folder for this process, or refuses in one line when another one has it. */

@@ -17,7 +17,6 @@ const POLL_MS = 10;
 
 export interface DynamoOptions {
   readonly state: State;
-  readonly keeper: string;
   readonly log: LocalLog;
   /** `0` for any free one. */
   readonly wantedPort: number;
@@ -28,14 +27,14 @@ export async function startDynamo(options: DynamoOptions): Promise<Engine> {
   const external = process.env.AWS_ENDPOINT_URL_DYNAMODB;
   if (external) return { endpoint: external, stop: async () => undefined };
 
-  const { state, keeper, log } = options;
+  const { state, log } = options;
   const file = state.path('dynamodb.db');
   const pidFile = state.path('dynamodb.pid');
   await endOrphan(pidFile, file);
 
   const port = await freePort(options.wantedPort);
   const command = [findDynoxide(), 'serve', '--port', String(port), '--db-path', file];
-  const kept = startKept(keeper, pidFile, command);
+  const kept = startKept(pidFile, command);
   const said: string[] = [];
   kept.child.stderr?.on('data', (chunk) => said.push(String(chunk)));
   if (kept.child.stdout) log.follow('dynamodb', kept.child.stdout);

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { LocalLog } from '../log.ts';
+import { COMPILE_CACHE, programFile } from '../programs.ts';
 
 /** What a function is, as the template says it. */
 export interface FunctionSpec {
@@ -33,8 +34,6 @@ type Reply =
   | { readonly kind: 'failure'; readonly failure: FunctionFailure };
 
 export interface InstanceTools {
-  readonly bootstrap: string;
-  readonly cacheDir: string;
   readonly log: LocalLog;
 }
 
@@ -52,11 +51,11 @@ export class Instance {
   #answer: ((result: InvokeResult) => void) | undefined;
   #isGone = false;
 
-  constructor(spec: FunctionSpec, { bootstrap, cacheDir, log }: InstanceTools) {
+  constructor(spec: FunctionSpec, { log }: InstanceTools) {
     this.#spec = spec;
     this.#log = log;
-    this.#child = fork(bootstrap, [spec.file, spec.exportName, cacheDir], {
-      env: { ...spec.environment },
+    this.#child = fork(programFile('bootstrap'), [spec.file, spec.exportName], {
+      env: { ...COMPILE_CACHE, ...spec.environment },
       // Beyond its memory a function is ended, here by V8 and there by Lambda.
       execArgv: [`--max-old-space-size=${spec.memoryMb}`],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -1,8 +1,8 @@
 /**
  * A warm Lambda instance: loads the handler once, then answers one event after the other.
- * Arguments: the file of the bundle, the name of its export, the folder of the compile cache.
+ * Arguments: the file of the bundle, and the name of its export.
  */
-import { enableCompileCache } from 'node:module';
+import { flushCompileCache } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 interface Invocation {
@@ -11,12 +11,14 @@ interface Invocation {
   readonly deadlineMs: number;
 }
 
-const [file = '', exportName = '', cacheDir = ''] = process.argv.slice(2);
+const [file = '', exportName = ''] = process.argv.slice(2);
 const { AWS_LAMBDA_FUNCTION_NAME, AWS_LAMBDA_FUNCTION_MEMORY_SIZE, AWS_REGION } = process.env;
 
 // The parent is gone, perhaps by kill -9: whoever works without it would work for nobody.
 process.on('disconnect', () => process.exit());
-enableCompileCache(cacheDir);
+
+// For Node alone, which has read it: the function sees the environment of its template.
+delete process.env.NODE_COMPILE_CACHE;
 
 const failureOf = (error: unknown) =>
   error instanceof Error
@@ -47,6 +49,8 @@ try {
     }
   });
   process.send?.({ kind: 'ready' });
+  // Instances end by a kill, before which Node would not write down what it has compiled.
+  flushCompileCache();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   process.exit(1);

@@ -100,7 +100,7 @@ export class QueueStore {
     }
     this.#order = new FairOrder(
       this.#db.rows('SELECT queue, group_id, MAX(turn) AS last FROM messages GROUP BY 1, 2'),
-      this.#db.rows('SELECT queue, MIN(turn) - 1 AS now FROM messages GROUP BY 1'),
+      this.#db.rows('SELECT queue, MIN(turn) - 1 AS now FROM messages WHERE ready = 1 GROUP BY 1'),
     );
   }
 

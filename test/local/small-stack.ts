@@ -79,7 +79,7 @@ const RESOURCES = {
     Properties: {
       Description: 'Tallyhook small/worker',
       Handler: 'index.handler',
-      Code: { S3Bucket: { 'Fn::Sub': 'assets-${AWS::Region}' }, S3Key: 'worker.zip' },
+      Code: { S3Bucket: { 'Fn::Sub': `assets-\${AWS::Region}` }, S3Key: 'worker.zip' },
       Role: getAtt('WorkerRole', 'Arn'),
       Timeout: 5,
       MemorySize: 256,
