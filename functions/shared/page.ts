@@ -24,9 +24,12 @@ export async function readPage(
 ): Promise<List> {
   const key = await secrets.read('cursor-key');
   const after = cursor === undefined ? undefined : openCursor(cursor, boundTo, key);
-  const { items, next } = await readUpTo(db, query, { limit, after });
-  if (!next) return { items };
-  return { items, nextCursor: makeCursor(next, boundTo, key) };
+  // One more than is shown tells whether there is a next page at all.
+  const found = await readUpTo(db, query, { limit: limit + 1, after });
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  if (!last || found.length <= limit) return { items };
+  return { items, nextCursor: makeCursor(positionOf(last, query.index), boundTo, key) };
 }
 
 /** An engine may end a page early; only the absence of `next` ends the list. */
@@ -34,19 +37,22 @@ async function readUpTo(
   db: Db,
   query: Omit<Query, 'limit' | 'after'>,
   { limit, after }: { limit: number; after: Item | undefined },
-): Promise<{ items: readonly Item[]; next: Item | undefined }> {
+): Promise<readonly Item[]> {
   const items: Item[] = [];
   let next = after;
   do {
-    const page = await db.query({
-      ...query,
-      limit: limit - items.length,
-      ...(next && { after: next }),
-    });
+    const rest = limit - items.length;
+    const page = await db.query({ ...query, limit: rest, ...(next && { after: next }) });
     items.push(...page.items);
     next = page.next;
   } while (next && items.length < limit);
-  return { items, next };
+  return items;
+}
+
+/** Where a query goes on behind this item: its keys in the table, and in the index if any. */
+function positionOf(item: Item, index: Query['index']): Item {
+  const names = index ? ['pk', 'sk', `${index}Pk`, `${index}Sk`] : ['pk', 'sk'];
+  return Object.fromEntries(names.map((name) => [name, item[name]]));
 }
 
 /** Text that only `openCursor` of the same list reads. */
