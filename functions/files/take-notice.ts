@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { findDelivery, nameOfId } from '../webhooks/delivery.store.ts';
+import { findDelivery } from '../webhooks/delivery.store.ts';
+import { nameOfId } from '../webhooks/delivery-name.ts';
 import { hasBit } from './bitmap.ts';
 import { findBlock } from './block.store.ts';
 import { outcomeAt } from './block.ts';

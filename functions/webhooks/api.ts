@@ -9,7 +9,7 @@ import { authenticator } from '../tenants/authenticate.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
 import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
-import { retryDelivery } from './retry-delivery.ts';
+import { retryDelivery } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const doors = { clock, ids, log, db, queues: openQueues(queues('delivery-slow')) };

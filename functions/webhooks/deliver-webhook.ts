@@ -4,7 +4,7 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
 import { chooseSlot } from './choose-slot.ts';
-import { type DeliveryName, deliveryId, findDelivery, nameOfKey } from './delivery.store.ts';
+import { findDelivery, nameOfKey } from './delivery.store.ts';
 import {
   cancel,
   claim,
@@ -17,6 +17,7 @@ import {
   wait,
 } from './delivery.ts';
 import type { Payload } from './delivery-message.ts';
+import { type DeliveryName, deliveryId } from './delivery-name.ts';
 import { checkStatus } from './endpoint.store.ts';
 import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
@@ -44,6 +45,7 @@ const AttemptOrder = z.object({
 /** The sweeper's form: the key of a record that is due. */
 const DueOrder = z.object({ pk: z.string(), sk: z.string(), dueMs: z.number() });
 
+/** Every message of the delivery queues. */
 export const DeliveryOrder = z.union([AttemptOrder, DueOrder]);
 
 type Needs = Pick<

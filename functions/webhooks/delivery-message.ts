@@ -2,6 +2,7 @@ import type { OutboxEvent } from '../events/event.ts';
 import { KIB, MINUTE_MS } from '../shared/units.ts';
 import type { Message } from '../shared/world.ts';
 import type { Delivery } from './delivery.ts';
+import { deliveryId } from './delivery-name.ts';
 
 /** What is sent: a payload with what stands around it on the wire. */
 export interface Payload {
@@ -68,10 +69,11 @@ export function sameMessage({ tenantId, endpointId, eventId, seq }: Delivery): M
 }
 
 /** Tells the room of files that one of its alerts has come to an end. */
-export function settledMessage(delivery: Delivery, id: string): Message | undefined {
+export function settledMessage(delivery: Delivery): Message | undefined {
   const { origin } = delivery.alert ?? {};
   if (!origin) return undefined;
   const { fileId, block, index } = origin;
-  const body = { v: 1, tenant: delivery.tenantId, file: fileId, block, index, delivery: id };
-  return { body, group: delivery.tenantId };
+  const { tenantId } = delivery;
+  const named = { file: fileId, block, index, delivery: deliveryId(delivery) };
+  return { body: { v: 1, tenant: tenantId, ...named }, group: tenantId };
 }

@@ -1,8 +1,8 @@
 import type { RelayedEvent } from '../events/event.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
 import { toInstant } from '../shared/wire.ts';
-import { type DeliveryName, deliveryId } from './delivery.store.ts';
 import type { Delivery, RecordedAttempt } from './delivery.ts';
+import { type DeliveryName, deliveryId } from './delivery-name.ts';
 
 /** What receivers answered to failed attempts, by number. */
 export type Samples = ReadonlyMap<number, string>;

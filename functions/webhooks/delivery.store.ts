@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { idPart, shardOf } from '../shared/ids/derive.ts';
+import { shardOf } from '../shared/ids/derive.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import { type Delivery, type DeliveryStatus, RETENTION_MS } from './delivery.ts';
+import type { DeliveryName } from './delivery-name.ts';
 
 /** How many partitions the deliveries of one endpoint are spread over. */
 export const DELIVERY_SHARDS = 8;
@@ -60,13 +61,6 @@ const DeliveryItem = z.object({
   timestamp: z.number().optional(),
 });
 
-/** What names a delivery: the event and the endpoint that it goes to. */
-export interface DeliveryName {
-  readonly tenantId: string;
-  readonly endpointId: string;
-  readonly eventId: string;
-}
-
 /** The partition of an endpoint's deliveries in which this shard lies. */
 export function deliveryPartition(tenantId: string, endpointId: string, shard: number): string {
   return `${tenantId}#${endpointId}#${shard}`;
@@ -82,17 +76,6 @@ export function deliveryKey({ tenantId, endpointId, eventId }: DeliveryName): Ke
 export function nameOfKey({ pk, sk }: Key): DeliveryName {
   const [tenantId = '', endpointId = ''] = pk.split('#');
   return { tenantId, endpointId, eventId: sk };
-}
-
-/** The id by which a tenant knows it: both of its parts, so that a read needs no index. */
-export function deliveryId({ endpointId, eventId }: Omit<DeliveryName, 'tenantId'>): string {
-  return `dlv_${idPart(endpointId)}${idPart(eventId)}`;
-}
-
-/** The delivery that a tenant means: `deliveryId` backwards. */
-export function nameOfId(tenantId: string, id: string): DeliveryName {
-  const part = idPart(id);
-  return { tenantId, endpointId: `end_${part.slice(0, 26)}`, eventId: `evt_${part.slice(26)}` };
 }
 
 /** The index partition of an endpoint's deliveries with this status. */
@@ -129,14 +112,6 @@ export function saveDelivery(
     names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
     values: seenToken === undefined ? values : { ...values, ':seenToken': seenToken },
   };
-}
-
-/**
- * The record of an alert of a file whose first attempt did not succeed; from here on it is a
- * delivery like any other. Refused when there is one already.
- */
-export function insertRetryingDelivery(delivery: Delivery, nowMs: number): Write {
-  return saveDelivery(delivery, undefined, nowMs);
 }
 
 /** All fields that we may write; an undefined one is removed from the item. */

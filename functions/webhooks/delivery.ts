@@ -176,7 +176,7 @@ export function afterFirstAttempt(
   attempt: Attempt,
   at: Circumstances & { readonly startedAtMs: number },
 ): Delivery {
-  const untouched = { ...newDelivery(what, at.startedAtMs), token: 'first-attempt' };
+  const untouched = newDelivery(what, at.startedAtMs);
   return settle(claim(untouched, at.nowMs, at.startedAtMs), attempt, at);
 }
 

@@ -54,14 +54,16 @@ export function reserveFromNow({ tenantId, id }: Named, spanMs: number, nowMs: n
 
 /** Replaces the pace `seen`. Refused when anybody has changed it since. */
 export function replacePace({ tenantId, id }: Named, seen: Pace, pace: Pace): Write {
-  const isUnchanged = (name: string, value: number | undefined) =>
-    value === undefined ? `attribute_not_exists(${name})` : `${name} = :seen_${name}`;
+  const unchanged = Object.entries({ tat: seen.tatMs, blockedUntil: seen.blockedUntilMs }).map(
+    ([name, value]) =>
+      value === undefined ? `attribute_not_exists(${name})` : `${name} = :seen_${name}`,
+  );
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = :tat, blockedUntil = :until, refusals = :refusals',
-    condition: `${isUnchanged('tat', seen.tatMs)} AND ${isUnchanged('blockedUntil', seen.blockedUntilMs)}`,
+    condition: unchanged.join(' AND '),
     values: {
       ':tat': pace.tatMs,
       ':until': pace.blockedUntilMs,

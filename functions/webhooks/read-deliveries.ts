@@ -4,9 +4,10 @@ import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Item, World } from '../shared/world.ts';
 import { getDeliveryRoute, listDeliveriesRoute } from './contract.ts';
-import { findDeliveries, findDelivery, findSamples, nameOfId } from './delivery.store.ts';
+import { findDeliveries, findDelivery, findSamples } from './delivery.store.ts';
 import type { DeliveryStatus } from './delivery.ts';
 import { listDeliveries as listRows, type Position } from './delivery-list.store.ts';
+import { nameOfId } from './delivery-name.ts';
 import { deliveryView, pendingView } from './delivery-view.ts';
 import { listEndpoints } from './endpoint.store.ts';
 

@@ -1,8 +1,8 @@
 import { findEvent } from '../events/event.store.ts';
 import type { World } from '../shared/world.ts';
-import type { DeliveryName } from './delivery.store.ts';
 import type { AlertSource, Delivery } from './delivery.ts';
 import { type Payload, payloadOf } from './delivery-message.ts';
+import type { DeliveryName } from './delivery-name.ts';
 
 /**
  * What a delivery sends, for a message that does not carry it: the event of the outbox, or the

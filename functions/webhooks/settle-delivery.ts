@@ -2,9 +2,10 @@ import { insertEvent } from '../events/event.store.ts';
 import type { Message, QueueName, World, Write } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { blockEndpoint } from './block-endpoint.ts';
-import { deliveryId, insertSample } from './delivery.store.ts';
+import { insertSample } from './delivery.store.ts';
 import { type Delivery, isFinal, settle } from './delivery.ts';
 import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
+import { deliveryId } from './delivery-name.ts';
 import { type Endpoint, isReportable } from './endpoint.ts';
 import type { EndpointMemory } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
@@ -96,7 +97,7 @@ export async function tellOrigin(
   world: Pick<World, 'log' | 'queues'>,
 ): Promise<void> {
   if (!isFinal(delivery)) return;
-  const message = settledMessage(delivery, deliveryId(delivery));
+  const message = settledMessage(delivery);
   if (message) await hurry('file-care', message, world);
 }
 

@@ -1,9 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  deliveryId,
   deliveryKey,
   findDelivery,
-  nameOfId,
   nameOfKey,
   saveDelivery,
   toDelivery,
@@ -15,6 +13,7 @@ import {
   settle,
   wait,
 } from '../../functions/webhooks/delivery.ts';
+import { deliveryId, nameOfId } from '../../functions/webhooks/delivery-name.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 

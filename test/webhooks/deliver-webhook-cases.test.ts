@@ -1,0 +1,153 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { deliveryKey, findDelivery } from '../../functions/webhooks/delivery.store.ts';
+import { afterFirstAttempt, newDelivery } from '../../functions/webhooks/delivery.ts';
+import { saveStep } from '../../functions/webhooks/save-delivery.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  handle,
+  newEndpoint,
+  recordOf,
+  relayed,
+  takeDue,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+describe('a receiver that is too busy', () => {
+  it('is left alone as long as it asks, and no attempt is spent', async () => {
+    const after = { 'retry-after': '30' };
+    const receiver = await startReceiver((nth) =>
+      nth === 1 ? { status: 429, headers: after } : 200,
+    );
+    const endpoint = await newEndpoint(world, receiver.url, { retry: { maxAttempts: 1 } });
+    const startMs = world.clock.nowMs();
+    const first = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+    const second = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+
+    expect(receiver.got).toHaveLength(1);
+    const rows = [await recordOf(world, endpoint, first), await recordOf(world, endpoint, second)];
+    expect(rows.map((it) => [it.status, it.spent])).toEqual([
+      ['retrying', 0],
+      ['waiting', 0],
+    ]);
+    for (const { dueMs } of rows) expect(dueMs).toBeGreaterThanOrEqual(startMs + 30_000);
+    await drain(world);
+    expect(receiver.got).toHaveLength(3);
+    expect(await recordOf(world, endpoint, first)).toMatchObject({ status: 'delivered', seq: 2 });
+    expect(await recordOf(world, endpoint, second)).toMatchObject({ status: 'delivered', seq: 1 });
+  });
+
+  it('is asked less and less often when it names no time', async () => {
+    const receiver = await startReceiver((nth) => (nth <= 3 ? 429 : 200));
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const { attempts } = await recordOf(world, endpoint, event);
+    const times = attempts.map((it) => it.atMs);
+    const gaps = times.slice(1).map((ms, index) => ms - (times[index] ?? 0));
+    expect(gaps.map((ms) => Math.floor(ms / 1_000))).toEqual([1, 2, 4]);
+  });
+});
+
+describe('an endpoint that is closed', () => {
+  it.each(['paused', 'disabled'] as const)('%s: holds what is on its way', async (status) => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { status: 'paused' });
+    const event = await relayed(world, endpoint.tenantId);
+    await world.db.commit([
+      {
+        kind: 'update',
+        table: 'endpoints',
+        key: { pk: endpoint.tenantId, sk: endpoint.id },
+        update: 'SET #status = :status',
+        names: { '#status': 'status' },
+        values: { ':status': status },
+      },
+    ]);
+    await drain(world);
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'held', seq: 0, reason: `endpoint_${status}` });
+    expect(receiver.got).toHaveLength(0);
+
+    world.clock.set(record.dueMs ?? 0);
+    const key = deliveryKey(record);
+    await handle({ body: { v: 1, ...key, dueMs: record.dueMs } }, world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('expired');
+  });
+
+  it('that does not exist any more cancels its deliveries', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const key = { pk: endpoint.tenantId, sk: endpoint.id };
+    await world.db.commit([{ kind: 'remove', table: 'endpoints', key }]);
+    await drain(world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('cancelled');
+    expect(receiver.got).toHaveLength(0);
+  });
+});
+
+describe('an alert of a file', () => {
+  it('is read from its bytes at each attempt, and its file is told of the end', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const data = '{"userId":"ü-1"}';
+    world.objects.set('work/a', Buffer.from(`garbage${data}garbage`));
+    const alert = {
+      origin: { fileId: 'fil_1', block: 3, index: 7 },
+      bodyRef: { key: 'work/a', start: 7, end: 7 + Buffer.byteLength(data) },
+      timestampMs: Date.UTC(2026, 0, 1),
+    };
+    const name = { tenantId: endpoint.tenantId, endpointId: endpoint.id, eventId: 'evt_0ALERT' };
+    const nowMs = world.clock.nowMs();
+    const refused = {
+      outcome: 'failed',
+      status: 500,
+      ms: 3,
+      throttled: false,
+      disable: false,
+    } as const;
+    const row = afterFirstAttempt({ ...name, eventType: 'alert', alert }, refused, {
+      endpoint,
+      nowMs,
+      random: 0.5,
+      startedAtMs: nowMs - 3,
+    });
+    const step = { before: newDelivery({ ...name, eventType: 'alert' }, nowMs), after: row };
+    expect((await saveStep(world, step)).won).toBe(true);
+    expect((await saveStep(world, step)).won).toBe(false);
+    world.clock.set(row.dueMs ?? 0);
+    await handle({ body: { v: 1, ...deliveryKey(name), dueMs: row.dueMs } }, world);
+
+    const timestamp = '2026-01-01T00:00:00.000Z';
+    expect(receiver.got[0]?.body.toString()).toBe(
+      `{"id":"evt_0ALERT","type":"alert","timestamp":"${timestamp}","data":${data}}`,
+    );
+    expect(receiver.got[0]?.headers['webhook-attempt']).toBe('2');
+    const notice = world.sent.filter((it) => it.queue === 'file-care');
+    expect(notice.map((it) => it.body)).toEqual([
+      expect.objectContaining({ file: 'fil_1', block: 3, index: 7, tenant: endpoint.tenantId }),
+    ]);
+    expect(await findDelivery(world.db, name)).toMatchObject({ status: 'delivered', alert });
+  });
+});
+
+describe('a message', () => {
+  it('that is none of ours is refused, so that it ends in the dead-letter queue', async () => {
+    await expect(handle({ body: { hello: 1 } }, world)).rejects.toThrow();
+  });
+
+  it('for a record that is gone does nothing', async () => {
+    const body = { v: 1, tenant: 'ten_1', endpoint: 'end_1', event: 'evt_1', seq: 4 };
+    await handle({ body }, world);
+    expect(world.lines.at(-1)).toMatchObject({ event: 'delivery.skipped', decision: 'gone' });
+  });
+});
