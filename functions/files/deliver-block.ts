@@ -72,9 +72,11 @@ async function claim(job: Job, world: Needs): Promise<Block | undefined> {
   const { file, number, users, leaseMs } = job;
   const wanted = { ...newBlock(number, users.length), leaseMs, token: world.ids.next('req') };
   const commit = await world.db.commit([claimBlock(file, wanted, world.clock.nowMs())]);
-  if (!commit.ok || !commit.item) return undefined;
+  // The answer to a claim may get lost and the claim be repeated: then it is refused by itself.
+  const item = commit.ok ? commit.item : commit.reasons[0]?.item;
+  if (item?.token !== wanted.token) return undefined;
 
-  const block = toBlock(commit.item);
+  const block = toBlock(item);
   if (file.onUnknown === 'resend') return block;
   const nothing = { delivered: [], retried: [], unsent: [] };
   return withResults(block, { ...nothing, uncertain: unknownPlaces(block) });

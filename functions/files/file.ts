@@ -67,7 +67,7 @@ export const UPLOAD_MS = 30 * MINUTE_MS;
 /** A parser renews its lease long before it ends; a dead one is found when it does. */
 export const READING_LEASE_MS = MINUTE_MS;
 /** In case that the event of an upload, or the message of a block, got lost. */
-const UPLOAD_LOOK_MS = 5 * MINUTE_MS;
+const UPLOAD_LOOK_MS = 2 * MINUTE_MS;
 const BLOCKS_LOOK_MS = MINUTE_MS;
 const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
 

@@ -1,0 +1,170 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { AlertFile } from '../../functions/files/file.ts';
+import { MINUTE_MS } from '../../functions/shared/units.ts';
+import type { QueueName } from '../../functions/shared/world.ts';
+import { checkFiles } from '../support/invariants/files.ts';
+import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import type { SentMessage } from '../support/world.ts';
+import { FilesHouse, usersFile } from './files-house.ts';
+import { Killed, type KillOrder, killableDoors } from './killed-worker.ts';
+
+const USERS = 30;
+const BATCH_MAX = 25;
+
+let house: FilesHouse;
+beforeAll(async () => {
+  house = await FilesHouse.open();
+});
+
+/** The first message of a queue, once all that goes before it is done. */
+async function firstOf(queue: QueueName): Promise<SentMessage> {
+  for (;;) {
+    const message = house.takeMessage();
+    if (!message) throw new Error(`nothing in ${queue}`);
+    if (message.queue === queue) return message;
+    await house.handle(message);
+  }
+}
+
+/** Kills the worker of a queue's first message as ordered. False when it ends before that. */
+async function killWorker(queue: QueueName, order: KillOrder): Promise<boolean> {
+  const doors = killableDoors(house.doors, order);
+  const message = await firstOf(queue);
+  await house.handle(message, doors).catch((error: unknown) => {
+    if (!(error instanceof Killed)) throw error;
+  });
+  return doors.isKilled();
+}
+
+/** Heals the file, checks that nobody is missed and how long it took, and answers the file. */
+async function heal(file: AlertFile): Promise<AlertFile> {
+  const killedMs = house.world.clock.nowMs();
+  const done = await house.settle(file);
+  expect(done).toMatchObject({ state: 'completed', rows: USERS, alerts: USERS, failed: 0 });
+  expect(done.delivered + done.uncertain).toBe(USERS);
+  expect((done.completedAtMs ?? Infinity) - killedMs).toBeLessThanOrEqual(3 * MINUTE_MS);
+  return done;
+}
+
+/** Runs a file with a kill at the first call, the second …, until a worker gets through. */
+async function killEverywhere(
+  queue: QueueName,
+  onUnknown: 'resend' | 'stop',
+  check: (done: AlertFile) => void,
+): Promise<number> {
+  for (let atCall = 1; ; atCall += 1) {
+    for (const withEffect of [false, true]) {
+      house.received.length = 0;
+      house.world.sent.length = 0;
+      const endpoint = await house.addEndpoint({ onUnknown });
+      const file = await house.upload(endpoint, usersFile(USERS));
+      const isKilled = await killWorker(queue, { atCall, withEffect });
+      check(await heal(file));
+      if (!isKilled) return atCall - 1;
+    }
+  }
+}
+
+/** Every copy but the first says that it may be one. */
+function expectMarkedRepeats(): void {
+  const seen = new Set<string>();
+  for (const { userId, possibleDuplicate } of house.received) {
+    if (seen.has(userId)) expect(possibleDuplicate).toBe(true);
+    seen.add(userId);
+  }
+}
+
+async function expectInvariants(): Promise<void> {
+  const snapshot = await takeSnapshot(house.world.client, house.world.tables);
+  expect(checkFiles(snapshot)).toEqual([]);
+}
+
+describe('a worker that dies at any call', () => {
+  it('while it parses leaves nobody out, and alerts nobody twice', async () => {
+    const points = await killEverywhere('file-events', 'resend', (done) => {
+      expect(done.delivered).toBe(USERS);
+      expect(house.received).toHaveLength(USERS);
+    });
+    expect(points).toBeGreaterThan(7);
+    await expectInvariants();
+  }, 60_000);
+
+  it('while it alerts leaves nobody out, and repeats one batch at most, marked', async () => {
+    const points = await killEverywhere('file-blocks', 'resend', (done) => {
+      expect(done.delivered).toBe(USERS);
+      expect(house.copies().size).toBe(USERS);
+      expect(house.received.length - USERS).toBeLessThanOrEqual(BATCH_MAX);
+      expectMarkedRepeats();
+    });
+    expect(points).toBeGreaterThan(40);
+    await expectInvariants();
+  }, 60_000);
+
+  it('repeats nobody where the unknown is left to a person', async () => {
+    await killEverywhere('file-blocks', 'stop', (done) => {
+      expect(house.received).toHaveLength(house.copies().size);
+      expect(done.uncertain).toBeLessThanOrEqual(BATCH_MAX);
+      expect(house.copies().size).toBeGreaterThanOrEqual(done.delivered);
+    });
+    await expectInvariants();
+  }, 60_000);
+});
+
+describe('a lost message', () => {
+  it('of an upload or a block is found again', async () => {
+    house.received.length = 0;
+    house.world.sent.length = 0;
+    const file = await house.upload(await house.addEndpoint(), usersFile(2_500));
+    house.world.sent.length = 0;
+    let lost = false;
+    for (let now = file; now.dueMs !== undefined; now = await house.find(file)) {
+      const message = house.takeMessage();
+      if (message) {
+        lost = !lost;
+        if (!lost) await house.handle(message);
+      } else {
+        house.world.clock.set(Math.max(now.dueMs, house.world.clock.nowMs()));
+        await house.sweep(now);
+      }
+    }
+    expect(await house.find(file)).toMatchObject({ state: 'completed', delivered: 2_500 });
+    expect(house.received).toHaveLength(2_500);
+  });
+
+  it('of a message that comes three times changes nothing', async () => {
+    house.received.length = 0;
+    house.world.sent.length = 0;
+    const file = await house.upload(await house.addEndpoint(), usersFile(1_500));
+    for (let message = house.takeMessage(); message; message = house.takeMessage()) {
+      const again = message;
+      await Promise.all([1, 2, 3].map(() => house.handle(again)));
+    }
+    expect(await house.find(file)).toMatchObject({ state: 'completed', delivered: 1_500 });
+    expect(house.received).toHaveLength(1_500);
+    await expectInvariants();
+  });
+});
+
+it('a worker that was frozen beyond its lease sends nothing more', async () => {
+  house.received.length = 0;
+  house.world.sent.length = 0;
+  const file = await house.upload(await house.addEndpoint(), usersFile(USERS));
+  const message = await firstOf('file-blocks');
+  const { http } = house.doors;
+  const frozen = {
+    ...house.doors,
+    http: {
+      ...http,
+      post: async (request: Parameters<typeof http.post>[0]) => {
+        house.world.clock.advance(10 * MINUTE_MS);
+        return http.post(request);
+      },
+    },
+  };
+  await house.handle(message, frozen);
+  expect(house.received).toEqual([]);
+
+  const done = await house.settle(file);
+  expect(done.delivered).toBe(USERS);
+  expect(house.received).toHaveLength(USERS);
+});

@@ -1,0 +1,204 @@
+import * as z from 'zod';
+import { BlockMessage } from '../../functions/files/block-message.ts';
+import { deliverBlock } from '../../functions/files/deliver-block.ts';
+import { fileKey, findFile, insertFile } from '../../functions/files/file.store.ts';
+import { type AlertFile, type FileDraft, newFile, uploadKey } from '../../functions/files/file.ts';
+import { parseFile } from '../../functions/files/parse-file.ts';
+import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
+import { UploadMessage } from '../../functions/files/upload-message.ts';
+import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
+import { SECOND_MS } from '../../functions/shared/units.ts';
+import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
+import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
+import { insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
+import { type Endpoint, secretContext } from '../../functions/webhooks/endpoint.ts';
+import { rememberEndpoints } from '../../functions/webhooks/remember-endpoints.ts';
+import { newTenant, type SentMessage, type TestWorld, testWorld } from '../support/world.ts';
+
+/** What one receiver got, in the order of arrival. */
+export interface Received {
+  readonly atMs: number;
+  readonly eventId: string;
+  readonly body: string;
+  readonly userId: string;
+  readonly possibleDuplicate: boolean;
+}
+
+/** How a receiver answers one alert: a status, no answer after it got it, or nothing at all. */
+export type Reply = number | { readonly status: number; readonly retryAfter: string } | 'hangs';
+
+type Doors = World & Pick<TestWorld, 'clock'>;
+
+const ALERT = z.object({ data: z.object({ userId: z.string() }) });
+const WORKER_MS = 60 * SECOND_MS;
+const PARSER_MS = 900 * SECOND_MS;
+
+/** The rooms around a file in one test: messages, the sweeper and a receiver, without a cloud. */
+export class FilesHouse {
+  readonly received: Received[] = [];
+  /** How the receiver answers; `nth` counts the copies of one alert from 1. */
+  reply: (userId: string, nth: number) => Reply = () => 200;
+  readonly world: TestWorld;
+  readonly doors: Doors;
+
+  static async open(): Promise<FilesHouse> {
+    return new FilesHouse(await testWorld());
+  }
+
+  constructor(world: TestWorld) {
+    this.world = world;
+    const http: GuardedSender = {
+      checkUrl: async (url) => url,
+      post: (request) => this.#receive(request),
+    };
+    this.doors = { ...world, http };
+  }
+
+  /** A new tenant's endpoint, as if it was made by the API. */
+  async addEndpoint(given: Partial<Endpoint> = {}): Promise<Endpoint> {
+    const { clock, db, ids, secrets } = this.world;
+    const draft: Endpoint = {
+      id: ids.next('end'),
+      tenantId: newTenant(this.world),
+      url: 'http://127.0.0.1:4000/',
+      status: 'active',
+      retry: { maxAttempts: 3, scheduleSeconds: [5] },
+      timeoutMs: 10_000,
+      onUnknown: 'resend',
+      sealedSecrets: [],
+      createdAtMs: clock.nowMs(),
+      ...given,
+    };
+    const masterKey = readMasterKey(await secrets.read('master-key'));
+    const plaintext = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+    const sealed = seal(masterKey, { plaintext, context: secretContext(draft) }, ids);
+    const endpoint = { ...draft, sealedSecrets: [sealed] };
+    await db.commit([insertEndpoint(endpoint)]);
+    return endpoint;
+  }
+
+  /** A file that was announced and uploaded. Its event is on its way. */
+  async upload(
+    endpoint: Endpoint,
+    content: string,
+    given: Partial<FileDraft> = {},
+  ): Promise<AlertFile> {
+    const { clock, db, ids, objects } = this.world;
+    const draft: FileDraft = {
+      id: ids.next('fil'),
+      tenantId: endpoint.tenantId,
+      name: 'users.csv',
+      bytes: Buffer.byteLength(content),
+      endpointId: endpoint.id,
+      eventType: 'alert',
+      idColumn: 'user_id',
+      message: undefined,
+      onUnknown: endpoint.onUnknown,
+      fingerprint: undefined,
+      ...given,
+    };
+    const file = newFile(draft, clock.nowMs());
+    await db.commit([insertFile(file, clock.nowMs())]);
+    objects.set(uploadKey(file), Buffer.from(content));
+    const detail = { object: { key: uploadKey(file) } };
+    await this.world.queues.send('file-events', [{ body: { detail } }]);
+    return file;
+  }
+
+  async find({ tenantId, id }: AlertFile): Promise<AlertFile> {
+    const file = await findFile(this.world.db, { tenantId, fileId: id });
+    if (!file) throw new Error(`no file ${id}`);
+    return file;
+  }
+
+  /** Does the work of one message, as its Lambda would. */
+  async handle({ queue, body }: SentMessage, doors: Doors = this.doors): Promise<void> {
+    const nowMs = this.world.clock.nowMs();
+    const message = JSON.parse(JSON.stringify(body));
+    if (queue === 'file-events') {
+      await parseFile(UploadMessage.parse(message), doors, { deadlineMs: nowMs + PARSER_MS });
+    } else if (queue === 'file-blocks') {
+      await deliverBlock(BlockMessage.parse(message), doors, { deadlineMs: nowMs + WORKER_MS });
+    } else if (queue === 'file-care') {
+      await takeCare(CareMessage.parse(message), doors);
+    } else {
+      const order = DeliveryOrder.parse(message);
+      const world = { ...doors, endpoints: rememberEndpoints(doors) };
+      await deliverWebhook(order, world, { deadlineMs: nowMs + WORKER_MS });
+    }
+  }
+
+  /** The next message whose time has come. */
+  takeMessage(): SentMessage | undefined {
+    const { clock, sent } = this.world;
+    const at = sent.findIndex(({ atMs = 0 }) => atMs <= clock.nowMs());
+    return at < 0 ? undefined : sent.splice(at, 1)[0];
+  }
+
+  /** Lets messages, time and the sweeper run until the file is at its end. */
+  async settle(file: AlertFile): Promise<AlertFile> {
+    const endMs = this.world.clock.nowMs() + 3_600_000;
+    while (this.world.clock.nowMs() < endMs) {
+      const message = this.takeMessage();
+      if (message) {
+        await this.handle(message);
+        continue;
+      }
+      const now = await this.find(file);
+      if (now.dueMs === undefined) return now;
+      const { clock, sent } = this.world;
+      const times = sent.map(({ atMs = 0 }) => atMs);
+      clock.set(Math.max(clock.nowMs() + 1, Math.min(now.dueMs, ...times)));
+      await this.sweep(now);
+    }
+    throw new Error(`after an hour the file is ${JSON.stringify(await this.find(file))}`);
+  }
+
+  /** What the sweeper does when the file is due. */
+  async sweep({ tenantId, id, dueMs }: AlertFile): Promise<void> {
+    if (dueMs === undefined || dueMs > this.world.clock.nowMs()) return;
+    const { pk, sk } = fileKey({ tenantId, fileId: id });
+    await this.handle({ queue: 'file-care', body: { v: 1, pk, sk, dueMs } });
+  }
+
+  /** How often each user was alerted. */
+  copies(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { userId } of this.received) counts.set(userId, (counts.get(userId) ?? 0) + 1);
+    return counts;
+  }
+
+  async #receive({
+    headers,
+    body,
+    stillWanted,
+  }: OutboundRequest): ReturnType<GuardedSender['post']> {
+    if (stillWanted?.() === false) return { kind: 'abandoned', ms: 0 };
+    const text = Buffer.from(body).toString();
+    const { userId } = ALERT.parse(JSON.parse(text)).data;
+    const reply = this.reply(userId, (this.copies().get(userId) ?? 0) + 1);
+    this.received.push({
+      atMs: this.world.clock.nowMs(),
+      eventId: headers['webhook-id'] ?? '',
+      body: text,
+      userId,
+      possibleDuplicate: headers['webhook-possible-duplicate'] === '1',
+    });
+    if (reply === 'hangs') return { kind: 'unknown', error: 'timeout', ms: 10_000 };
+    const { status, retryAfter } =
+      typeof reply === 'number' ? { status: reply, retryAfter: undefined } : reply;
+    return {
+      kind: 'answered',
+      status,
+      headers: retryAfter === undefined ? {} : { 'retry-after': retryAfter },
+      sample: new Uint8Array(0),
+      ms: 1,
+    };
+  }
+}
+
+/** A file of users `u0` to `u<count-1>`, each with a name. */
+export function usersFile(count: number): string {
+  const rows = Array.from({ length: count }, (_, i) => `u${i},"Name ${i}"\n`);
+  return `user_id,name\n${rows.join('')}`;
+}
