@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { LocalFailure, messageOf } from './failure.ts';
 
 /** SQL text to rows, prepared once. The caller names the shape of the rows. */
 export interface Database {
@@ -11,12 +12,11 @@ export interface Database {
 
 /**
  * Opens or makes an SQLite file. What is written survives `kill -9` at once; `durable` waits for
- * the disk besides, so that a power cut takes nothing either (about six times slower).
+ * the disk besides, so that a power cut takes nothing either (about six times slower). A file
+ * that is no database is a failure that names it.
  */
 export function openDatabase(file: string, schema: string, durable = false): Database {
-  const db = new DatabaseSync(file);
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'};`);
-  db.exec(schema);
+  const db = openFile(file, schema, durable);
   const prepared = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     const found = prepared.get(sql) ?? db.prepare(sql);
@@ -40,4 +40,15 @@ export function openDatabase(file: string, schema: string, durable = false): Dat
     },
     close: () => db.close(),
   };
+}
+
+function openFile(file: string, schema: string, durable: boolean): DatabaseSync {
+  try {
+    const db = new DatabaseSync(file);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'};`);
+    db.exec(schema);
+    return db;
+  } catch (error) {
+    throw new LocalFailure(`${file} cannot be read (${messageOf(error)}); --fresh starts anew`);
+  }
 }

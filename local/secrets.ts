@@ -12,6 +12,9 @@ const UPPER = LOWER.toUpperCase();
 const DIGITS = '0123456789';
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 
+/** Secrets are named by their ARN or by the name at its end. */
+const secretName = (id: string): string => id.slice(id.lastIndexOf(':') + 1);
+
 /** The values of the secrets, made once and kept in a file that only its owner can read. */
 export class SecretStore {
   readonly #file: string;
@@ -22,22 +25,19 @@ export class SecretStore {
     this.#values = readJson(file) ?? {};
   }
 
-  /** The kept value of the secret, else one as its template asks for. */
-  ensure(id: string, properties: Properties): string {
-    const value = this.#values[id] ?? makeValue(properties);
-    this.set(id, value);
-    return value;
+  /** Keeps the value that is there, else makes one as the template asks for. */
+  ensure(id: string, properties: Properties): void {
+    if (this.find(id) === undefined) this.set(id, makeValue(properties));
   }
 
   set(id: string, value: string): void {
-    if (this.#values[id] === value) return;
-    this.#values[id] = value;
+    if (this.find(id) === value) return;
+    this.#values[secretName(id)] = value;
     writeJson(this.#file, this.#values, OWNER_ONLY);
   }
 
-  /** By ARN or by the name at its end. */
   find(id: string): string | undefined {
-    return this.#values[id.split(':').at(-1) ?? ''];
+    return this.#values[secretName(id)];
   }
 }
 

@@ -26,9 +26,7 @@ export async function startSqs({ file, log, wantedPort }: SqsOptions): Promise<E
   worker.on('error', (error) => log.say('sqs', `crashed: ${error.message}`));
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const started = await new Promise<Started>((resolve) => worker.once('message', resolve));
-  if ('failure' in started) {
-    throw new LocalFailure(`${file} cannot be read (${started.failure}); --fresh starts anew`);
-  }
+  if ('failure' in started) throw new LocalFailure(started.failure);
   return {
     endpoint: `http://127.0.0.1:${started.port}`,
     stop() {

@@ -1,0 +1,220 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { callAws } from '../../local/aws-call.ts';
+import { LocalFailure } from '../../local/failure.ts';
+import type { Endpoints } from '../../local/functions.ts';
+import { listenExactly } from '../../local/http/listen.ts';
+import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { type SmallStack, writeSmallStack } from './small-stack.ts';
+
+const PATIENCE = { timeout: 10_000 };
+
+let stack: SmallStack;
+let cloud: LocalCloud | undefined;
+
+beforeEach(() => {
+  stack = writeSmallStack();
+});
+afterEach(async () => {
+  await cloud?.stop();
+  cloud = undefined;
+  stack.remove();
+});
+
+async function start(more: Partial<Parameters<typeof startLocalCloud>[0]> = {}) {
+  cloud = await startLocalCloud({ stateDir: stack.stateDir, assembly: stack.assembly, ...more });
+  return cloud;
+}
+
+/** The events that the function of the stack was called with. */
+function seen(): Record<string, unknown>[] {
+  if (!existsSync(stack.seenFile)) return [];
+  const lines = readFileSync(stack.seenFile, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+const seenText = () => JSON.stringify(seen());
+
+/** Processes whose command line names the folder of this test. */
+function processesOfTest(): string[] {
+  const all = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
+  return all.filter((line) => line.includes(stack.stateDir) || line.includes(stack.assembly.dir));
+}
+
+const putItem = (endpoints: Endpoints, pk: string) =>
+  callAws({ endpoint: endpoints.dynamodb, service: 'dynamodb' }, 'PutItem', {
+    TableName: 'Tallyhook-Ledger',
+    Item: { pk: { S: pk }, sk: { S: '#' } },
+  });
+
+const send = (endpoints: Endpoints, queue: string, body: string, DelaySeconds = 0) =>
+  callAws({ endpoint: endpoints.sqs, service: 'sqs' }, 'SendMessage', {
+    QueueUrl: `${endpoints.sqs}/000000000000/Tallyhook-${queue}`,
+    MessageBody: body,
+    DelaySeconds,
+  });
+
+describe('a local cloud', () => {
+  it('answers HTTP with the function of the route', async () => {
+    const { apiUrl } = await start();
+    const reply = await fetch(`${apiUrl}/any/path`, { method: 'POST', body: 'text' });
+    expect(await reply.json()).toMatchObject({ rawPath: '/any/path', body: 'text' });
+  });
+
+  it('turns an upload into an event, a message and a call', async () => {
+    const { endpoints, bucket } = await start();
+    const upload = (key: string) =>
+      fetch(`${endpoints.s3}/${bucket}/${key}`, { method: 'PUT', body: 'x' });
+    const versionId = (await upload('in/a.csv')).headers.get('x-amz-version-id');
+    await upload('out/b.csv');
+    await vi.waitFor(() => expect(seenText()).toContain('in/a.csv'), PATIENCE);
+    const body = seen().flatMap(({ Records = [] }) => Records as { body?: string }[]);
+    expect(JSON.parse(body[0]?.body ?? '{}')).toMatchObject({
+      source: 'aws.s3',
+      'detail-type': 'Object Created',
+      detail: {
+        bucket: { name: bucket },
+        object: { key: 'in/a.csv', size: 1, 'version-id': versionId },
+      },
+    });
+    expect(seenText()).not.toContain('out/b.csv');
+  });
+
+  it('calls the reader of a stream soon after the write', async () => {
+    const { endpoints } = await start();
+    await vi.waitFor(() => expect(seenText()).toContain('Scheduled Event'), PATIENCE);
+    await putItem(endpoints, 'written');
+    await vi.waitFor(() => expect(seenText()).toContain('written'), PATIENCE);
+    const [record] = seen().flatMap(({ Records = [] }) => Records as { eventSource: string }[]);
+    expect(record).toMatchObject({ eventSource: 'aws:dynamodb', eventName: 'INSERT' });
+  });
+
+  it('names tables and queues as the functions know them', async () => {
+    const running = await start();
+    expect(running.table('ledger')).toBe('Tallyhook-Ledger');
+    expect(running.queue('work')).toBe(`${running.endpoints.sqs}/000000000000/Tallyhook-Work`);
+    expect(() => running.table('nothing')).toThrow('TABLE_NOTHING');
+  });
+
+  it('makes a secret once, readable by its owner only, and gives it to functions', async () => {
+    const first = await start();
+    expect(first.adminKey).toMatch(/^[A-Za-z0-9]{40}$/);
+    const secrets = new SecretsManagerClient({
+      endpoint: first.endpoints.secrets,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+    const read = (SecretId: string) => secrets.send(new GetSecretValueCommand({ SecretId }));
+    expect(await read(first.variable('SECRET_ADMIN_KEY'))).toMatchObject({
+      SecretString: first.adminKey,
+    });
+    await expect(read('nothing')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    expect(statSync(join(stack.stateDir, 'secrets.json')).mode & 0o777).toBe(0o600);
+    await first.stop();
+
+    const second = await start();
+    expect(second.adminKey).toBe(first.adminKey);
+    await second.stop();
+    expect((await start({ adminKey: 'given' })).adminKey).toBe('given');
+  });
+
+  it('kills the instances of a function on demand', async () => {
+    const running = await start();
+    await running.invoke('small/worker', {});
+    const pids = running.instances('small/worker');
+    expect(await running.killInstances('small/worker')).toBe(pids.length);
+    expect(running.instances('small/worker')).toEqual([]);
+    expect(await running.invoke('small/worker', {})).toMatchObject({ ok: true });
+  });
+});
+
+describe('the end of a local cloud', () => {
+  it('leaves no process behind', async () => {
+    const running = await start();
+    await running.invoke('small/worker', {});
+    expect(processesOfTest()).not.toEqual([]);
+    await running.stop();
+    cloud = undefined;
+    expect(processesOfTest()).toEqual([]);
+  });
+
+  it('by kill -9 leaves no process behind and loses nothing', async () => {
+    const args = [join(import.meta.dirname, 'small-cloud.ts'), stack.assembly.dir, stack.stateDir];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(createInterface({ input: child.stdout }), 'line');
+    const { apiUrl, adminKey, endpoints } = JSON.parse(line);
+    await fetch(`${apiUrl}/warm`);
+    await putItem(endpoints, 'kept-item');
+    await send(endpoints, 'Parked', 'kept-message');
+    await send(endpoints, 'Work', 'later', 2);
+    child.kill('SIGKILL');
+    await vi.waitFor(() => expect(processesOfTest()).toEqual([]), PATIENCE);
+
+    const again = await start();
+    expect(again.adminKey).toBe(adminKey);
+    const received = await callAws<{ Messages: { Body: string }[] }>(
+      { endpoint: again.endpoints.sqs, service: 'sqs' },
+      'ReceiveMessage',
+      { QueueUrl: again.queue('parked') },
+    );
+    expect(received.Messages).toMatchObject([{ Body: 'kept-message' }]);
+    await vi.waitFor(() => expect(seenText()).toContain('later'), PATIENCE);
+    const { Item } = await callAws<{ Item: object }>(
+      { endpoint: again.endpoints.dynamodb, service: 'dynamodb' },
+      'GetItem',
+      { TableName: again.table('ledger'), Key: { pk: { S: 'kept-item' }, sk: { S: '#' } } },
+    );
+    expect(Item).toMatchObject({ pk: { S: 'kept-item' } });
+  });
+});
+
+describe('the start of a local cloud is refused in one line', () => {
+  const refusal = async (more: Parameters<typeof start>[0] = {}) => {
+    const other = startLocalCloud({ stateDir: stack.stateDir, assembly: stack.assembly, ...more });
+    const error = await other.then(
+      () => expect.fail('it started'),
+      (reason) => reason,
+    );
+    expect(error).toBeInstanceOf(LocalFailure);
+    expect(error.message).not.toContain('\n');
+    expect(processesOfTest().length).toBe(cloud ? 2 : 0);
+    return error.message;
+  };
+
+  it('when another one uses the state', async () => {
+    await start();
+    await cloud?.killInstances('small/worker');
+    expect(await refusal()).toContain('is in use by another local cloud');
+  });
+
+  it('when the port is busy', async () => {
+    const server = createServer();
+    const port = await listenExactly(server, 0);
+    expect(await refusal({ port })).toContain(`port ${port} is busy`);
+    server.close();
+  });
+
+  it.each(['dynamodb.db', 'sqs.db', 's3.db', 'secrets.json', 'streams.json'])(
+    'when %s is broken, and --fresh helps',
+    async (name) => {
+      mkdirSync(stack.stateDir);
+      writeFileSync(
+        join(stack.stateDir, name),
+        'not what it should be, and longer than a header '.repeat(20),
+      );
+      expect(await refusal()).toContain(name);
+      await start({ fresh: true });
+    },
+  );
+
+  it('when the template has what the local cloud does not know', async () => {
+    stack.remove();
+    stack = writeSmallStack({ Topic: { Type: 'AWS::Kinesis::Stream' } });
+    expect(await refusal()).toContain('AWS::Kinesis::Stream');
+  });
+});
