@@ -144,7 +144,9 @@ async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, known } = ready;
   const reservedMs = work.slotMs ?? (delivery.status === 'waiting' ? delivery.dueMs : undefined);
-  const slotMs = await chooseSlot(known, reservedMs, world);
+  // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
+  const dueMs = delivery.status === 'retrying' ? (delivery.dueMs ?? 0) : 0;
+  const slotMs = Math.max(dueMs, await chooseSlot(known, reservedMs, world));
   const aheadMs = slotMs - world.clock.nowMs();
   if (aheadMs > EARLY_MS) {
     const saved = await saveStep(world, { before: delivery, after: wait(delivery, slotMs) });

@@ -37,7 +37,8 @@ describe('a transfer', () => {
       { traceparent },
     );
 
-    const [, event] = await until(accepted, (it) => it.length === 2);
+    const events = await until(accepted, (it) => it.length === 2);
+    const event = events.find((it) => (it.data as Body).id === transfer.body.id);
 
     expect(event).toMatchObject({
       type: 'transaction.posted',
@@ -84,6 +85,7 @@ describe('an event of your own', () => {
     const other = await orders.api.post<{ id: string }>('/v1/endpoints', {
       url: orders.receiver.url,
       eventTypes: ['invoice.sent'],
+      secret: orders.secret,
     });
 
     const events = await Promise.all(

@@ -57,6 +57,24 @@ describe('a receiver that is too busy', () => {
   });
 });
 
+describe('a retry whose message comes early', () => {
+  it('waits for its time: SQS delays by whole seconds, rounded down', async () => {
+    const receiver = await startReceiver((nth) => (nth === 1 ? 500 : 200));
+    const retry = { maxAttempts: 2, scheduleSeconds: [1] };
+    const endpoint = await newEndpoint(world, receiver.url, { retry });
+    const event = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+
+    const early = world.sent.splice(0).filter((it) => it.queue === 'delivery-slow');
+    for (const message of early) await handle(message, world);
+
+    const { attempts, status } = await recordOf(world, endpoint, event);
+    const waitedMs = (attempts[1]?.atMs ?? 0) - (attempts[0]?.atMs ?? 0);
+    expect(status).toBe('delivered');
+    expect(waitedMs).toBeGreaterThanOrEqual(800);
+  });
+});
+
 describe('an endpoint that is closed', () => {
   it.each(['paused', 'disabled'] as const)('%s: holds what is on its way', async (status) => {
     const receiver = await startReceiver();
