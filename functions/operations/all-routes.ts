@@ -1,13 +1,17 @@
 import { eventRoutes } from '../events/contract.ts';
+import { fileRoutes } from '../files/contract.ts';
 import { ledgerRoutes } from '../ledger/contract.ts';
 import type { Contract } from '../shared/http/route.ts';
 import { tenantRoutes } from '../tenants/contract.ts';
+import { webhookRoutes } from '../webhooks/contract.ts';
 import { operationsRoutes } from './contract.ts';
 
 /** Every route of the API, from the route tables of the rooms. */
 export const allRoutes: readonly Contract[] = [
   ...tenantRoutes,
   ...eventRoutes,
+  ...webhookRoutes,
   ...ledgerRoutes,
+  ...fileRoutes,
   ...operationsRoutes,
 ];
