@@ -46,9 +46,9 @@ export async function openRawTransfers(
   const state = openState(join(folder, 'raw'), true);
   const log = openLog(state.dir, true);
   const engine = await startDynamo({ state, log, wantedPort: 0 });
-  const raw = clientOf(engine.endpoint);
+  const raw = localDynamo(engine.endpoint);
   const tables = { ledger: cloud.table('ledger'), outbox: cloud.table('outbox') };
-  const product = clientOf(cloud.endpoints.dynamodb);
+  const product = localDynamo(cloud.endpoints.dynamodb);
   for (const name of Object.values(tables)) await copyTable(name, product, raw);
 
   const recorder = record(engine.endpoint);
@@ -72,7 +72,8 @@ export async function openRawTransfers(
   };
 }
 
-function clientOf(endpoint: string): DynamoDBClient {
+/** A client of an engine on this machine, which asks for no real credentials. */
+export function localDynamo(endpoint: string): DynamoDBClient {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   return new DynamoDBClient({ endpoint, region: 'us-east-1', credentials });
 }
@@ -103,7 +104,7 @@ function indexesOf({ GlobalSecondaryIndexes }: TableDescription) {
 
 /** A client that remembers the last read and the last transaction that went through it. */
 function record(endpoint: string) {
-  const client = clientOf(endpoint);
+  const client = localDynamo(endpoint);
   let read: BatchGetItemCommandInput | undefined;
   let write: TransactWriteItemsCommandInput | undefined;
   client.middlewareStack.add(
