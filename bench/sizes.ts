@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { ACCESS, type Access, type Entry } from '../lib/access.ts';
+import { BUNDLE_SETTINGS, bundle, bytesMax } from '../lib/kit/bundle.ts';
+import { optionVariable, variable } from '../lib/kit/grants.ts';
+
+/**
+ * `npm run sizes`: the bundle of each function against its budget, and how long its import takes
+ * compared with a bundle of the bare DynamoDB client. Fails when one is over a budget.
+ */
+const IMPORT_RATIO_MAX = 2;
+const ROUNDS = 7;
+
+const IMPORT = `const startedMs = performance.now();
+await import(process.argv[1]);
+console.log(performance.now() - startedMs);`;
+
+/** One import in a fresh process, in milliseconds. */
+function importMs(file: string, variables: Readonly<Record<string, string>>): number {
+  const env = { ...process.env, AWS_REGION: 'eu-west-1', ...variables };
+  const args = ['--input-type=module', '--eval', IMPORT, file];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { env });
+  if (status !== 0) throw new Error(`${file}: ${stderr}`);
+  return Number(stdout);
+}
+
+/** Any value will do: an import opens nothing. */
+function variablesOf({ tables = {}, sendsTo = [], secrets = [], options = [] }: Access) {
+  const names = [
+    ...Object.keys(tables).map((it) => variable('TABLE', it)),
+    ...sendsTo.map((it) => variable('QUEUE', it)),
+    ...secrets.map((it) => variable('SECRET', it)),
+    ...options.filter((it) => it !== 'egress').map(optionVariable),
+    'BUCKET_FILES',
+  ];
+  return Object.fromEntries(names.map((name) => [name, '1']));
+}
+
+/** A bundle of nothing but the client that every function has. */
+async function bareClient(folder: string): Promise<string> {
+  const { outdir: _, outExtension: __, write: ___, ...settings } = BUNDLE_SETTINGS;
+  const contents = `import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+export const client = new DynamoDBClient({});`;
+  const outfile = join(folder, 'bare.mjs');
+  await build({ ...settings, stdin: { contents, resolveDir: '.' }, outfile });
+  return outfile;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'tallyhook-sizes-'));
+const bundles = Object.entries(await bundle(Object.keys(ACCESS)));
+const imports = [
+  { file: await bareClient(folder), variables: {} },
+  ...bundles.map(([entry, one]) => ({
+    file: join(one.folder, 'index.mjs'),
+    variables: variablesOf(ACCESS[entry as Entry]),
+  })),
+];
+// The least of several rounds: whatever else the machine does makes an import longer only.
+const fastest = imports.map(() => Number.POSITIVE_INFINITY);
+for (let round = 0; round < ROUNDS; round += 1) {
+  for (const [i, { file, variables }] of imports.entries()) {
+    fastest[i] = Math.min(fastest[i] ?? Number.NaN, importMs(file, variables));
+  }
+}
+rmSync(folder, { recursive: true });
+
+const [bareMs = Number.NaN, ...times] = fastest;
+const rows = bundles.map(([entry, one], i) => {
+  const ms = times[i] ?? Number.NaN;
+  const ratio = Math.round((100 * ms) / bareMs) / 100;
+  const budget = bytesMax(one);
+  const fits = one.bytes <= budget && ratio <= IMPORT_RATIO_MAX;
+  return { entry, bytes: one.bytes, budget, 'import ms': Math.round(ms), ratio, fits };
+});
+console.table(rows);
+console.log(`The bare DynamoDB client takes ${Math.round(bareMs)} ms.`);
+process.exitCode = rows.every(({ fits }) => fits) ? 0 : 1;
