@@ -1,4 +1,6 @@
 import { App } from 'aws-cdk-lib';
+import { ACCESS } from '../lib/access.ts';
+import { bundle } from '../lib/kit/bundle.ts';
 import { optionsOf } from '../lib/options.ts';
 import { TallyhookStack } from '../lib/tallyhook-stack.ts';
 
@@ -8,4 +10,5 @@ const options = optionsOf(app, process.env.AWS_ENDPOINT_URL);
 new TallyhookStack(app, options.stage === 'dev' ? 'Tallyhook' : `Tallyhook-${options.stage}`, {
   description: 'Tallyhook: a serverless ledger with guaranteed webhooks.',
   options,
+  bundles: await bundle(Object.keys(ACCESS)),
 });

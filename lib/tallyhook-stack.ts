@@ -4,10 +4,9 @@ import type { Options } from '../functions/shared/config.ts';
 import { ACCESS } from './access.ts';
 import { Events } from './events.ts';
 import { Files } from './files.ts';
-import { assertEntries, buildId, bundle } from './kit/bundle.ts';
+import { assertEntries, type Bundles, buildId } from './kit/bundle.ts';
 import { grantAccess } from './kit/grants.ts';
 import { PlatformApi } from './kit/http-api.ts';
-import type { Settings } from './kit/settings.ts';
 import { Ledger } from './ledger.ts';
 import { Operations } from './operations.ts';
 import { Tenants } from './tenants.ts';
@@ -16,13 +15,17 @@ import { Webhooks } from './webhooks.ts';
 
 export interface TallyhookProps extends StackProps {
   readonly options: Options;
+  /** Absent only where nothing is deployed: with `aws:cdk:bundling-stacks` empty. */
+  readonly bundles?: Bundles;
 }
 
 /** All of Tallyhook: one construct per room, and then who may do what (lib/access.ts). */
 export class TallyhookStack extends Stack {
-  constructor(scope: Construct, id: string, { options, ...props }: TallyhookProps) {
+  constructor(scope: Construct, id: string, { options, bundles, ...props }: TallyhookProps) {
     super(scope, id, props);
-    const settings = this.#settings(options);
+    if (!bundles && this.bundlingRequired) throw new Error('there are no bundles to deploy');
+    assertEntries(Object.keys(ACCESS));
+    const settings = { options, build: buildId(), ...(bundles && { bundles }) };
     const room = { settings, api: new PlatformApi(this, 'Api', settings) };
 
     const timers = new Timers(this, 'Timers', settings);
@@ -57,14 +60,5 @@ export class TallyhookStack extends Stack {
       unrelayed: webhooks.unrelayed,
       options,
     });
-  }
-
-  /** Bundles the functions, unless only the template is wanted. */
-  #settings(options: Options): Settings {
-    const entries = Object.keys(ACCESS);
-    const build = buildId();
-    if (this.bundlingRequired) return { options, build, bundles: bundle(entries) };
-    assertEntries(entries);
-    return { options, build };
   }
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { leaveOutUnreached } from './unreached.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, '.cache/bundles');
@@ -9,7 +10,8 @@ const CACHE = join(ROOT, '.cache/bundles');
 /** What decides the content of the bundles: the code, the dependencies, and this file. */
 const INPUTS = ['functions/**/*.ts', 'lib/kit/{bundle,environment-credentials,unreached}.ts'];
 
-const SETTINGS = {
+/** How every function is bundled. */
+export const BUNDLE_SETTINGS = {
   absWorkingDir: ROOT,
   outdir: CACHE,
   outExtension: { '.js': '.mjs' },
@@ -22,8 +24,6 @@ const SETTINGS = {
   legalComments: 'none',
   alias: {
     '@aws-sdk/credential-provider-node': join(import.meta.dirname, 'environment-credentials.ts'),
-    '@aws-sdk/endpoint-cache': join(import.meta.dirname, 'unreached.ts'),
-    '@smithy/core/event-streams': join(import.meta.dirname, 'unreached.ts'),
   },
   // CommonJS dependencies ask for Node's own modules by `require`, which ESM does not have.
   banner: {
@@ -32,6 +32,7 @@ const SETTINGS = {
       'const require=createRequire_(import.meta.url);',
     ].join(''),
   },
+  plugins: [leaveOutUnreached],
   metafile: true,
   write: false,
   logLevel: 'silent',
@@ -48,6 +49,15 @@ export interface Bundle {
 
 /** Bundles by entry: the path under `functions/`, without `.ts`. */
 export type Bundles = Readonly<Record<string, Bundle>>;
+
+/**
+ * The budget of a function in bytes: INIT is billed, and a caller waits for it. The S3 client
+ * alone takes 120 KB more, so only functions that open files may have it.
+ */
+export function bytesMax({ inputs }: Pick<Bundle, 'inputs'>): number {
+  const opensFiles = Object.keys(inputs).some((it) => it.includes('@aws-sdk/client-s3/'));
+  return (opensFiles ? 470 : 350) * 1_024;
+}
 
 /** A short hash of everything that the bundles are made of. */
 export function buildId(): string {
@@ -72,7 +82,7 @@ export function assertEntries(entries: readonly string[]): void {
  * Bundles all entries in one esbuild call, which is several times faster than one call each.
  * The same inputs are bundled once: the answer is kept under `.cache/`.
  */
-export function bundle(entries: readonly string[]): Bundles {
+export async function bundle(entries: readonly string[]): Promise<Bundles> {
   assertEntries(entries);
   const index = join(CACHE, `${buildId()}.json`);
   if (existsSync(index)) {
@@ -80,8 +90,8 @@ export function bundle(entries: readonly string[]): Bundles {
     if (entries.every((entry) => existsSync(known[entry]?.folder ?? ''))) return known;
   }
 
-  const { outputFiles, metafile } = buildSync({
-    ...SETTINGS,
+  const { outputFiles, metafile } = await build({
+    ...BUNDLE_SETTINGS,
     entryPoints: entries.map((entry) => ({ in: `functions/${entry}.ts`, out: entry })),
   });
   const bundles = Object.fromEntries(

@@ -106,12 +106,12 @@ function grantSecrets(handler: NodeFunction, { secrets = [] }: Access, house: Ho
 }
 
 /** `RECONCILE_AFTER_SECONDS` for the option `reconcileAfterSeconds`. */
-function optionVariable(option: keyof Options): string {
+export function optionVariable(option: keyof Options): string {
   return option.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
 /** `TABLE_LEDGER`, `QUEUE_DELIVERY_FAST`, `SECRET_ADMIN_KEY`. */
-function variable(kind: string, name: string): string {
+export function variable(kind: string, name: string): string {
   return `${kind}_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 

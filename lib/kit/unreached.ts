@@ -1,12 +1,48 @@
+import { readFileSync } from 'node:fs';
+import type { Plugin } from 'esbuild';
+
+/** The version is all that an AWS client reads of its package.json. */
+function versionOnly(path: string): string {
+  const { version } = JSON.parse(readFileSync(path, 'utf8'));
+  return `export default ${JSON.stringify({ version })};`;
+}
+
 /**
- * Stands in for parts of the AWS clients that no call of ours reaches: event streams (used by
- * S3 Select and the like) and the discovery of endpoints (used by Timestream). They are a
- * sixteenth of a bundle. Had a call reached them after all, it would throw.
+ * The shapes of a client, with `"httpError":` for `[_hE]:`. A computed key may have an effect, for
+ * all that esbuild knows, and would keep the shapes of every operation in the bundle.
  */
-export class EndpointCache {}
+function withLiteralKeys(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  const constants = text.matchAll(/^const (_\w+) = ("[^"\n]*");$/gm);
+  const literals = new Map([...constants].map(([, name = '', literal = '']) => [name, literal]));
+  return text.replaceAll(/\[(_\w+)\]:/g, (key, name) => `${literals.get(name) ?? key}:`);
+}
 
-/** Leaves a client's settings as they are. */
-export const resolveEventStreamSerdeConfig = <Settings>(settings: Settings): Settings => settings;
+/**
+ * Parts of dependencies that no call of ours reaches in a Lambda, each with what stands in for
+ * it. Together they are a tenth of a bundle. Had a call reached them after all, it would throw.
+ */
+const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
+  [/@aws-sdk\/client-[\w-]+\/package\.json$/, versionOnly],
+  [/@aws-sdk\/client-[\w-]+\/dist-es\/schemas\/schemas_0\.js$/, withLiteralKeys],
+  // Event streams are used by S3 Select and the like.
+  [
+    /@smithy\/core\/dist-es\/submodules\/event-streams\/index\.js$/,
+    () => `export const resolveEventStreamSerdeConfig = (settings) => settings;
+           export const eventStreamSerdeProvider = () => undefined;`,
+  ],
+  // Endpoints are discovered by Timestream.
+  [/@aws-sdk\/endpoint-cache\/dist-es\/index\.js$/, () => 'export class EndpointCache {}'],
+  // JSON Schema is made when the documentation is built, not in a function.
+  [/zod\/v4\/core\/(to-json-schema|json-schema-processors)\.js$/, () => 'module.exports = {};'],
+];
 
-/** No client gets a reader of event streams. */
-export const eventStreamSerdeProvider = (): undefined => undefined;
+/** Puts the stand-ins into a bundle. */
+export const leaveOutUnreached: Plugin = {
+  name: 'leave-out-unreached',
+  setup(build) {
+    for (const [filter, standIn] of STAND_INS) {
+      build.onLoad({ filter }, ({ path }) => ({ contents: standIn(path), loader: 'js' }));
+    }
+  },
+};
