@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { styleText } from 'node:util';
 
 const MEASUREMENTS = [
@@ -36,10 +36,12 @@ function describeMachine(): string {
     `${memoryGiB} GiB`,
     `${process.platform} ${process.arch}`,
     `Node ${process.version}`,
+    `a load of ${loadavg()[0]?.toFixed(1)} before the start`,
   ];
-  return `${facts.join(', ')}, ${new Date().toISOString().slice(0, 10)}`;
+  return `${facts.join(', ')}, on ${new Date().toISOString().slice(0, 10)}`;
 }
 
+const machine = describeMachine();
 const sections: string[] = [];
 for (const { title, script } of MEASUREMENTS) {
   console.log(styleText('bold', `\n${title}`));
@@ -48,7 +50,7 @@ for (const { title, script } of MEASUREMENTS) {
 }
 const head = `# Measurements
 
-Made by \`npm run bench\` on ${describeMachine()}.
+Made by \`npm run bench\` on ${machine}.
 The load generator, the receiver and the whole local cloud share this machine, so the ratios say
 more than the figures.
 `;

@@ -143,10 +143,9 @@ function headers(kib: number): string {
 
 describe('when nothing can have gone out, it failed', () => {
   it('for a port where nobody listens', async () => {
-    const { port } = await startRawReceiver(() => {});
-    const free = await startRawReceiver(() => {}, '::1');
-    const url = free.port === port ? 'http://127.0.0.1:1/' : `http://127.0.0.1:${free.port}/`;
-    expect(await post(url)).toMatchObject({ kind: 'failed', error: 'refused' });
+    const receiver = await startRawReceiver(() => {});
+    receiver.stopListening();
+    expect(await post(receiver.url)).toMatchObject({ kind: 'failed', error: 'refused' });
   });
 
   it('for one whom the caller no longer wants, asked when the connection stands', async () => {
@@ -171,6 +170,11 @@ describe('when nothing can have gone out, it failed', () => {
 });
 
 describe('an answer', () => {
+  it('comes from IPv6 as well', async () => {
+    const receiver = await startRawReceiver((it) => it.end('HTTP/1.1 204 X\r\n\r\n'), '::1');
+    expect(await post(receiver.url)).toMatchObject({ kind: 'answered', status: 204 });
+  });
+
   it('is not followed when it redirects', async () => {
     const canary = await startRawReceiver((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'));
     for (const status of [301, 302, 303, 307, 308]) {
