@@ -1,7 +1,10 @@
+import { fullJitterMs } from '../shared/backoff.ts';
+import { Problem } from '../shared/problem.ts';
+import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { findDeliveries } from '../webhooks/delivery.store.ts';
 import { type Delivery, isFinal } from '../webhooks/delivery.ts';
-import { eachBlock, saveSettled } from './block.store.ts';
+import { eachBlock, findBlock, saveSettled } from './block.store.ts';
 import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
@@ -16,6 +19,8 @@ export interface Settlement {
   readonly outcome: Outcome;
 }
 
+const ROUNDS = 10;
+const PAUSE = { baseMs: 10, capMs: SECOND_MS };
 /** Quota of BatchGetItem. */
 const RECORDS_AT_ONCE = 100;
 
@@ -28,31 +33,44 @@ export function outcomeOfDelivery(delivery: Delivery | undefined): Outcome | und
     : 'failed';
 }
 
-/** Counts these outcomes, each once. Says nothing where all of them are counted already. */
+/**
+ * Counts these outcomes, each once, and nothing where all of them are counted already. `block` is
+ * read anew when others settle alerts of it at the same moment. Refuses with `busy` when they do
+ * so again and again.
+ */
 export async function settleAlerts(
   file: AlertFile,
-  block: Block,
-  { settlements, world }: { readonly settlements: readonly Settlement[]; readonly world: Needs },
+  { block, settlements }: { readonly block: Block; readonly settlements: readonly Settlement[] },
+  world: Needs,
 ): Promise<void> {
+  const { clock, db, ids, log } = world;
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  let now = block;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { settled, change } = applyAll(now, settlements);
+    if (settled === now) return;
+
+    const blockWrite = saveSettled(file, settled);
+    if (await commitOutcomes(name, { change, blockWrite }, world)) {
+      log.info('file.alerts-settled', { ...name, block: block.number, ...change });
+      return;
+    }
+    await clock.sleep(fullJitterMs(round, PAUSE, ids.random()));
+    now = (await findBlock(db, name, block.number)) ?? now;
+  }
+  throw new Problem('busy', { detail: 'Too many alerts of one block end at the same moment.' });
+}
+
+function applyAll(block: Block, settlements: readonly Settlement[]) {
   let settled = block;
   let change: Outcomes = NO_OUTCOMES;
-  let count = 0;
   for (const { place, outcome } of settlements) {
     const step = settle(settled, place, outcome);
     if (!step) continue;
     settled = step.block;
     change = sum(change, step.change);
-    count += 1;
   }
-  if (count === 0) return;
-
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  const counted = await commitOutcomes(
-    name,
-    { change, blockWrite: saveSettled(file, settled) },
-    world,
-  );
-  world.log.info('file.alerts-settled', { file: file.id, block: block.number, ...change, counted });
+  return { settled, change };
 }
 
 function sum(a: Outcomes, b: Outcomes): Outcomes {
@@ -71,7 +89,7 @@ export async function settleFromRecords(file: AlertFile, world: Needs): Promise<
     const places = unsettledPlaces(block);
     if (places.length === 0) continue;
     const settlements = await readOutcomes(file, { block, places }, world);
-    await settleAlerts(file, block, { settlements, world });
+    await settleAlerts(file, { block, settlements }, world);
   }
 }
 

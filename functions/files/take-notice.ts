@@ -18,16 +18,31 @@ export const SettleNotice = z.object({
   delivery: z.string(),
 });
 
+type Notice = z.output<typeof SettleNotice>;
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /** A quick retry may be at its end before the batch is stored that it comes from. */
 const EARLY_NOTICE_MS = 2 * SECOND_MS;
 
-/** Counts the outcome, which is read from the delivery itself, once. Safe to repeat. */
-export async function takeNotice(
-  notice: z.output<typeof SettleNotice>,
-  world: Needs,
-): Promise<void> {
+/** The last notice of each file that this instance is at work on. */
+const underWay = new Map<string, Promise<void>>();
+
+/**
+ * Counts the outcome, which is read from the delivery itself, once. Safe to repeat. The notices
+ * of one file wait for each other: side by side they would only refuse each other's writes.
+ */
+export async function takeNotice(notice: Notice, world: Needs): Promise<void> {
+  const before = underWay.get(notice.file) ?? Promise.resolve();
+  const mine = before.catch(() => undefined).then(() => settleOne(notice, world));
+  underWay.set(notice.file, mine);
+  try {
+    await mine;
+  } finally {
+    if (underWay.get(notice.file) === mine) underWay.delete(notice.file);
+  }
+}
+
+async function settleOne(notice: Notice, world: Needs): Promise<void> {
   const { tenant: tenantId, file: fileId, index: place } = notice;
   const file = await findFile(world.db, { tenantId, fileId });
   const block = await findBlock(world.db, { tenantId, fileId }, notice.block);
@@ -42,5 +57,5 @@ export async function takeNotice(
   }
   const delivery = await findDelivery(world.db, nameOfId(tenantId, notice.delivery));
   const outcome = outcomeOfDelivery(delivery);
-  if (outcome) await settleAlerts(file, block, { settlements: [{ place, outcome }], world });
+  if (outcome) await settleAlerts(file, { block, settlements: [{ place, outcome }] }, world);
 }

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { findBlock } from '../../functions/files/block.store.ts';
+import { settleAlerts } from '../../functions/files/settle-alerts.ts';
 import type { Write } from '../../functions/shared/world.ts';
 import { findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { retryByHand } from '../../functions/webhooks/delivery.ts';
@@ -115,6 +117,36 @@ describe('an alert that fails', () => {
 
     expect(done).toMatchObject({ state: 'completed', delivered: 1_100, failed: 0 });
     expect(await violations()).toEqual([]);
+  });
+
+  it('is counted with others of its block that end at the same moment in one instance', async () => {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+    house.reply = () => 500;
+    const file = await house.upload(endpoint, usersFile(20));
+    while (house.world.sent.length > 0) {
+      await house.handleAll();
+      house.world.clock.advance(1_000);
+    }
+    expect(await house.find(file)).toMatchObject({ state: 'completed', failed: 20, pending: 0 });
+  });
+
+  it('is counted with others of its block that end at the same moment in six', async () => {
+    house.reply = () => 500;
+    const file = await house.upload(await house.addEndpoint(), usersFile(6));
+    for (const queue of ['file-events', 'file-blocks']) {
+      const message = house.takeMessage();
+      expect(message?.queue).toBe(queue);
+      if (message) await house.handle(message);
+    }
+    const seen = await house.find(file);
+    const block = await findBlock(house.world.db, { tenantId: file.tenantId, fileId: file.id }, 0);
+    if (!block) throw new Error('no block');
+
+    const settleOne = (place: number) =>
+      settleAlerts(seen, { block, settlements: [{ place, outcome: 'delivered' }] }, house.doors);
+    await Promise.all([0, 1, 2, 3, 4, 5, 5].map(settleOne));
+
+    expect(await house.find(file)).toMatchObject({ state: 'completed', delivered: 6, pending: 0 });
   });
 
   it('moves from failed to delivered when it is sent again by hand later', async () => {

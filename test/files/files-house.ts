@@ -128,6 +128,13 @@ export class FilesHouse {
     }
   }
 
+  /** Does the work of all messages whose time has come, side by side. */
+  async handleAll(): Promise<void> {
+    const messages: SentMessage[] = [];
+    for (let it = this.takeMessage(); it; it = this.takeMessage()) messages.push(it);
+    await Promise.all(messages.map((message) => this.handle(message)));
+  }
+
   /** The next message whose time has come. */
   takeMessage(): SentMessage | undefined {
     const { clock, sent } = this.world;
