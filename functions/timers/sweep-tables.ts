@@ -1,14 +1,9 @@
+import { afterVisits, type MinuteVisit, minutesToVisit } from '../shared/minute-watch.ts';
+import { MINUTE_MS } from '../shared/units.ts';
 import type { Message, QueueName, TableName, World } from '../shared/world.ts';
 import { DUE_SHARDS } from './due.ts';
-import { type DueEntry, findSweep, listDue, putSweep } from './sweep.store.ts';
-import {
-  afterTick,
-  firstSweep,
-  messageTimeMs,
-  minutesToSweep,
-  needsMessage,
-  type Sweep,
-} from './sweep.ts';
+import { type DueEntry, findSweep, listDue, putSweep, type Sweep } from './sweep.store.ts';
+import { HORIZON_MS, messageTimeMs, needsMessage, SETTLING_MS } from './sweep.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'log' | 'queues'>;
 
@@ -36,21 +31,27 @@ export async function sweepTables(world: Needs): Promise<void> {
 
 async function sweepTable({ table, queue }: SweptTable, world: Needs): Promise<void> {
   const nowMs = world.clock.nowMs();
-  const sweep = (await findSweep(world.db, table)) ?? firstSweep(nowMs);
-  const minutes = minutesToSweep(sweep, nowMs);
-  let firstFull: number | undefined;
-  let through = sweep.fromMinute - 1;
+  const settled = minuteOf(nowMs - SETTLING_MS);
+  // Before its first tick an installation has nothing that is due.
+  const first = { watch: { through: settled, open: [] }, seenMs: 0 };
+  const sweep = (await findSweep(world.db, table)) ?? first;
+  const visits: MinuteVisit[] = [];
+  let { seenMs } = sweep;
   let sent = 0;
-  for (const minute of minutes) {
+  for (const minute of minutesToVisit(sweep.watch, minuteOf(nowMs + HORIZON_MS))) {
     const swept = await sweepMinute({ table, queue, minute, sweep, nowMs }, world);
     sent += swept.sent;
-    if (swept.found > 0) firstFull ??= minute;
     if (!swept.isComplete || sent >= MESSAGES_MAX) break;
-    through = minute;
+    visits.push({ minute, isDone: swept.found === 0 });
+    seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
   }
-  const next = afterTick(sweep, { firstFull: firstFull ?? through + 1, through }, nowMs);
-  await world.db.commit([putSweep(table, next)]);
-  world.log.info('table.swept', { table, minutes: minutes.length, sent, ...next });
+  const watch = afterVisits(sweep.watch, visits, settled);
+  await world.db.commit([putSweep(table, { watch, seenMs })]);
+  world.log.info('table.swept', { table, minutes: visits.length, sent, ...watch });
+}
+
+function minuteOf(ms: number): number {
+  return Math.floor(ms / MINUTE_MS);
 }
 
 interface Minute extends SweptTable {
@@ -83,7 +84,7 @@ async function sweepShard(what: Minute, shard: number, world: Needs): Promise<Sw
   for await (const entries of listDue(world.db, { table, minute, shard })) {
     found += entries.length;
     const messages = entries
-      .filter(({ dueMs }) => needsMessage(dueMs, sweep, nowMs))
+      .filter(({ dueMs }) => needsMessage(dueMs, sweep.seenMs, nowMs))
       .map((entry) => toMessage(entry, nowMs));
     if (!(await send(queue, messages, world))) return { found, sent, isComplete: false };
     sent += messages.length;

@@ -1,7 +1,14 @@
 import * as z from 'zod';
+import type { MinuteWatch } from '../shared/minute-watch.ts';
 import { minutePartition, msOfSortable } from '../shared/sortable.ts';
 import type { Db, Item, Key, TableName, Write } from '../shared/world.ts';
-import type { Sweep } from './sweep.ts';
+
+/** How far the sweeper has come on one table. */
+export interface Sweep {
+  readonly watch: MinuteWatch;
+  /** What is due before this had its message already. */
+  readonly seenMs: number;
+}
 
 /** An item that is due, as the index knows it. */
 export interface DueEntry extends Key {
@@ -9,7 +16,11 @@ export interface DueEntry extends Key {
 }
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
-const SweepItem = z.object({ from: z.number(), seen: z.number() });
+const SweepItem = z.object({
+  through: z.number(),
+  open: z.array(z.number()),
+  seen: z.number(),
+});
 
 const DueItem = z.object({ pk: z.string(), sk: z.string(), dueSk: z.string() });
 
@@ -18,8 +29,8 @@ function sweepKey(table: TableName): Key {
 }
 
 /** Unconditional: an older tick that comes late only sets the sweeper back. */
-export function putSweep(table: TableName, { fromMinute, seenMs }: Sweep): Write {
-  const item = { ...sweepKey(table), v: 1, from: fromMinute, seen: seenMs };
+export function putSweep(table: TableName, { watch, seenMs }: Sweep): Write {
+  const item = { ...sweepKey(table), v: 1, ...watch, seen: seenMs };
   return { kind: 'put', table: 'control', item };
 }
 
@@ -27,8 +38,8 @@ export function putSweep(table: TableName, { fromMinute, seenMs }: Sweep): Write
 export async function findSweep(db: Pick<Db, 'get'>, table: TableName): Promise<Sweep | undefined> {
   const item = await db.get('control', sweepKey(table));
   if (!item) return undefined;
-  const { from, seen } = SweepItem.parse(item);
-  return { fromMinute: from, seenMs: seen };
+  const { through, open, seen } = SweepItem.parse(item);
+  return { watch: { through, open }, seenMs: seen };
 }
 
 /** Where a table's index `due` is read. */

@@ -143,18 +143,24 @@ async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise
 /** Waits for a slot that is near; one that is further away is written down and waits itself. */
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, known } = ready;
+  await sleepUntil(delivery.dueMs, world);
   const reservedMs = work.slotMs ?? (delivery.status === 'waiting' ? delivery.dueMs : undefined);
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   const dueMs = delivery.status === 'retrying' ? (delivery.dueMs ?? 0) : 0;
   const slotMs = Math.max(dueMs, await chooseSlot(known, reservedMs, world));
-  const aheadMs = slotMs - world.clock.nowMs();
-  if (aheadMs > EARLY_MS) {
+  if (slotMs > world.clock.nowMs() + EARLY_MS) {
     const saved = await saveStep(world, { before: delivery, after: wait(delivery, slotMs) });
     if (!saved.won) return lost(ready, saved, world);
     return sendNext(saved.delivery, world);
   }
-  if (aheadMs > 0) await world.clock.sleep(aheadMs);
+  await sleepUntil(slotMs, world);
   return sendNow(ready, world);
+}
+
+/** For two seconds at most: what is further away was not claimed, or is written down. */
+async function sleepUntil(ms: number | undefined, { clock }: Needs): Promise<void> {
+  const aheadMs = (ms ?? 0) - clock.nowMs();
+  if (aheadMs > 0) await clock.sleep(Math.min(aheadMs, EARLY_MS));
 }
 
 async function sendNow(ready: Ready, world: Needs): Promise<void> {

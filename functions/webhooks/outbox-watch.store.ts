@@ -1,11 +1,11 @@
 import * as z from 'zod';
+import type { MinuteWatch } from '../shared/minute-watch.ts';
 import type { Db, Write } from '../shared/world.ts';
-import type { Watch } from './outbox-watch.ts';
 
 /** The watermarks of the reconciler, one for each of its checks. */
 export interface Watches {
-  readonly relay: Watch;
-  readonly recheck: Watch;
+  readonly relay: MinuteWatch;
+  readonly recheck: MinuteWatch;
 }
 
 const KEY = { pk: 'W#outbox', sk: '#' };

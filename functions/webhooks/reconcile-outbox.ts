@@ -1,13 +1,18 @@
 import { listOutbox, OUTBOX_SHARDS } from '../events/event.store.ts';
 import type { RelayedEvent } from '../events/event.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
-import { SECOND_MS } from '../shared/units.ts';
+import {
+  afterVisits,
+  type MinuteVisit,
+  type MinuteWatch,
+  minutesToVisit,
+} from '../shared/minute-watch.ts';
+import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { careOf } from './arrival.ts';
 import { findDeliveries } from './delivery.store.ts';
 import { firstMessage, sameMessage } from './delivery-message.ts';
 import { findWatches, putWatches } from './outbox-watch.store.ts';
-import { advance, firstWatch, minutesToVisit, type Visit, type Watch } from './outbox-watch.ts';
 import { type RelayNeeds, relayEvents } from './relay-events.ts';
 
 /** When the reconciler cares for an event, after its commit. */
@@ -28,17 +33,14 @@ type Check = (events: readonly RelayedEvent[], world: Needs) => Promise<boolean>
  * claim. It visits each minute of the outbox twice, and those with work left again and again.
  */
 export async function reconcileOutbox(world: Needs): Promise<void> {
-  const { clock, db, patience } = world;
-  const nowMs = clock.nowMs();
-  const watches = (await findWatches(db)) ?? {
-    relay: firstWatch(nowMs),
-    recheck: firstWatch(nowMs),
-  };
-  const relayMs = patience.reconcileAfterSeconds * SECOND_MS;
-  const recheckMs = patience.recheckAfterSeconds * SECOND_MS;
-  const relay = await runCheck({ watch: watches.relay, ageMs: relayMs, check: relayLeft }, world);
+  const { db, patience } = world;
+  const watches = await findWatches(db);
+  const relay = await runCheck(
+    { watch: watches?.relay, ageMs: patience.reconcileAfterSeconds * SECOND_MS, check: relayLeft },
+    world,
+  );
   const recheck = await runCheck(
-    { watch: watches.recheck, ageMs: recheckMs, check: resend },
+    { watch: watches?.recheck, ageMs: patience.recheckAfterSeconds * SECOND_MS, check: resend },
     world,
   );
   await db.commit([putWatches({ relay, recheck })]);
@@ -46,30 +48,49 @@ export async function reconcileOutbox(world: Needs): Promise<void> {
 }
 
 interface Round {
-  readonly watch: Watch;
+  readonly watch: MinuteWatch | undefined;
+  /** Events younger than this are left alone. */
   readonly ageMs: number;
   readonly check: Check;
 }
 
-async function runCheck({ watch, ageMs, check }: Round, world: Needs): Promise<Watch> {
-  const nowMs = world.clock.nowMs();
-  const oldestMs = nowMs - ageMs;
-  const visits: Visit[] = [];
-  for (const minute of minutesToVisit(watch, nowMs, ageMs)) {
-    const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
-    const done = await Promise.all(
-      shards.map(async (shard) => {
-        let isDone = true;
-        for await (const page of listOutbox(world.db, minute, shard)) {
-          const old = page.filter((it) => timeOfId(it.id) <= oldestMs);
-          isDone = (await check(old, world)) && isDone;
-        }
-        return isDone;
-      }),
-    );
-    visits.push({ minute, isDone: done.every(Boolean) });
+/** How far the very first tick of an installation looks back. */
+const FIRST_LOOK_MINUTES = 5;
+
+async function runCheck({ watch, ageMs, check }: Round, world: Needs): Promise<MinuteWatch> {
+  const oldestMs = world.clock.nowMs() - ageMs;
+  const newest = Math.floor(oldestMs / MINUTE_MS);
+  const from = watch ?? { through: newest - FIRST_LOOK_MINUTES, open: [] };
+  const visits: MinuteVisit[] = [];
+  for (const minute of minutesToVisit(from, newest)) {
+    visits.push({ minute, isDone: await visitMinute({ minute, oldestMs, check }, world) });
   }
-  return advance(watch, visits, oldestMs);
+  // Of the newest minute some events are too young.
+  return afterVisits(from, visits, newest - 1);
+}
+
+interface MinuteToVisit {
+  readonly minute: number;
+  readonly oldestMs: number;
+  readonly check: Check;
+}
+
+async function visitMinute(
+  { minute, oldestMs, check }: MinuteToVisit,
+  world: Needs,
+): Promise<boolean> {
+  const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
+  const done = await Promise.all(
+    shards.map(async (shard) => {
+      let isDone = true;
+      for await (const page of listOutbox(world.db, minute, shard)) {
+        const old = page.filter((it) => timeOfId(it.id) <= oldestMs);
+        isDone = (await check(old, world)) && isDone;
+      }
+      return isDone;
+    }),
+  );
+  return done.every(Boolean);
 }
 
 async function relayLeft(events: readonly RelayedEvent[], world: Needs): Promise<boolean> {
