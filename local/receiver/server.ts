@@ -66,6 +66,7 @@ export interface Receiver {
   trust(...secrets: string[]): void;
   /** Changes what is named, from the next webhook on. */
   behave(change: Partial<Behaviour>): void;
+  /** Cuts what is open. Repeating it changes nothing. */
   close(): Promise<void>;
 }
 
@@ -111,6 +112,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     trust: state.trust,
     behave: conduct.change,
     async close() {
+      if (!server.listening) return;
       server.close();
       server.closeAllConnections();
       await once(server, 'close');

@@ -121,7 +121,6 @@ describe('a receiver', () => {
     );
     await receiver.close();
     await hanging;
-    closing.length = 0;
   });
 
   it('can be told what to answer to each', async () => {
