@@ -5,7 +5,7 @@ const number = (min: number, max: number) => z.coerce.number().min(min).max(max)
 
 /**
  * Everything that an installation may be told: name, range, default and meaning. The deployment
- * takes a value as `cdk deploy -c name=value`, and the local cloud as `TALLYHOOK_<NAME>`. An
+ * takes a value as `cdk deploy -c name=value`, the local cloud as `TALLYHOOK_LOG_LEVEL`. An
  * option is in this table only when it takes effect.
  */
 export const OPTIONS = z.strictObject({
