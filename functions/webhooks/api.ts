@@ -9,12 +9,12 @@ import { authenticator } from '../tenants/authenticate.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
 import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
-import { retryDelivery } from './send-again.ts';
+import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const doors = { clock, ids, log, db, queues: openQueues(queues('delivery-slow')) };
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
 const world = { ...doors, ...store, http: openGuardedSender({ egress: egress() }) };
 const endpoints = [createEndpoint, listEndpoints, getEndpoint, getEndpointSecret];
-const deliveries = [listDeliveries, getDelivery, retryDelivery];
+const deliveries = [listDeliveries, getDelivery, sendAgain];
 export const handler = api(world, [...endpoints, ...deliveries], authenticator());

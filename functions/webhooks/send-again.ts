@@ -17,7 +17,7 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
  * POST /v1/deliveries/{id}/retry: a new attempt at once. Refuses with `not_retryable` what a
  * worker has in hand, also when it has just taken it.
  */
-export const retryDelivery = route(
+export const sendAgain = route(
   retryDeliveryRoute,
   async ({ tenantId, params, query }, world: Needs) => {
     const name = nameOfId(tenantId, params.id);

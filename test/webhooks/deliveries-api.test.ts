@@ -1,0 +1,196 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { newTenant } from '../support/world.ts';
+import { type Ask, webhooksApi } from './api.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  handle,
+  newEndpoint,
+  relayed,
+  takeDue,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+let world: DeliveryWorld;
+let ask: Ask;
+beforeAll(async () => {
+  world = await deliveryWorld();
+  ask = webhooksApi(world);
+});
+
+const idOf = (endpoint: Endpoint, event: { id: string }) =>
+  deliveryId({ endpointId: endpoint.id, eventId: event.id });
+
+/** All pages of a list, two at a time. */
+async function listAll(tenant: string, query: string): Promise<Record<string, unknown>[]> {
+  const all: Record<string, unknown>[] = [];
+  let cursor = '';
+  do {
+    const { status, body } = await ask(tenant, `GET /v1/deliveries?limit=2&${query}${cursor}`);
+    expect(status).toBe(200);
+    all.push(...body.data);
+    cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : '';
+  } while (cursor);
+  return all;
+}
+
+describe('GET /v1/deliveries/{id}', () => {
+  it('shows each attempt and what the receiver answered', async () => {
+    const receiver = await startReceiver((nth) =>
+      nth === 1 ? { status: 500, body: 'database is down' } : 204,
+    );
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const path = `GET /v1/deliveries/${idOf(endpoint, event)}`;
+    expect((await ask(endpoint.tenantId, path)).body).toMatchObject({
+      status: 'pending',
+      eventType: 'order.paid',
+      attempts: [],
+    });
+    for (const message of takeDue(world)) await handle(message, world);
+    const retrying = (await ask(endpoint.tenantId, path)).body;
+    expect(retrying).toMatchObject({
+      object: 'delivery',
+      endpointId: endpoint.id,
+      eventId: event.id,
+      status: 'retrying',
+      attempts: [{ n: 1, outcome: 'failed', status: 500, response: 'database is down' }],
+    });
+    expect(retrying.nextAt).toBe(retrying.attempts[0]?.nextAt);
+    await drain(world);
+    const delivered = (await ask(endpoint.tenantId, path)).body;
+    expect(delivered).toMatchObject({
+      status: 'delivered',
+      attempts: [{ n: 1 }, { n: 2, outcome: 'delivered', status: 204 }],
+    });
+    expect(delivered).not.toHaveProperty('nextAt');
+  });
+
+  it('hides what belongs to another tenant, or never was', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const event = await relayed(world, endpoint.tenantId);
+    const path = `GET /v1/deliveries/${idOf(endpoint, event)}`;
+    const wrong = `GET /v1/deliveries/dlv_${'Z'.repeat(52)}`;
+    const never = `GET /v1/deliveries/${idOf(endpoint, { id: world.ids.next('evt') })}`;
+    expect((await ask(newTenant(world), path)).status).toBe(404);
+    expect((await ask(endpoint.tenantId, wrong)).status).toBe(404);
+    expect((await ask(endpoint.tenantId, never)).status).toBe(404);
+  });
+});
+
+describe('GET /v1/deliveries', () => {
+  it('lists an endpoint’s, the newest first, all of them or by status', async () => {
+    let isUp = false;
+    const receiver = await startReceiver(() => (isUp ? 200 : { status: 500, body: 'no' }));
+    const endpoint = await newEndpoint(world, receiver.url, { retry: { maxAttempts: 1 } });
+    const { tenantId } = endpoint;
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n += 1) {
+      isUp = n % 3 === 0;
+      world.clock.advance(1);
+      ids.unshift((await relayed(world, tenantId, { type: 'order.paid' })).id);
+      await drain(world);
+    }
+    const by = async (status: string) =>
+      (await listAll(tenantId, `endpointId=${endpoint.id}${status}`)).map((it) => it.eventId);
+    const up = ids.filter((_, index) => index % 3 === 0);
+    const down = ids.filter((_, index) => index % 3 !== 0);
+    expect(await by('')).toEqual(ids);
+    expect(await by('&status=delivered')).toEqual(up);
+    expect(await by('&status=exhausted')).toEqual(down);
+    expect(await by('&status=exhausted,delivered')).toEqual(ids);
+    expect(await by('&status=held')).toEqual([]);
+    const alone = await listAll(tenantId, 'status=exhausted');
+    expect(alone.filter((it) => it.eventType === 'order.paid').map((it) => it.eventId)).toEqual(
+      down,
+    );
+  });
+
+  it('lists an event’s, pending ones too', async () => {
+    const receiver = await startReceiver();
+    const first = await newEndpoint(world, receiver.url);
+    const { tenantId } = first;
+    const others = [
+      await newEndpoint(world, receiver.url, { tenantId }),
+      await newEndpoint(world, receiver.url, { tenantId }),
+    ];
+    const event = await relayed(world, tenantId);
+    const mine = takeDue(world).find((it) => it.body.endpoint === first.id);
+    if (mine) await handle(mine, world);
+    const all = await listAll(tenantId, `eventId=${event.id}`);
+    expect(all.map((it) => [it.endpointId, it.status])).toEqual(
+      [first, ...others]
+        .map((it) => it.id)
+        .sort()
+        .map((id) => [id, id === first.id ? 'delivered' : 'pending']),
+    );
+    const pending = await listAll(tenantId, `eventId=${event.id}&status=pending`);
+    expect(pending).toHaveLength(2);
+    const one = await listAll(tenantId, `eventId=${event.id}&endpointId=${first.id}`);
+    expect(one.map((it) => it.status)).toEqual(['delivered']);
+    expect(await listAll(newTenant(world), `eventId=${event.id}`)).toEqual([]);
+  });
+
+  it.each([
+    ['', 422],
+    ['status=delivered', 422],
+    ['status=pending', 422],
+    ['status=exhausted,delivered', 422],
+    ['status=odd', 422],
+    ['endpointId=end_1&status=exhausted', 422],
+    ['status=exhausted', 200],
+    ['status=exhausted,uncertain,held,expired,retrying', 200],
+    ['status=exhausted&cursor=abc', 400],
+  ])('answers ?%s with %i', async (query, status) => {
+    const answer = await ask(newTenant(world), `GET /v1/deliveries?${query}`);
+    expect(answer.status).toBe(status);
+  });
+});
+
+describe('POST /v1/deliveries/{id}/retry', () => {
+  it('sends an exhausted delivery again, with a full schedule', async () => {
+    const receiver = await startReceiver((nth) => (nth <= 3 ? 500 : 200));
+    const endpoint = await newEndpoint(world, receiver.url, {
+      retry: { maxAttempts: 2, scheduleSeconds: [10] },
+    });
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const path = `/v1/deliveries/${idOf(endpoint, event)}`;
+    expect((await ask(endpoint.tenantId, `GET ${path}`)).body.status).toBe('exhausted');
+
+    const retried = await ask(endpoint.tenantId, `POST ${path}/retry`);
+    expect([retried.status, retried.body.status]).toEqual([202, 'retrying']);
+    await drain(world);
+    const { body } = await ask(endpoint.tenantId, `GET ${path}`);
+    expect(body).toMatchObject({ status: 'delivered' });
+    expect(receiver.got).toHaveLength(4);
+    expect(new Set(receiver.got.map((it) => it.headers['webhook-id'])).size).toBe(1);
+
+    const again = await ask(endpoint.tenantId, `POST ${path}/retry`);
+    expect([again.status, again.body.code]).toEqual([409, 'not_retryable']);
+    const forced = await ask(endpoint.tenantId, `POST ${path}/retry?force=true`);
+    expect(forced.status).toBe(202);
+    await drain(world);
+    expect(receiver.got).toHaveLength(5);
+  });
+
+  it('sends a pending delivery at once, and only once', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const path = `/v1/deliveries/${idOf(endpoint, event)}`;
+    expect((await ask(endpoint.tenantId, `POST ${path}/retry`)).status).toBe(202);
+    await drain(world);
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('answers 404 to other tenants', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const event = await relayed(world, endpoint.tenantId);
+    const path = `POST /v1/deliveries/${idOf(endpoint, event)}/retry`;
+    expect((await ask(newTenant(world), path)).status).toBe(404);
+  });
+});
