@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { listOutbox, OUTBOX_SHARDS } from '../../functions/events/event.store.ts';
+import type { RelayedEvent } from '../../functions/events/event.ts';
 import { findSamples } from '../../functions/webhooks/delivery.store.ts';
 import { claim, newDelivery } from '../../functions/webhooks/delivery.ts';
+import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
 import {
@@ -20,6 +23,19 @@ let world: DeliveryWorld;
 beforeAll(async () => {
   world = await deliveryWorld();
 });
+
+/** The events of a tenant of one type, as the outbox holds them. */
+async function eventsOf(tenantId: string, type: string): Promise<RelayedEvent[]> {
+  const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
+  const pages: RelayedEvent[] = [];
+  for (const shard of shards) {
+    const minute = Math.floor(world.clock.nowMs() / 60_000);
+    for (const back of [0, 1]) {
+      for await (const page of listOutbox(world.db, minute - back, shard)) pages.push(...page);
+    }
+  }
+  return pages.filter((it) => it.tenantId === tenantId && it.type === type);
+}
 
 describe('a delivery that succeeds at once', () => {
   it('arrives signed, byte for byte, and is on record', async () => {
@@ -123,9 +139,28 @@ describe('a delivery that fails', () => {
     const record = await recordOf(world, endpoint, event);
     expect(record).toMatchObject({ status: 'exhausted', seq: 3, reason: 'attempts_used_up' });
     expect(receiver.got).toHaveLength(3);
+    const [told] = await eventsOf(endpoint.tenantId, 'delivery.exhausted');
+    expect(JSON.parse(told?.data ?? '')).toEqual({
+      deliveryId: deliveryId(record),
+      endpointId: endpoint.id,
+      eventId: event.id,
+      eventType: 'order.paid',
+      attempts: 3,
+      reason: 'attempts_used_up',
+    });
     const line = world.lines.findLast((it) => it.event === 'delivery.attempt');
     expect(line).toMatchObject({ decision: 'exhausted', attempt: 3, status: 500 });
     expect(JSON.stringify(world.lines)).not.toContain('whsec_');
+  });
+
+  it('says nothing when what is exhausted says so itself', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', {
+      retry: { maxAttempts: 1 },
+      eventTypes: ['delivery.exhausted'],
+    });
+    await relayed(world, endpoint.tenantId, { type: 'delivery.exhausted', data: '{}' });
+    await drain(world);
+    expect(await eventsOf(endpoint.tenantId, 'delivery.exhausted')).toHaveLength(1);
   });
 
   it('is a failure when nothing listens, and shows no more than that', async () => {

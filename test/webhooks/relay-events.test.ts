@@ -108,7 +108,7 @@ describe('relayEvents', () => {
     expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'delivered', seq: 1 });
   });
 
-  it('tells nobody of exhausted deliveries but endpoints that name them, never their own', async () => {
+  it('tells of exhausted deliveries only whom names them, never their own endpoint', async () => {
     const failing = await newEndpoint(world, url, {
       retry: { maxAttempts: 1 },
       eventTypes: ['order.paid', 'delivery.exhausted'],
