@@ -1,0 +1,138 @@
+import {
+  ACCESS,
+  type Access,
+  type Entry,
+  type QueueName,
+  type SecretName,
+  type TableName,
+} from '../../lib/access.ts';
+
+type TableAction = NonNullable<NonNullable<Access['tables']>[TableName]>[number];
+type BucketAction = NonNullable<Access['bucket']>[string][number];
+
+const TABLE_LETTERS: Readonly<Record<TableAction, string>> = {
+  GetItem: 'G',
+  BatchGetItem: 'B',
+  Query: 'Q',
+  'Query listing': 'L',
+  'Query due': 'T',
+  'Query open': 'O',
+  'Query reference': 'R',
+  PutItem: 'P',
+  UpdateItem: 'U',
+  DeleteItem: 'D',
+  ConditionCheckItem: 'C',
+};
+
+const BUCKET_LETTERS: Readonly<Record<BucketAction, string>> = {
+  GetObject: 'G',
+  GetObjectVersion: 'V',
+  PutObject: 'P',
+  ListBucket: 'L',
+};
+
+const TABLES: readonly TableName[] = [
+  'control',
+  'outbox',
+  'endpoints',
+  'deliveries',
+  'ledger',
+  'files',
+];
+
+const QUEUES: readonly QueueName[] = [
+  'delivery-fast',
+  'delivery-slow',
+  'file-events',
+  'file-blocks',
+  'file-care',
+];
+
+const SECRETS: readonly SecretName[] = ['admin-key', 'cursor-key', 'master-key'];
+
+const ENTRIES = Object.keys(ACCESS) as Entry[];
+const accessOf = (entry: Entry): Access => ACCESS[entry];
+
+/** Who may do what, as tables of Markdown: lib/access.ts for people. */
+export function accessMatrix(): string {
+  const prefixes = [...new Set(ENTRIES.flatMap((it) => Object.keys(accessOf(it).bucket ?? {})))];
+  return [
+    '',
+    `Tables: ${legendOf(TABLE_LETTERS)}.`,
+    '',
+    ...matrix(TABLES, ({ tables }, table) => letters(TABLE_LETTERS, tables?.[table])),
+    '',
+    'Queues, of which fast and slow are those of deliveries: R receive and delete, S send. Stream:',
+    'R read the outbox, and send what cannot be handled to the queue `unrelayed`.',
+    '',
+    ...matrix([...QUEUES, 'stream'] as const, queueRight, (column) =>
+      column.replace('delivery-', ''),
+    ),
+    '',
+    `Bucket, by prefix: ${legendOf(BUCKET_LETTERS)}.`,
+    '',
+    ...matrix(
+      prefixes.toSorted(),
+      ({ bucket }, prefix) => letters(BUCKET_LETTERS, bucket?.[prefix]),
+      (prefix) => prefix || 'the bucket',
+    ),
+    '',
+    'Secrets: R read.',
+    '',
+    ...matrix(SECRETS, ({ secrets }, secret) => (secrets?.includes(secret) ? 'R' : '')),
+    '',
+    'Options that a function is told:',
+    '',
+    ...ENTRIES.flatMap((entry) => {
+      const { options = [] } = accessOf(entry);
+      return options.length > 0 ? [`- ${entry}: ${options.join(', ')}`] : [];
+    }),
+    '',
+    '',
+  ].join('\n');
+}
+
+function queueRight({ consumes, sendsTo, streamOf }: Access, column: QueueName | 'stream'): string {
+  if (column === 'stream') return streamOf ? 'R' : '';
+  const rights = [consumes?.includes(column) && 'R', sendsTo?.includes(column) && 'S'];
+  return rights.filter(Boolean).join(' ');
+}
+
+function letters<Action extends string>(
+  names: Readonly<Record<Action, string>>,
+  actions: readonly Action[] = [],
+): string {
+  return actions.map((it) => names[it]).join(' ');
+}
+
+function legendOf(names: Readonly<Record<string, string>>): string {
+  const words = Object.entries(names).map(([action, letter]) => `${letter} ${action}`);
+  const wrapped: string[] = [''];
+  for (const word of words.map((it, i) => (i < words.length - 1 ? `${it}, ` : it))) {
+    const line = wrapped.at(-1) ?? '';
+    if (line.length + word.length > LEGEND_COLUMNS) wrapped.push(word);
+    else wrapped[wrapped.length - 1] = line + word;
+  }
+  return wrapped.map((it) => it.trimEnd()).join('\n');
+}
+
+/** Leaves room on the first line for what the legend belongs to. */
+const LEGEND_COLUMNS = 76;
+
+/** One row per Lambda that has any right here. Cells are padded, so that it reads as text too. */
+function matrix<Column extends string>(
+  columns: readonly Column[],
+  cell: (access: Access, column: Column) => string,
+  title: (column: Column) => string = (column) => column,
+): string[] {
+  const rows = ENTRIES.map((entry) => [
+    entry,
+    ...columns.map((column) => cell(accessOf(entry), column)),
+  ]).filter(([, ...cells]) => cells.some((it) => it !== ''));
+  const all = [['Lambda', ...columns.map(title)], ...rows];
+  const widths = all[0]?.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0))) ?? [];
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((it, i) => it.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = all;
+  return [line(head), line(widths.map((it) => '-'.repeat(it))), ...body.map(line)];
+}
