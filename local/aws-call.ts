@@ -12,7 +12,9 @@ const TARGETS = {
 
 export type Service = keyof typeof TARGETS;
 
-/** A refusal by the service: `code` is its name without namespace, e.g. `ResourceInUseException`. */
+/**
+ * A refusal by the service: `code` is its name without namespace, e.g. `ResourceInUseException`.
+ */
 export class AwsRefusal extends Error {
   override readonly name = 'AwsRefusal';
   readonly code: string;

@@ -3,7 +3,9 @@ import { type Account, availableOf, balanceOf, chainHash, type Leg, WORLD } from
 
 export type TransactionType = 'credit' | 'debit' | 'transfer';
 
-/** A movement as it was asked for: `amount` minor units of `currency`, from source to destination. */
+/**
+ * A movement as it was asked for: `amount` minor units of `currency`, from source to destination.
+ */
 export interface TransactionDraft {
   readonly id: `txn_${string}`;
   readonly tenantId: string;

@@ -61,7 +61,9 @@ export function makeCursor(next: Item, boundTo: readonly string[], key: string):
   return `${body}.${macOf(body, boundTo, key).toString('base64url')}`;
 }
 
-/** What `makeCursor` was given. Refuses with `invalid_cursor` what it did not make for this list. */
+/**
+ * What `makeCursor` was given. Refuses with `invalid_cursor` what it did not make for this list.
+ */
 export function openCursor(cursor: string, boundTo: readonly string[], key: string): Item {
   const [body = '', mac = ''] = cursor.split('.');
   const given = Buffer.from(mac, 'base64url');

@@ -129,7 +129,9 @@ export interface Page {
   readonly next?: Item;
 }
 
-/** Reads by key are strongly consistent. Every method throws `Problem('unavailable')` on an outage. */
+/**
+ * Reads by key are strongly consistent. Every method throws `Problem('unavailable')` on an outage.
+ */
 export interface Db {
   get(table: TableName, key: Key): Promise<Item | undefined>;
   /** Any number of keys; the answers stand in their order. */

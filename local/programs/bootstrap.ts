@@ -25,11 +25,13 @@ const failureOf = (error: unknown) =>
     ? { errorType: error.name, errorMessage: error.message, trace: error.stack?.split('\n') }
     : { errorType: typeof error, errorMessage: String(error) };
 
+const functionArn = `arn:aws:lambda:${AWS_REGION}:000000000000:function`;
+
 const contextOf = ({ requestId, deadlineMs }: Invocation) => ({
   awsRequestId: requestId,
   functionName: AWS_LAMBDA_FUNCTION_NAME,
   functionVersion: '$LATEST',
-  invokedFunctionArn: `arn:aws:lambda:${AWS_REGION}:000000000000:function:${AWS_LAMBDA_FUNCTION_NAME}`,
+  invokedFunctionArn: `${functionArn}:${AWS_LAMBDA_FUNCTION_NAME}`,
   memoryLimitInMB: AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
   logGroupName: `/aws/lambda/${AWS_LAMBDA_FUNCTION_NAME}`,
   logStreamName: String(process.pid),

@@ -63,6 +63,13 @@ export interface Part {
   readonly bytes: number;
 }
 
+/** Which keys a listing wants: at most `max` that begin with `prefix` and sort after `after`. */
+export interface Page {
+  readonly prefix: string;
+  readonly after: string;
+  readonly max: number;
+}
+
 /** A creation that is to be told. */
 export type CreatedEvent = Version & { readonly reason: string };
 
@@ -114,7 +121,7 @@ export class Catalog {
   }
 
   /** Current objects with keys after `after`, in the order of their keys. */
-  list(bucket: string, prefix: string, after: string, max: number): Version[] {
+  list(bucket: string, { prefix, after, max }: Page): Version[] {
     return this.#db.rows<Version>(
       `SELECT * FROM objects AS o WHERE bucket = ? AND key > ? AND substr(key, 1, ?) = ?
          AND is_marker = 0

@@ -47,7 +47,7 @@ function collect(store: ObjectStore, listing: Listing): ListingPage {
   const prefixes: string[] = [];
   let after = listing.after;
   for (;;) {
-    const found = store.list(bucket, prefix, after, PAGE_MAX);
+    const found = store.list(bucket, { prefix, after, max: PAGE_MAX });
     for (const version of found) {
       const folder = folderOf(version.key, prefix, delimiter);
       if (folder === undefined || folder !== prefixes.at(-1)) {

@@ -3,7 +3,14 @@ import { createReadStream, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Catalog, type CreatedEvent, type Part, type Upload, type Version } from './catalog.ts';
+import {
+  Catalog,
+  type CreatedEvent,
+  type Page,
+  type Part,
+  type Upload,
+  type Version,
+} from './catalog.ts';
 import { S3Refusal } from './refusal.ts';
 
 /** Where an object is to go, and what is stored and sent back with its bytes. */
@@ -154,9 +161,9 @@ export class ObjectStore {
     return createReadStream(this.#file('versions', version_id), { start, end });
   }
 
-  list(bucket: string, prefix: string, after: string, max: number): Version[] {
+  list(bucket: string, page: Page): Version[] {
     this.assertBucket(bucket);
-    return this.#catalog.list(bucket, prefix, after, max);
+    return this.#catalog.list(bucket, page);
   }
 
   /** Hides the object behind a delete marker, or forgets the named version for good. */

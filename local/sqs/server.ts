@@ -10,7 +10,7 @@ const RECEIVE_MAX = 10;
 export function sqsServer(store: QueueStore): Server {
   const waiters = new Waiters();
   const server = createServer((request, response) => {
-    answer(request, response, store, waiters).catch((error) => refuse(response, error));
+    answer(request, response, { store, waiters }).catch((error) => refuse(response, error));
   });
   server.on('close', () => waiters.wakeAll());
   return server;
@@ -19,8 +19,7 @@ export function sqsServer(store: QueueStore): Server {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  store: QueueStore,
-  waiters: Waiters,
+  { store, waiters }: { readonly store: QueueStore; readonly waiters: Waiters },
 ): Promise<void> {
   const name = String(request.headers['x-amz-target'] ?? '').replace('AmazonSQS.', '');
   const body: SqsRequest = JSON.parse((await text(request)) || '{}');

@@ -212,7 +212,8 @@ export class QueueStore {
   /** What was delayed or in flight until now can be received again. */
   #wake(queue: string): void {
     this.#db.run(
-      'UPDATE messages SET ready = 1, receipt = NULL WHERE queue = ? AND ready = 0 AND visible_ms <= ?',
+      `UPDATE messages SET ready = 1, receipt = NULL
+       WHERE queue = ? AND ready = 0 AND visible_ms <= ?`,
       queue,
       this.#nowMs(),
     );

@@ -83,7 +83,7 @@ describe('a file', () => {
 });
 
 describe('an alert that fails', () => {
-  it('becomes a delivery with the retries of every delivery, and is counted at its end', async () => {
+  it('becomes a delivery with its usual retries, and is counted at its end', async () => {
     const endpoint = await house.addEndpoint({ retry: { maxAttempts: 3, scheduleSeconds: [5] } });
     house.reply = (userId, nth) => {
       if (userId === 'u7') return 500;
@@ -119,7 +119,7 @@ describe('an alert that fails', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('is counted with others of its block that end at the same moment in one instance', async () => {
+  it('is counted with others of its block that end at the same moment', async () => {
     const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
     house.reply = () => 500;
     const file = await house.upload(endpoint, usersFile(20));

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TableName } from '../../functions/shared/world.ts';
@@ -11,13 +9,16 @@ import { checkFiles } from '../support/invariants/files.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { type Product, startProduct } from '../support/product.ts';
+import { newStateDir } from '../support/state-dir.ts';
 import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
 import { until } from '../support/until.ts';
 import { settledFile, uploadFile } from '../support/upload.ts';
 
 const USERS = 20_000;
 const TRANSFERS = 200;
-/** Blocks of an endpoint without a limit that are under way at once, and users in flight of each. */
+/**
+ * Blocks of an endpoint without a limit that are under way at once, and users in flight of each.
+ */
 const REPEATS_MAX = 8 * 25;
 const HEALING_MS = 240_000;
 /** The reconciler waits minutes in production, so that it does not get in the way of the relay. */
@@ -30,7 +31,7 @@ let stateDir: string;
 let product: Product;
 let tenant: TenantWithReceiver;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'tallyhook-crash-'));
+  stateDir = await newStateDir('crash');
   product = await startProduct(stateDir, IMPATIENT);
   tenant = await tenantWithReceiver(product);
 });

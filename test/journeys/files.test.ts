@@ -76,7 +76,7 @@ describe('a file of users', () => {
     });
   });
 
-  it('is read by RFC 4180: quotes, line breaks in them, CRLF, several bytes a character', async () => {
+  it('is read by RFC 4180: quotes, line breaks in them, CRLF, multi-byte characters', async () => {
     const tenant = await open();
     const content =
       'name, user_id ,note\r\n' +

@@ -167,7 +167,7 @@ describe('transactions', () => {
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('never overdraw under concurrent debits, and answer nothing but 201, 422 and 503', async () => {
+  it('never overdraw under concurrent debits: they answer 201, 422 or 503', async () => {
     const a = await newAccount(api, '1000');
     const debit = { type: 'debit', accountId: a, amount: '90', currency: 'EUR' };
 

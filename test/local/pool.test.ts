@@ -12,7 +12,10 @@ export const handler = async (event, context) => {
   calls += 1;
   if (event.do === 'throw') throw new RangeError('told to');
   if (event.do === 'crash') process.exit(3);
-  if (event.do === 'reject') { Promise.reject(new Error('nobody waits')); await new Promise(() => {}); }
+  if (event.do === 'reject') {
+    Promise.reject(new Error('nobody waits'));
+    await new Promise(() => {});
+  }
   if (event.do === 'hang') await new Promise(() => setInterval(() => {}, 1000));
   if (event.do === 'block') for (;;);
   if (event.do === 'env') return process.env;

@@ -165,7 +165,9 @@ export interface SmallStack {
   remove(): void;
 }
 
-/** Writes the stack as the CDK would, and names a folder for its state, all under one new folder. */
+/**
+ * Writes the stack as the CDK would, and names a folder for its state, all under one new folder.
+ */
 export function writeSmallStack(resources: object = RESOURCES): SmallStack {
   const root = mkdtempSync(join(tmpdir(), 'small-stack-'));
   const dir = join(root, 'assembly');

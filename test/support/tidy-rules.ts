@@ -139,8 +139,8 @@ export const TIDY_RULES: readonly TidyRule[] = [
     ],
   },
   {
-    title: 'files have at most 300 lines',
-    where: CODE,
+    title: 'files have at most 300 lines, apart from tables of tests',
+    where: '{bin,lib,functions,local,bench,test/support}/**/*.ts',
     offences: ({ text }) => (text.trimEnd().split('\n').length > 300 ? ['longer'] : []),
     planted: [['lib/long.ts', 'let a = 1;\n'.repeat(301)]],
   },

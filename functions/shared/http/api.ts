@@ -70,7 +70,8 @@ export function api<Needs extends Shell>(
     } catch (error) {
       result = refusal(error, trace, world);
     }
-    logRequest(event, { ...trace, ms: world.clock.nowMs() - startMs }, result, world);
+    const ms = world.clock.nowMs() - startMs;
+    logRequest(event, { ...trace, ms, status: result.statusCode }, world);
     result.headers = { ...result.headers, 'x-request-id': trace.requestId };
     return result;
   });
@@ -106,16 +107,9 @@ function refusal(error: unknown, trace: Trace, { log }: Shell): Result {
 
 function logRequest(
   event: APIGatewayProxyEventV2,
-  { caller, ...trace }: Trace & { ms: number },
-  { statusCode }: Result,
+  { caller, ...facts }: Trace & { ms: number; status: number | undefined },
   { log }: Shell,
 ): void {
   const { method } = event.requestContext.http;
-  log.info('http.request', {
-    method,
-    route: event.routeKey,
-    status: statusCode,
-    ...trace,
-    ...caller,
-  });
+  log.info('http.request', { method, route: event.routeKey, ...facts, ...caller });
 }

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import type { ProblemCode } from '../problem.ts';
 import type { World } from '../world.ts';
 
+/** What a tenant's key may be allowed. Writing does not imply reading. */
 export const SCOPES = [
   'ledger:read',
   'ledger:write',
