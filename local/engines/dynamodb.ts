@@ -10,6 +10,7 @@ import type { LocalLog } from '../log.ts';
 import { startKept } from '../programs.ts';
 import type { State } from '../state.ts';
 import type { Engine } from './engine.ts';
+import { indexStreamRecords } from './stream-index.ts';
 
 const EXECUTABLE = process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide';
 const READY_MS_MAX = 10_000;
@@ -54,7 +55,10 @@ export async function startDynamo(options: DynamoOptions): Promise<Engine> {
     },
   };
   const isReady = await untilReady(engine.endpoint, () => hasEnded);
-  if (isReady) return engine;
+  if (isReady) {
+    indexStreamRecords(file);
+    return engine;
+  }
   await engine.stop();
   const reason = said.join('').trim().split('\n')[0];
   throw new LocalFailure(`the DynamoDB engine does not start on ${file}: ${reason}`);
