@@ -41,13 +41,15 @@ const CreateEndpointBody = z.strictObject({
   secret: Secret.optional(),
 });
 
+const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
+
 const Endpoint = z.object({
   id: id('end'),
   object: z.literal('endpoint'),
   url: z.string(),
   eventTypes: z.array(z.string()).optional(),
   description: z.string().optional(),
-  status: z.enum(['active', 'paused', 'disabled']),
+  status: EndpointStatus,
   rateLimit: z.object({ perSecond: z.number() }).optional(),
   retry: z.object({ maxAttempts: z.number(), schedule: z.array(z.number()).optional() }),
   timeoutSeconds: z.number(),
@@ -77,7 +79,7 @@ export const listEndpointsRoute = defineRoute({
   path: '/v1/endpoints',
   summary: 'All endpoints, newest first',
   access: 'webhooks:read',
-  query: z.strictObject(PageQuery),
+  query: z.strictObject({ ...PageQuery, status: EndpointStatus.optional() }),
   reply: { status: 200, schema: pageOf(Endpoint) },
   refusals: ['invalid_cursor'],
 });

@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../shared/backoff.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
@@ -16,6 +17,7 @@ type CreateCall = Call<typeof createEndpointRoute>;
 const SECRET_BYTES = 32;
 /** Creations of one tenant at the same moment meet at its set's version. */
 const ROUNDS = 4;
+const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 
 /** POST /v1/endpoints. From the next event on the endpoint gets what it wants. */
 export const createEndpoint = route(createEndpointRoute, async (call, world: Needs) => {
@@ -29,6 +31,7 @@ export const createEndpoint = route(createEndpointRoute, async (call, world: Nee
     const [taken, full] = commit.reasons;
     if (taken?.code === 'condition') return replay(call, taken.item);
     if (full?.code === 'condition') throw tooMany();
+    await world.clock.sleep(fullJitterMs(round, PAUSE, world.ids.random()));
   }
   throw new Problem('busy', {
     detail: 'Other endpoints are being created. Retry with the same Idempotency-Key.',

@@ -136,7 +136,8 @@ async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise
   const saved = await saveStep(world, { before: delivery, after, also: [checkStatus(endpoint)] });
   if (saved.won) return skip(work, 'held', world);
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
-  const again: Message = { body: work.order, atMs: world.clock.nowMs() + SECOND_MS };
+  const body = { v: 1, ...work.order };
+  const again: Message = { body, atMs: world.clock.nowMs() + SECOND_MS, group: endpoint.id };
   await world.queues.send('delivery-slow', [again]);
 }
 

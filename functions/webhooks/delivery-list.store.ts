@@ -1,4 +1,4 @@
-import type { Db, Item, Query } from '../shared/world.ts';
+import type { Db, Item, Page, Query } from '../shared/world.ts';
 import {
   DELIVERY_SHARDS,
   deliveryPartition,
@@ -39,6 +39,9 @@ export interface Found {
 
 /** A page may look at so many pages of rows that do not fit. The next request goes on there. */
 const ROUNDS = 10;
+
+/** A tenant with a thousand endpoints has thousands of partitions. */
+const AT_ONCE = 64;
 
 /** One page of the deliveries of these endpoints, the newest event first. */
 export async function listDeliveries(
@@ -95,19 +98,20 @@ async function mergePartitions(
   partitions: readonly Partition[],
   { limit, after }: Range,
 ): Promise<{ items: readonly Item[]; hasMore: boolean }> {
-  const pages = await Promise.all(
-    partitions.map((partition) =>
-      db.query({
-        ...partition,
-        table: 'deliveries',
-        // '~' sorts behind every id.
-        sk: { from: 'evt_', to: after?.sk ?? 'evt_~' },
-        newestFirst: true,
-        // The one where the page before ended may come again.
-        limit: limit + 1,
-      }),
-    ),
-  );
+  const query = (partition: Partition) =>
+    db.query({
+      ...partition,
+      table: 'deliveries',
+      // '~' sorts behind every id.
+      sk: { from: 'evt_', to: after?.sk ?? 'evt_~' },
+      newestFirst: true,
+      // The one where the page before ended may come again.
+      limit: limit + 1,
+    });
+  const pages: Page[] = [];
+  for (let start = 0; start < partitions.length; start += AT_ONCE) {
+    pages.push(...(await Promise.all(partitions.slice(start, start + AT_ONCE).map(query))));
+  }
   const items = pages
     .flatMap((page) => page.items)
     .filter((item) => !after || isBehind(positionOf(item), after))

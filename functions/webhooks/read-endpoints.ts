@@ -42,11 +42,12 @@ export const listEndpoints = route(
   listEndpointsRoute,
   async ({ tenantId, query }, world: Needs) => {
     const cursorKey = await world.secrets.read('cursor-key');
-    const boundTo = [tenantId, 'endpoints'];
+    const boundTo = [tenantId, 'endpoints', query.status ?? ''];
     const after = query.cursor && openCursor(query.cursor, boundTo, cursorKey).place;
     const all = await listAll(world.db, tenantId);
     const rest = all
       .sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1))
+      .filter((it) => query.status === undefined || it.status === query.status)
       .filter((it) => typeof after !== 'string' || placeOf(it) < after);
     const page = rest.slice(0, query.limit);
     const last = page.at(-1);

@@ -1,5 +1,6 @@
 import { markRelayed } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
+import { Problem } from '../shared/problem.ts';
 import type { Message, World } from '../shared/world.ts';
 import { newDelivery, wait } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
@@ -25,22 +26,18 @@ const CHUNK = 500;
 
 /**
  * Hands every event to every endpoint that wants it and then marks it. Safe to repeat: the claims
- * of the deliveries make a second message harmless. The trouble of one endpoint only leaves its
- * events unmarked, for the reconciler. Answers how many were left so.
+ * of the deliveries make a second message harmless. The trouble of one endpoint or tenant only
+ * leaves its events unmarked, for the reconciler. Answers how many were left so.
  */
 export async function relayEvents(
   events: readonly OutboxEvent[],
   world: RelayNeeds,
 ): Promise<number> {
-  const sets = await world.endpointSets(events.map((it) => it.tenantId));
-  const pairs = events.flatMap((event) => {
-    const about = aboutEndpoint(event);
-    const endpoints = sets.get(event.tenantId) ?? [];
-    return endpoints
-      .filter((it) => wants(it, { type: event.type, to: event.to, about }))
-      .map((endpoint) => ({ event, endpoint }));
-  });
-  const failed = await handOver(pairs, world);
+  const failed = new Set<string>();
+  const byTenant = Map.groupBy(events, (it) => it.tenantId);
+  const matched = await Promise.all([...byTenant.values()].map((it) => match(it, failed, world)));
+  const pairs = matched.flat();
+  await handOver(pairs, failed, world);
 
   const sentTo = Map.groupBy(pairs, (it) => it.event.id);
   const done = events.filter((it) => !failed.has(it.id));
@@ -50,6 +47,29 @@ export async function relayEvents(
   const left = failed.size + marks.filter((isMarked) => !isMarked).length;
   if (left > 0) world.metrics.count('EventsLeftUnrelayed', left);
   return left;
+}
+
+/** Who wants the events of one tenant. An outage throws: then nothing can be relayed anyway. */
+async function match(
+  events: readonly OutboxEvent[],
+  failed: Set<string>,
+  world: RelayNeeds,
+): Promise<Pair[]> {
+  const tenantId = events[0]?.tenantId ?? '';
+  try {
+    const endpoints = await world.endpointSets(tenantId);
+    return events.flatMap((event) => {
+      const { type, to } = event;
+      const about = aboutEndpoint(event);
+      const wanting = endpoints.filter((it) => wants(it, { type, to, about }));
+      return wanting.map((endpoint) => ({ event, endpoint }));
+    });
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    for (const { id } of events) failed.add(id);
+    world.log.error('relay.bad-endpoints', { tenantId, error });
+    return [];
+  }
 }
 
 function endpointIdOf({ endpoint }: Pair): string {
@@ -63,16 +83,18 @@ function aboutEndpoint({ type, data }: OutboxEvent): string | undefined {
   return typeof facts?.endpointId === 'string' ? facts.endpointId : undefined;
 }
 
-/** Answers the ids of the events of which not every message went out. */
-async function handOver(pairs: readonly Pair[], world: RelayNeeds): Promise<Set<string>> {
-  const failed = new Set<string>();
+/** Adds to `failed` the events of which not every message went out. */
+async function handOver(
+  pairs: readonly Pair[],
+  failed: Set<string>,
+  world: RelayNeeds,
+): Promise<void> {
   const groups = Map.groupBy(pairs, endpointIdOf);
   const paced = await Promise.all([...groups.values()].map((it) => pace(it, failed, world)));
   const all = paced.flat();
   for (let start = 0; start < all.length; start += CHUNK) {
     await sendChunk(all.slice(start, start + CHUNK), failed, world);
   }
-  return failed;
 }
 
 /** Reserves the slots of one endpoint's events; far slots are written down at once. */

@@ -60,19 +60,16 @@ async function readEndpoint(
   return item && { endpoint: toEndpoint(item), pace: toPace(pace) };
 }
 
-/** Answers all endpoints of each tenant as they are now. */
-export type EndpointSets = (
-  tenantIds: readonly string[],
-) => Promise<ReadonlyMap<string, readonly Endpoint[]>>;
+/** Answers all endpoints of a tenant as they are now. */
+export type EndpointSets = (tenantId: string) => Promise<readonly Endpoint[]>;
 
 /**
- * Reads the version of each tenant's set every time, strongly, and the set itself only when the
+ * Reads the version of a tenant's set every time, strongly, and the set itself only when the
  * version is another one: an endpoint made a moment ago is never missed.
  */
 export function rememberSets({ db }: { readonly db: Pick<Db, 'get' | 'query'> }): EndpointSets {
   const known = new Map<string, { version: number; endpoints: readonly Endpoint[] }>();
-
-  async function setOf(tenantId: string): Promise<readonly Endpoint[]> {
+  return async (tenantId) => {
     const version = await findSetVersion(db, tenantId);
     const entry = known.get(tenantId);
     if (entry?.version === version) return entry.endpoints;
@@ -81,11 +78,5 @@ export function rememberSets({ db }: { readonly db: Pick<Db, 'get' | 'query'> })
     if (known.size >= ENTRIES_MAX) known.clear();
     known.set(tenantId, { version, endpoints });
     return endpoints;
-  }
-
-  return async (tenantIds) => {
-    const unique = [...new Set(tenantIds)];
-    const sets = await Promise.all(unique.map(setOf));
-    return new Map(unique.map((tenantId, index) => [tenantId, sets[index] ?? []]));
   };
 }

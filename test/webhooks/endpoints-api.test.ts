@@ -4,7 +4,7 @@ import { ENDPOINTS_MAX } from '../../functions/webhooks/endpoint.ts';
 import { parseSecret } from '../../functions/webhooks/signature.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
-import { type DeliveryWorld, deliveryWorld, SECRET } from './delivery-world.ts';
+import { type DeliveryWorld, deliveryWorld, newEndpoint, SECRET } from './delivery-world.ts';
 
 let world: DeliveryWorld;
 let ask: Ask;
@@ -156,6 +156,14 @@ describe('GET /v1/endpoints', () => {
       cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : '';
     } while (cursor);
     expect(seen).toEqual(made);
+  });
+
+  it('lists those of one status', async () => {
+    const { tenantId, id } = await newEndpoint(world, url, { status: 'paused' });
+    await newEndpoint(world, url, { tenantId });
+    const { body } = await ask(tenantId, 'GET /v1/endpoints?status=paused');
+    expect(body.data.map((it) => it.id)).toEqual([id]);
+    expect((await ask(tenantId, 'GET /v1/endpoints?status=odd')).status).toBe(422);
   });
 
   it('opens a cursor for its own tenant only', async () => {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
+import { Problem } from '../../functions/shared/problem.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { relayRecords } from '../../functions/webhooks/relay-records.ts';
 import {
@@ -93,6 +94,32 @@ describe('relayEvents', () => {
 
     const broken = { ...world, queues: { send: () => Promise.reject(new Error('down')) } };
     expect(await relayEvents([await newEvent(world, tenantId)], broken)).toBe(1);
+  });
+
+  it('does not let one tenant’s damaged endpoint stop the others', async () => {
+    const { tenantId } = await newEndpoint(world, url);
+    const damaged = await newEndpoint(world, url);
+    await world.db.commit([
+      {
+        kind: 'update',
+        table: 'endpoints',
+        key: { pk: damaged.tenantId, sk: damaged.id },
+        update: 'SET timeoutMs = :odd',
+        values: { ':odd': 'soon' },
+      },
+    ]);
+    const bad = await newEvent(world, damaged.tenantId);
+    const good = await newEvent(world, tenantId);
+    expect(await relayEvents([bad, good], world)).toBe(1);
+    expect((await stored(bad))?.relayedAtMs).toBeUndefined();
+    expect((await stored(good))?.relayedAtMs).toBeDefined();
+  });
+
+  it('is tried again as a whole in an outage', async () => {
+    const { tenantId } = await newEndpoint(world, url);
+    const event = await newEvent(world, tenantId);
+    const outage = { ...world, endpointSets: () => Promise.reject(new Problem('unavailable')) };
+    await expect(relayEvents([event], outage)).rejects.toThrow(Problem);
   });
 
   it('delivers once, although it relays twice', async () => {
