@@ -30,6 +30,7 @@ const KNOWN = [
 /** The properties of a resolved `AWS::Lambda::EventSourceMapping`. */
 export interface Mapping {
   readonly id: string;
+  readonly isEnabled: boolean;
   /** An ARN or a name. */
   readonly functionName: string;
   readonly sourceArn: string;
@@ -48,6 +49,7 @@ export function mappingOf(resource: Resource): Mapping {
   };
   return {
     id,
+    isEnabled: properties.Enabled !== false,
     functionName: String(properties.FunctionName),
     sourceArn: String(properties.EventSourceArn),
     onFailureArn: OnFailure?.Destination,

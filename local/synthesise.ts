@@ -1,12 +1,22 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { LocalFailure } from './failure.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const CACHE = join(ROOT, '.cache', 'synthesised');
+/** About 6 MB each. */
+const KEPT_MAX = 30;
 const INPUTS = ['{bin,lib,functions}/**/*.ts', 'package-lock.json', 'cdk.json'];
 
 export type Egress = 'loopback' | 'public';
@@ -21,8 +31,7 @@ export interface Assembly {
 export async function synthesise(egress: Egress): Promise<Assembly> {
   const options = optionsFromEnvironment(egress);
   const dir = join(CACHE, contentHash(options));
-  const assembly = { dir, templateFile: join(dir, 'Tallyhook.template.json') };
-  if (existsSync(assembly.templateFile)) return assembly;
+  if (existsSync(dir)) return assemblyIn(dir);
   // Made beside its place and moved, so that a killed synthesis leaves no half of one.
   const draft = `${dir}.${process.pid}`;
   await runApp(draft, options);
@@ -32,10 +41,23 @@ export async function synthesise(egress: Egress): Promise<Assembly> {
     // Somebody else has just made the same.
     rmSync(draft, { recursive: true, force: true });
   }
-  if (!existsSync(assembly.templateFile)) {
-    throw new LocalFailure('bin/app.ts made no template called Tallyhook.template.json');
-  }
-  return assembly;
+  forgetOld();
+  return assemblyIn(dir);
+}
+
+/** The file of the template has the name of the stack, which depends on the stage. */
+function assemblyIn(dir: string): Assembly {
+  const name = readdirSync(dir).find((file) => file.endsWith('.template.json'));
+  if (!name) throw new LocalFailure('bin/app.ts made no template');
+  return { dir, templateFile: join(dir, name) };
+}
+
+/** Keeps the newest results; one that a local cloud runs from is hardly ever older. */
+function forgetOld(): void {
+  const byAge = readdirSync(CACHE)
+    .map((name) => join(CACHE, name))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const dir of byAge.slice(KEPT_MAX)) rmSync(dir, { recursive: true, force: true });
 }
 
 /** Each option of the deployment can be given as `TALLYHOOK_<NAME>`: logLevel is LOG_LEVEL. */
@@ -75,6 +97,19 @@ async function runApp(outdir: string, options: Record<string, string>): Promise<
   const said = await text(child.stderr);
   if ((await code) === 0) return;
   rmSync(outdir, { recursive: true, force: true });
-  const reason = said.match(/^(?:\w*Error): .*/m)?.[0] ?? said.trim();
-  throw new LocalFailure(`the stack cannot be synthesised: ${reason}`);
+  throw new LocalFailure(`the stack cannot be synthesised: ${reasonIn(said)}`);
+}
+
+/** The message of the error that ended the app, however many lines it has, as one line. */
+function reasonIn(said: string): string {
+  const lines = said.trim().split('\n');
+  const first = Math.max(
+    0,
+    lines.findIndex((line) => /^\w*Error: /.test(line)),
+  );
+  const stack = lines.findIndex((line, i) => i > first && /^ +at /.test(line));
+  return lines
+    .slice(first, stack < 0 ? undefined : stack)
+    .map((line) => line.trim())
+    .join(' ');
 }

@@ -45,8 +45,8 @@ export async function startTriggers(options: TriggerOptions, undo: Undo): Promis
     await Promise.all([...pools.values()].map((pool) => pool.stop()));
     await ending;
   });
-  for (const resource of resolved('AWS::Lambda::EventSourceMapping')) {
-    sources.push(startSource(resource, { ...options, checkpoints }));
+  for (const mapping of resolved('AWS::Lambda::EventSourceMapping').map(mappingOf)) {
+    if (mapping.isEnabled) sources.push(startSource(mapping, { ...options, checkpoints }));
   }
   services.api.answerBy(apiGateway(routes));
   rules.startSchedules(log);
@@ -95,13 +95,12 @@ function poolOf(id: string, target: string, pools: Pools): FunctionPool {
 }
 
 function startSource(
-  resource: Resource,
+  mapping: Mapping,
   options: TriggerOptions & {
     readonly checkpoints: Checkpoints;
   },
 ): EventSource {
   const { services, log } = options;
-  const mapping: Mapping = mappingOf(resource);
   const pool = poolOf(mapping.id, mapping.functionName, options.pools);
   const invoke: Invoke = (event) => pool.invoke(event);
   const { endpoint } = services.sqs;

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { callAws } from '../../local/aws-call.ts';
 import { LocalFailure } from '../../local/failure.ts';
 import type { Endpoints } from '../../local/functions.ts';
-import { listenExactly } from '../../local/http/listen.ts';
+import { freePort, listenExactly } from '../../local/http/listen.ts';
 import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { type SmallStack, writeSmallStack } from './small-stack.ts';
 
@@ -171,6 +171,21 @@ describe('the end of a local cloud', () => {
     );
     expect(Item).toMatchObject({ pk: { S: 'kept-item' } });
   });
+});
+
+it('ends an engine that was left behind, so that two never share a file', async () => {
+  const first = await start();
+  const pidFile = join(stack.stateDir, 'dynamodb.pid');
+  await putItem(first.endpoints, 'kept-item');
+  await first.stop();
+  const engine = join(import.meta.dirname, '../../node_modules/@dynoxide');
+  const file = join(engine, `${process.platform}-${process.arch}`, 'dynoxide');
+  const db = join(stack.stateDir, 'dynamodb.db');
+  const orphan = spawn(file, ['serve', '--port', String(await freePort(0)), '--db-path', db]);
+  const gone = once(orphan, 'exit');
+  writeFileSync(pidFile, String(orphan.pid));
+  await start();
+  expect(await gone).toEqual([null, 'SIGKILL']);
 });
 
 describe('the start of a local cloud is refused in one line', () => {
