@@ -145,6 +145,21 @@ describe('a lost message', () => {
   });
 });
 
+it('a message that comes again in the middle of a batch finds the block taken', async () => {
+  house.received.length = 0;
+  house.world.sent.length = 0;
+  const file = await house.upload(await house.addEndpoint(), usersFile(USERS));
+  const message = await firstOf('file-blocks');
+  const { http } = house.doors;
+  const post: typeof http.post = async (request) => {
+    if (house.received.length === 10) await house.handle(message);
+    return http.post(request);
+  };
+  await house.handle(message, { ...house.doors, http: { ...http, post } });
+  expect(await house.find(file)).toMatchObject({ state: 'completed', delivered: USERS });
+  expect(house.received).toHaveLength(USERS);
+});
+
 it('a worker that was frozen beyond its lease sends nothing more', async () => {
   house.received.length = 0;
   house.world.sent.length = 0;

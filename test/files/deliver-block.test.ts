@@ -69,6 +69,16 @@ describe('a file', () => {
     expect(alert?.eventId).toMatch(/^evt_[0-9A-HJKMNP-TV-Z]{26}$/);
   });
 
+  it('goes from block to block without anybody looking after it', async () => {
+    const endpoint = await house.addEndpoint({ perSecond: 16 });
+    const file = await house.upload(endpoint, usersFile(2_100));
+
+    const done = await house.settle(file);
+
+    expect(done).toMatchObject({ state: 'completed', window: 1, blocks: 3, delivered: 2_100 });
+    expect(house.world.lines.map((it) => it.event)).not.toContain('file.blocks-stalled');
+  });
+
   it('costs at most 0.06 write units per alert', async () => {
     const file = await house.upload(await house.addEndpoint(), usersFile(4_000));
     house.world.units.splice(0);
