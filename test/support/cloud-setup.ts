@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import type { TableName } from '../../functions/shared/world.ts';
 import { startLocalCloud } from '../../local/local-cloud.ts';
+import { newStateDir } from './state-dir.ts';
 
 /** The local cloud that the journeys share; each brings its own tenants. */
 export interface SharedCloud {
@@ -23,7 +22,7 @@ const TABLES: readonly TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveri
 
 /** Starts it with a state of its own, and leaves nothing behind. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const stateDir = await mkdtemp(join(tmpdir(), 'tallyhook-journeys-'));
+  const stateDir = await newStateDir('journeys');
   const cloud = await startLocalCloud({ port: 0, stateDir, quiet: true });
   project.provide('cloud', {
     apiUrl: cloud.apiUrl,

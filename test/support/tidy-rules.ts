@@ -48,6 +48,9 @@ const DOOR = new RegExp(
     .join('|'),
 );
 
+/** A path that exists on one machine only. */
+export const MACHINE_PATH = /(^|['"`\s(=])\/(work|home|root|Users)\//m;
+
 const FUNCTION_TYPES = ['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'];
 
 const located = (source: Source, nodes: readonly Node[]) =>
@@ -268,7 +271,7 @@ export const TIDY_RULES: readonly TidyRule[] = [
   {
     title: 'no path of one machine is written down',
     where: CODE,
-    offences: matching(/(^|['"`\s(=])\/(work|home|root|Users)\//),
+    offences: matching(MACHINE_PATH),
     planted: [['lib/here.ts', `const here = '/${'home'}/me/project';`]],
   },
   {
