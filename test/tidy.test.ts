@@ -1,7 +1,7 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Source } from './support/source.ts';
-import { offencesOf, TIDY_RULES } from './support/tidy-rules.ts';
+import { MACHINE_PATH, offencesOf, TIDY_RULES } from './support/tidy-rules.ts';
 
 const SOURCES = new Map<string, Source>();
 
@@ -28,4 +28,11 @@ describe.each(TIDY_RULES)('$title', (rule) => {
   it.each(rule.planted)('catches what is planted in %s: %j', (path, text) => {
     expect(offencesOf(rule, path, text)).not.toEqual([]);
   });
+});
+
+it('no page or setting writes down a path of one machine', () => {
+  const files = globSync(['*.md', '*.json', 'docs/**/*.md', '.ci/*', 'bench/*.md']);
+
+  expect(files, 'the rule guards nothing').not.toEqual([]);
+  expect(files.filter((file) => MACHINE_PATH.test(readFileSync(file, 'utf8')))).toEqual([]);
 });
