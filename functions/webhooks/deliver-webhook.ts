@@ -144,11 +144,10 @@ async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise
 /** Waits for a slot that is near; one that is further away is written down and waits itself. */
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, known } = ready;
+  // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   await sleepUntil(delivery.dueMs, world);
   const reservedMs = work.slotMs ?? (delivery.status === 'waiting' ? delivery.dueMs : undefined);
-  // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
-  const dueMs = delivery.status === 'retrying' ? (delivery.dueMs ?? 0) : 0;
-  const slotMs = Math.max(dueMs, await chooseSlot(known, reservedMs, world));
+  const slotMs = await chooseSlot(known, reservedMs, world);
   if (slotMs > world.clock.nowMs() + EARLY_MS) {
     const saved = await saveStep(world, { before: delivery, after: wait(delivery, slotMs) });
     if (!saved.won) return lost(ready, saved, world);
