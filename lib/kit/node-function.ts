@@ -1,9 +1,14 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Function as LambdaFunction,
+  RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { Entry } from '../access.ts';
+import { ACCESS, type Access, type Entry } from '../access.ts';
 import { alarm } from './alarm.ts';
 import { codeOf, type Settings } from './settings.ts';
 
@@ -45,6 +50,7 @@ export class NodeFunction extends LambdaFunction {
       code: codeOf(entry, settings),
       timeout,
       memorySize: props.memoryMb,
+      recursiveLoop: sendsToItself(entry) ? RecursiveLoop.ALLOW : RecursiveLoop.TERMINATE,
       role,
       logGroup,
       environment: { BUILD: build, LOG_LEVEL: options.logLevel },
@@ -73,4 +79,10 @@ export function apiFunction(scope: Construct, entry: Entry, settings: Settings):
     memoryMb: 1_024,
     impact: `Some requests to ${entry} are answered with 500.`,
   });
+}
+
+/** Lambda stops a chain of 16 messages through one function, unless the chain is meant. */
+function sendsToItself(entry: Entry): boolean {
+  const { consumes = [], sendsTo = [] }: Access = ACCESS[entry];
+  return consumes.some((queue) => sendsTo.includes(queue));
 }

@@ -40,6 +40,18 @@ describe('the template', () => {
     expect(ofType(RESOURCES, 'Lambda::Function')).toHaveLength(Object.keys(ACCESS).length);
   });
 
+  it('lets those workers send to themselves without end that are meant to, and no others', () => {
+    const endless = ofType(RESOURCES, 'Lambda::Function').filter(
+      ([, { Properties }]) => Properties.RecursiveLoop === 'Allow',
+    );
+    const entries = endless.map(([, { Properties }]) => Properties.Description).toSorted();
+    expect(entries).toEqual([
+      'Tallyhook files/on-block',
+      'Tallyhook files/on-care',
+      'Tallyhook webhooks/on-delivery',
+    ]);
+  });
+
   it('leaves two fifths of the concurrency to the API', () => {
     const consumers = ofType(RESOURCES, 'Lambda::EventSourceMapping').map(([, { Properties }]) =>
       Number(at(Properties, 'ScalingConfig.MaximumConcurrency') ?? 0),
