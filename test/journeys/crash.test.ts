@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { TableName } from '../../functions/shared/world.ts';
+import type { Item, TableName } from '../../functions/shared/world.ts';
 import type { Handled } from '../../local/receiver/server.ts';
 import { type ApiClient, apiClient, newAccount } from '../support/api.ts';
 import { checkDeliveries } from '../support/invariants/deliveries.ts';
@@ -105,6 +105,11 @@ it(
   },
   HEALING_MS + 60_000,
 );
+
+/** An attempt that the receiver may have seen without anybody knowing. */
+function isUnknown({ outcome }: Item): boolean {
+  return outcome === 'unknown';
+}
 
 function alertIds({ receiver }: TenantWithReceiver): Set<string> {
   return new Set(receiver.received.filter(isAlert).map((it) => it.id));
