@@ -8,7 +8,7 @@ import type { InvokeResult } from './lambda/instance.ts';
 import { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
 import { arnOf, nameOf, referencesOf } from './resources.ts';
-import { S3_PLACE, type Services } from './services.ts';
+import { type ApiAddress, S3_PLACE, type Services } from './services.ts';
 import type { State } from './state.ts';
 import type { Assembly } from './synthesise.ts';
 import {
@@ -26,6 +26,7 @@ export interface DeployOptions {
   readonly state: State;
   readonly log: LocalLog;
   readonly port: number;
+  readonly api: ApiAddress;
   readonly services: Services;
   readonly assembly: Assembly;
   readonly adminKey: string | undefined;
@@ -53,7 +54,7 @@ export type Pools = Map<string, FunctionPool>;
 
 /** Makes the resources of the template, and starts what runs them. */
 export async function deploy(options: DeployOptions, undo: Undo): Promise<Deployment> {
-  const { state, log, port, services } = options;
+  const { state, log, port, api, services } = options;
   const resolved = await makeResources(options);
 
   const pools: Pools = new Map();
@@ -75,17 +76,17 @@ export async function deploy(options: DeployOptions, undo: Undo): Promise<Deploy
   };
   makePools(pools, resolved, { ...options, endpoints, activity });
   const adminKey = ensureAdminKey(options, pools);
-  await startTriggers({ state, log, services, resolved, pools, rules, activity }, undo);
+  await startTriggers({ state, log, api, services, resolved, pools, rules, activity }, undo);
   void buckets.tellAll();
   return deploymentOf(endpoints, adminKey, pools);
 }
 
 /** Tables, queues and secrets; what others refer to is known afterwards. */
-async function makeResources({ assembly, services }: DeployOptions): Promise<Resolved> {
+async function makeResources({ api, assembly, services }: DeployOptions): Promise<Resolved> {
   const template = readTemplate(assembly.templateFile);
   const streamArns = new Map<string, string>();
   const references = referencesOf(template, {
-    apiUrl: services.api.url,
+    apiUrl: api.url,
     queueUrl: (name) => `${services.sqs.endpoint}/000000000000/${name}`,
     streamArns,
   });

@@ -1,7 +1,7 @@
 import { type Deployment, deploy } from './deployment.ts';
 import type { Endpoints } from './functions.ts';
 import { openLog } from './log.ts';
-import { startServices } from './services.ts';
+import { openApi, startServices } from './services.ts';
 import { openState } from './state.ts';
 import { type Assembly, type Egress, synthesise } from './synthesise.ts';
 import { together, Undo } from './undo.ts';
@@ -69,16 +69,17 @@ async function start(options: LocalCloudOptions, undo: Undo): Promise<LocalCloud
   const log = openLog(state.dir, quiet);
   undo.push(() => log.close());
 
+  const api = await openApi(port, undo);
   const [services, assembly] = await together(
     startServices({ state, log, port }, undo),
     options.assembly ? Promise.resolve(options.assembly) : synthesise(egress),
   );
   const { adminKey } = options;
-  const deployment = await deploy({ state, log, port, services, assembly, adminKey }, undo);
+  const deployment = await deploy({ state, log, port, api, services, assembly, adminKey }, undo);
   const named = (kind: string) => (name: string) =>
     deployment.variable(`${kind}_${name.toUpperCase().replaceAll('-', '_')}`);
   return {
-    apiUrl: services.api.url,
+    apiUrl: api.url,
     adminKey: deployment.adminKey,
     bucket: deployment.bucket,
     endpoints: deployment.endpoints,

@@ -10,9 +10,8 @@ import { SecretStore, secretsServer } from './secrets.ts';
 import type { State } from './state.ts';
 import { together, type Undo } from './undo.ts';
 
-/** What runs before there is a template: the engines, and an address for the API. */
+/** What runs before there is a template. */
 export interface Services {
-  readonly api: ApiAddress;
   readonly dynamodb: Engine;
   readonly sqs: Engine;
   readonly secrets: Engine & { readonly store: SecretStore };
@@ -37,7 +36,6 @@ export interface ServiceOptions {
 
 export async function startServices(options: ServiceOptions, undo: Undo): Promise<Services> {
   const { state, log, port } = options;
-  const api = await openApi(port, undo);
   const kept = async <Service extends Engine>(starting: Promise<Service>): Promise<Service> => {
     const service = await starting;
     undo.push(() => service.stop());
@@ -49,11 +47,11 @@ export async function startServices(options: ServiceOptions, undo: Undo): Promis
     kept(startSqs({ file: state.path('sqs.db'), log, wantedPort: wanted(PLACES.sqs) })),
     kept(startSecrets(state, wanted(PLACES.secrets))),
   );
-  return { api, dynamodb, sqs, secrets };
+  return { dynamodb, sqs, secrets };
 }
 
-/** Takes the port first of all, because a busy one is what goes wrong most often. */
-async function openApi(port: number, undo: Undo): Promise<ApiAddress> {
+/** Takes the port. A busy one is what goes wrong most often: it is told before all else. */
+export async function openApi(port: number, undo: Undo): Promise<ApiAddress> {
   let answer: RequestListener = (_, response) => response.writeHead(503).end();
   const server: Server = createServer((request, response) => answer(request, response));
   try {

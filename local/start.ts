@@ -1,5 +1,6 @@
 /** `npm start`: the command line of the local cloud. */
 import { parseArgs } from 'node:util';
+import { runDemo } from './demo.ts';
 import { LocalFailure, messageOf } from './failure.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 
@@ -48,18 +49,7 @@ async function main(flags: Flags): Promise<void> {
   stopOnSignal(starting);
   const cloud = await starting;
   process.stdout.write(`${welcome(cloud, Date.now() - startedMs)}\n`);
-  if (flags.demo) await demo(cloud);
-}
-
-/** Shows the main job on the API, line by line. */
-interface Demo {
-  runDemo(apiUrl: string, adminKey: string): Promise<void>;
-}
-
-async function demo(cloud: LocalCloud): Promise<void> {
-  const file = new URL('./demo.ts', import.meta.url);
-  const { runDemo }: Demo = await import(file.href);
-  await runDemo(cloud.apiUrl, cloud.adminKey);
+  if (flags.demo) await runDemo(cloud.apiUrl, cloud.adminKey);
 }
 
 /** Also while it starts; a second Ctrl-C does not wait. */

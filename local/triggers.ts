@@ -12,7 +12,7 @@ import type { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
 import { type Mapping, mappingOf, sqsSpec, streamSpec } from './mappings.ts';
 import { Rules } from './rules.ts';
-import type { Services } from './services.ts';
+import type { ApiAddress, Services } from './services.ts';
 import type { State } from './state.ts';
 import type { Resource } from './template.ts';
 import type { Undo } from './undo.ts';
@@ -23,6 +23,7 @@ const GRACE_MS = 500;
 export interface TriggerOptions {
   readonly state: State;
   readonly log: LocalLog;
+  readonly api: ApiAddress;
   readonly services: Services;
   readonly resolved: Resolved;
   readonly pools: Pools;
@@ -32,7 +33,7 @@ export interface TriggerOptions {
 
 /** Everything that calls functions: the API, queues, streams and the clock. */
 export async function startTriggers(options: TriggerOptions, undo: Undo): Promise<void> {
-  const { log, pools, resolved, rules, services, state } = options;
+  const { api, log, pools, resolved, rules, state } = options;
   const routes = makeRoutes(resolved, pools);
   const checkpoints = new Checkpoints(state.path('streams.json'));
   undo.push(() => checkpoints.flush());
@@ -48,7 +49,7 @@ export async function startTriggers(options: TriggerOptions, undo: Undo): Promis
   for (const mapping of resolved('AWS::Lambda::EventSourceMapping').map(mappingOf)) {
     if (mapping.isEnabled) sources.push(startSource(mapping, { ...options, checkpoints }));
   }
-  services.api.answerBy(apiGateway(routes));
+  api.answerBy(apiGateway(routes));
   rules.startSchedules(log);
 }
 
