@@ -99,6 +99,11 @@ it(
     );
 
     expect(violations).toEqual([]);
+    const { deliveries } = await takeSnapshot(client, tables);
+    const unknown = deliveries.flatMap((it) => (it.attempts ?? []) as Item[]).filter(isUnknown);
+    const repeats = tenant.receiver.received.filter((it) => it.duplicate && isAlert(it));
+    expect(repeats.length).toBeLessThanOrEqual(REPEATS_MAX + unknown.length);
+    expect(repeats.every((it) => it.headers['webhook-possible-duplicate'] === '1')).toBe(true);
     const posted = tenant.accepted().filter((it) => it.type === 'transaction.posted');
     // The credit that filled the first account is one of them.
     expect(new Set(posted.map((it) => it.id)).size).toBe(TRANSFERS + 1);
