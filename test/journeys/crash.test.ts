@@ -72,8 +72,6 @@ it(
     expect(file).toMatchObject({ status: 'completed', alerts: USERS, delivered: USERS });
     expect((await api.get(`/v1/accounts/${b}`)).body.balance).toBe(String(TRANSFERS));
     expect(alertIds(tenant).size).toBe(USERS);
-    const alerts = tenant.accepted().filter((it) => it.type === 'alert');
-    expect(alerts.length - USERS).toBeLessThanOrEqual(REPEATS_MAX);
     expect(receiver.received.every((it) => it.verdict === 'valid')).toBe(true);
   },
   HEALING_MS + 60_000,
