@@ -70,7 +70,7 @@ export class Files extends Construct {
     };
   }
 
-  /** An object under `incoming/` or `drop/` becomes a message. */
+  /** An object under `incoming/` becomes a message. */
   #tellUploads(): void {
     new Rule(this, 'Uploaded', {
       eventPattern: {
@@ -78,7 +78,7 @@ export class Files extends Construct {
         detailType: ['Object Created'],
         detail: {
           bucket: { name: [this.bucket.bucketName] },
-          object: { key: [{ prefix: 'incoming/' }, { prefix: 'drop/' }] },
+          object: { key: [{ prefix: 'incoming/' }] },
         },
       },
       targets: [new SqsQueue(this.queues['file-events'])],

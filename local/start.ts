@@ -80,7 +80,7 @@ Next, in another terminal:
   curl -X POST ${apiUrl}/v1/tenants -H 'authorization: Bearer ${adminKey}' \\
     -H 'content-type: application/json' -d '{"name":"acme"}'
   ${keys} \\
-    aws --endpoint-url ${endpoints.s3} s3 cp users.csv s3://${bucket}/drop/TENANT/ENDPOINT/users.csv
+    aws --endpoint-url ${endpoints.s3} s3 cp --recursive s3://${bucket}/results/ results/
 `;
 }
 

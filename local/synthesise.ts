@@ -65,7 +65,8 @@ function optionsFromEnvironment(egress: Egress): Record<string, string> {
   const options: Record<string, string> = { egress };
   for (const [variable, value = ''] of Object.entries(process.env)) {
     const name = variable.match(/^TALLYHOOK_([A-Z_]+)$/)?.[1];
-    if (!name || name === 'ADMIN_KEY') continue;
+    // The receivers that are allowed follow from the flag --strict-egress alone.
+    if (!name || name === 'ADMIN_KEY' || name === 'EGRESS') continue;
     options[name.toLowerCase().replaceAll(/_(.)/g, (_, letter) => letter.toUpperCase())] = value;
   }
   return options;

@@ -19,8 +19,9 @@ export const createEvent = route(createEventRoute, async (call, world: Needs) =>
   const event = draftEvent(call, { id: world.ids.next('evt'), nowMs });
   const { tenantId, idempotency } = call;
   if (!idempotency) {
-    await world.db.commit([insertEvent(event)]);
-    return { body: eventView(event, nowMs) };
+    const commit = await world.db.commit([insertEvent(event)]);
+    if (commit.ok) return { body: eventView(event, nowMs) };
+    throw new Problem('busy', { detail: 'The event was not stored. Retry.', retryAfterSeconds: 1 });
   }
 
   const keyId = creationId('evt', { tenantId, scope: 'events', idempotency }, world.ids);

@@ -1,5 +1,6 @@
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import { insertApiKey } from './api-key.store.ts';
@@ -11,6 +12,7 @@ import type { Tenant } from './tenant.ts';
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
 const SECRET_BYTES = 32;
+const BUSY = 'The same tenant is being created. Retry with the same Idempotency-Key.';
 
 /** POST /v1/tenants. The tenant and its first key are one commit: no tenant is without a key. */
 export const createTenant = route(createTenantRoute, async (call, world: Needs) => {
@@ -23,7 +25,7 @@ export const createTenant = route(createTenantRoute, async (call, world: Needs) 
   }
 
   const taken = commit.reasons[0]?.item;
-  if (!taken) throw new Error('a new tenant was refused by something else than its id');
+  if (!taken) throw new Problem('busy', { detail: BUSY, retryAfterSeconds: 1 });
   const winner = toTenant(taken);
   assertSameRequest(winner, call.idempotency);
   return { body: tenantView(winner), replayed: true };

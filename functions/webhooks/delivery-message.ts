@@ -62,10 +62,10 @@ export function nextMessage(delivery: Delivery): Message {
   };
 }
 
-/** Asks somebody to look at an attempt whose worker seems to have died. */
+/** Asks somebody to look at a first attempt whose worker seems to have died, in the same lane. */
 export function sameMessage({ tenantId, endpointId, eventId, seq }: Delivery): Message {
   const body = { v: 1, tenant: tenantId, endpoint: endpointId, event: eventId, seq };
-  return { body, group: endpointId };
+  return { body, group: tenantId };
 }
 
 /** Tells the room of files that one of its alerts has come to an end. */

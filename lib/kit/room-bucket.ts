@@ -7,7 +7,6 @@ import type { Settings } from './settings.ts';
 const LIFETIME_DAYS = {
   // As long as a file that failed can be parsed again.
   'incoming/': 30,
-  'drop/': 30,
   // Bodies of retried deliveries are read from here: a delivery's 30 days and two more.
   'work/': 32,
   'results/': 30,

@@ -7,23 +7,25 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
+import { lazily } from '../lazily.ts';
 import type { Bucket, ObjectRange } from '../world.ts';
 
 /** The World's bucket on S3. */
 export function openBucket(name: string): Bucket {
   // Path style, so that an endpoint on an address works as well as AWS's own hosts.
-  const client = new S3Client({ maxAttempts: 3, forcePathStyle: true });
+  const client = lazily(() => new S3Client({ maxAttempts: 3, forcePathStyle: true }));
   return {
     name,
     async put(key, body, contentType) {
-      await client.send(
+      await client().send(
         new PutObjectCommand({ Bucket: name, Key: key, Body: body, ContentType: contentType }),
       );
     },
-    read: (key, range) => readObject(client, { Bucket: name, Key: key }, range),
-    stat: (key, versionId) => statObject(client, { Bucket: name, Key: key, VersionId: versionId }),
+    read: (key, range) => readObject(client(), { Bucket: name, Key: key }, range),
+    stat: (key, versionId) =>
+      statObject(client(), { Bucket: name, Key: key, VersionId: versionId }),
     async presignPost({ key, minBytes, maxBytes, expiresInSeconds }) {
-      const { url, fields } = await createPresignedPost(client, {
+      const { url, fields } = await createPresignedPost(client(), {
         Bucket: name,
         Key: key,
         Conditions: [['content-length-range', minBytes, maxBytes]],

@@ -1,4 +1,5 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { lazily } from '../lazily.ts';
 import { systemClock } from '../system.ts';
 import { KIB, MINUTE_MS, SECOND_MS } from '../units.ts';
 import type { Message, QueueName, Queues } from '../world.ts';
@@ -18,13 +19,14 @@ interface Entry {
 
 /** The World's queues on SQS. `urls` names the queues that this function may send to. */
 export function openQueues(urls: Readonly<Partial<Record<QueueName, string>>>): Queues {
-  const client = new SQSClient({ maxAttempts: 3 });
+  // Made with the first message: making it takes time that a cold start has better use for.
+  const client = lazily(() => new SQSClient({ maxAttempts: 3 }));
   return {
     async send(queue, messages) {
       const url = urls[queue];
       if (url === undefined) throw new Error(`this function may not send to ${queue}`);
       const batches = inBatches(messages.map(toEntry));
-      const refused = await Promise.all(batches.map((batch) => sendBatch(client, url, batch)));
+      const refused = await Promise.all(batches.map((batch) => sendBatch(client(), url, batch)));
       return refused.flat();
     },
   };
