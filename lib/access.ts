@@ -20,6 +20,7 @@ export type IndexName = 'listing' | 'due' | 'open' | 'reference';
 type TableAction =
   | 'GetItem'
   | 'BatchGetItem'
+  | 'BatchWriteItem'
   | 'PutItem'
   | 'UpdateItem'
   | 'DeleteItem'
@@ -87,7 +88,7 @@ export const ACCESS = {
   },
   'webhooks/on-outbox': {
     tables: {
-      outbox: ['UpdateItem'],
+      outbox: ['BatchWriteItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['UpdateItem'],
     },
@@ -97,7 +98,7 @@ export const ACCESS = {
   'webhooks/on-reconcile': {
     tables: {
       control: ['GetItem', 'PutItem'],
-      outbox: ['Query', 'UpdateItem'],
+      outbox: ['Query', 'BatchWriteItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
     },

@@ -58,19 +58,20 @@ export function insertEvent(event: OutboxEvent): Write {
   };
 }
 
-/** Notes that every endpoint of `sentTo` has its message. Repeating it changes nothing. */
-export function markRelayed(
-  event: OutboxEvent,
+/**
+ * The stored event with the note that every endpoint of `sentTo` has its message. A relay has many
+ * of them to store: whole items go 25 to a call, for the price of an update each.
+ */
+export function relayedItem(
+  event: RelayedEvent,
   sentTo: readonly string[],
   relayedAtMs: number,
-): Write {
+): Key & Item {
   return {
-    kind: 'update',
-    table: 'outbox',
-    key: eventKey(event.tenantId, event.id),
-    update: 'SET relayedAt = if_not_exists(relayedAt, :now), sentTo = if_not_exists(sentTo, :to)',
-    condition: 'attribute_exists(pk)',
-    values: { ':now': relayedAtMs, ':to': sentTo },
+    ...event.stored,
+    ...eventKey(event.tenantId, event.id),
+    relayedAt: event.relayedAtMs ?? relayedAtMs,
+    sentTo: [...new Set([...(event.sentTo ?? []), ...sentTo])],
   };
 }
 
@@ -87,6 +88,7 @@ export function toEvent(item: Item): RelayedEvent {
     traceparent: stored.traceparent,
     relayedAtMs: stored.relayedAt,
     sentTo: stored.sentTo,
+    stored: item,
   };
 }
 
