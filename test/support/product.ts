@@ -8,6 +8,7 @@ export interface Product {
   readonly apiUrl: string;
   readonly adminKey: string;
   readonly dynamodbUrl: string;
+  readonly sqsUrl: string;
   /** What it printed until it was ready. */
   readonly printed: readonly string[];
   /** All of its processes at once, as a power cut would. */
@@ -37,6 +38,7 @@ export async function startProduct(
     apiUrl: said(/^ +API +(\S+)/),
     adminKey: said(/^ +admin key +(\S+)/),
     dynamodbUrl: said(/DynamoDB +(\S+)/),
+    sqsUrl: said(/SQS +(\S+)/),
     printed,
     killAll: () => killAll(child),
     interrupt: async () => {
