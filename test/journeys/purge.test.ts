@@ -25,7 +25,7 @@ beforeAll(async () => {
   product = await startProduct(stateDir, IMPATIENT);
   tenant = await tenantWithReceiver(
     product,
-    { eventTypes: ['order.*'], retry: { maxAttempts: 8, schedule: [2] } },
+    { eventTypes: ['order.*'], retry: { maxAttempts: 30, schedule: [2] } },
     { failShare: 0.3 },
   );
 });

@@ -18,8 +18,8 @@ it('does what the quickstart says, as it is printed but for the ports', async ()
   const lines = await quickstart();
   expect(lines.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   const script = lines
-    .replaceAll('http://localhost:3000', apiUrl)
-    .replaceAll('4000', String(await freePort()));
+    .replaceAll(/(--port |localhost:)4000/g, `$1${await freePort()}`)
+    .replaceAll('http://localhost:3000', apiUrl);
 
   const shell = spawn('bash', ['-euo', 'pipefail', '-c', script], {
     env: { ...process.env, ADMIN_KEY: adminKey },
