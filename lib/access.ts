@@ -20,7 +20,6 @@ export type IndexName = 'listing' | 'due' | 'open' | 'reference';
 type TableAction =
   | 'GetItem'
   | 'BatchGetItem'
-  | 'BatchWriteItem'
   | 'PutItem'
   | 'UpdateItem'
   | 'DeleteItem'
@@ -88,7 +87,7 @@ export const ACCESS = {
   },
   'webhooks/on-outbox': {
     tables: {
-      outbox: ['BatchWriteItem'],
+      outbox: ['UpdateItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['UpdateItem'],
     },
@@ -98,7 +97,7 @@ export const ACCESS = {
   'webhooks/on-reconcile': {
     tables: {
       control: ['GetItem', 'PutItem'],
-      outbox: ['Query', 'BatchWriteItem'],
+      outbox: ['Query', 'UpdateItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
     },
@@ -152,7 +151,7 @@ export const ACCESS = {
     tables: {
       outbox: ['PutItem'],
       endpoints: ['GetItem', 'UpdateItem'],
-      deliveries: ['UpdateItem'],
+      deliveries: ['BatchGetItem', 'UpdateItem'],
       files: ['GetItem', 'UpdateItem'],
     },
     consumes: ['file-blocks'],

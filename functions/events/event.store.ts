@@ -24,7 +24,7 @@ const EventItem = z.object({
   to: z.string().optional(),
   traceparent: z.string().optional(),
   relayedAt: z.number().optional(),
-  sentTo: z.array(z.string()).optional(),
+  sentTo: z.set(z.string()).optional(),
 });
 
 /** Where an event lies follows from its id: the minute of its ULID, and a shard. */
@@ -59,19 +59,23 @@ export function insertEvent(event: OutboxEvent): Write {
 }
 
 /**
- * The stored event with the note that every endpoint of `sentTo` has its message. A relay has many
- * of them to store: whole items go 25 to a call, for the price of an update each.
+ * Notes that these endpoints have their message. The endpoints add up: of two relays at a time one
+ * may have read an older list, and neither may take away what the other has sent.
  */
-export function relayedItem(
-  event: RelayedEvent,
+export function markRelayed(
+  event: OutboxEvent,
   sentTo: readonly string[],
   relayedAtMs: number,
-): Key & Item {
+): Write {
+  const mark = 'SET relayedAt = if_not_exists(relayedAt, :now)';
   return {
-    ...event.stored,
-    ...eventKey(event.tenantId, event.id),
-    relayedAt: event.relayedAtMs ?? relayedAtMs,
-    sentTo: [...new Set([...(event.sentTo ?? []), ...sentTo])],
+    kind: 'update',
+    table: 'outbox',
+    key: eventKey(event.tenantId, event.id),
+    // A set in DynamoDB is never empty.
+    update: sentTo.length > 0 ? `${mark} ADD sentTo :to` : mark,
+    condition: 'attribute_exists(pk)',
+    values: { ':now': relayedAtMs, ...(sentTo.length > 0 && { ':to': new Set(sentTo) }) },
   };
 }
 
@@ -87,8 +91,7 @@ export function toEvent(item: Item): RelayedEvent {
     to: stored.to,
     traceparent: stored.traceparent,
     relayedAtMs: stored.relayedAt,
-    sentTo: stored.sentTo,
-    stored: item,
+    sentTo: stored.relayedAt === undefined ? undefined : [...(stored.sentTo ?? [])].sort(),
   };
 }
 

@@ -18,8 +18,6 @@ export interface RelayedEvent extends OutboxEvent {
   readonly relayedAtMs?: number | undefined;
   /** Ids of the endpoints that it went to. */
   readonly sentTo?: readonly string[] | undefined;
-  /** The whole stored item: a later release may have put more into it than we know. */
-  readonly stored: Readonly<Record<string, unknown>>;
 }
 
 /** Types that only Tallyhook itself emits: a tenant's own events may not look like them. */

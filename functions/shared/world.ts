@@ -139,11 +139,6 @@ export interface Db {
   query(query: Query): Promise<Page>;
   /** All of the writes or none: one plain write, or one transaction of up to 100. */
   commit(writes: readonly Write[]): Promise<Commit>;
-  /**
-   * Stores each item by itself, whatever was there, for the price of one write each but in few
-   * calls. Resolves to how many were not stored, because capacity was short.
-   */
-  putEach(table: TableName, items: readonly (Key & Item)[]): Promise<number>;
 }
 
 export type QueueName =

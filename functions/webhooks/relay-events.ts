@@ -1,7 +1,7 @@
-import { relayedItem } from '../events/event.store.ts';
-import type { OutboxEvent, RelayedEvent } from '../events/event.ts';
+import { markRelayed } from '../events/event.store.ts';
+import type { OutboxEvent } from '../events/event.ts';
 import { Problem } from '../shared/problem.ts';
-import type { Item, Key, Message, World } from '../shared/world.ts';
+import type { Message, World } from '../shared/world.ts';
 import { newDelivery, wait } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
@@ -30,7 +30,7 @@ const CHUNK = 500;
  * leaves its events unmarked, for the reconciler. Answers how many were left so.
  */
 export async function relayEvents(
-  events: readonly RelayedEvent[],
+  events: readonly OutboxEvent[],
   world: RelayNeeds,
 ): Promise<number> {
   const failed = new Set<string>();
@@ -41,11 +41,10 @@ export async function relayEvents(
 
   const sentTo = Map.groupBy(pairs, (it) => it.event.id);
   const done = events.filter((it) => !failed.has(it.id));
-  const nowMs = world.clock.nowMs();
-  const marked = done.map((event) =>
-    relayedItem(event, (sentTo.get(event.id) ?? []).map(endpointIdOf), nowMs),
+  const marks = await Promise.all(
+    done.map((event) => mark(event, (sentTo.get(event.id) ?? []).map(endpointIdOf), world)),
   );
-  const left = failed.size + (await storeMarks(marked, world));
+  const left = failed.size + marks.filter((isMarked) => !isMarked).length;
   if (left > 0) world.metrics.count('EventsLeftUnrelayed', left);
   return left;
 }
@@ -150,15 +149,17 @@ async function sendChunk(
   }
 }
 
-/** An event whose mark fails is relayed again, which is harmless. Answers how many failed. */
-async function storeMarks(
-  marked: readonly (Key & Item)[],
-  { db, log }: RelayNeeds,
-): Promise<number> {
+/** An event whose mark fails is relayed again, which is harmless. */
+async function mark(
+  event: OutboxEvent,
+  sentTo: readonly string[],
+  { clock, db, log }: RelayNeeds,
+): Promise<boolean> {
   try {
-    return await db.putEach('outbox', marked);
+    const commit = await db.commit([markRelayed(event, sentTo, clock.nowMs())]);
+    return commit.ok;
   } catch (error) {
-    log.warn('relay.marks-failed', { events: marked.length, error });
-    return marked.length;
+    log.warn('relay.mark-failed', { eventId: event.id, error });
+    return false;
   }
 }

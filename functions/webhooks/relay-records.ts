@@ -1,5 +1,5 @@
 import { toEvent } from '../events/event.store.ts';
-import type { RelayedEvent } from '../events/event.ts';
+import type { OutboxEvent } from '../events/event.ts';
 import type { StreamRecord } from '../shared/aws/stream.ts';
 import { type RelayNeeds, relayEvents } from './relay-events.ts';
 
@@ -11,7 +11,7 @@ export async function relayRecords(
   records: readonly StreamRecord[],
   world: RelayNeeds,
 ): Promise<readonly string[]> {
-  const events: RelayedEvent[] = [];
+  const events: OutboxEvent[] = [];
   const failed: string[] = [];
   for (const { item, sequenceNumber } of records) {
     try {

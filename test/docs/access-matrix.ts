@@ -22,7 +22,6 @@ const TABLE_LETTERS: Readonly<Record<TableAction, string>> = {
   UpdateItem: 'U',
   DeleteItem: 'D',
   ConditionCheckItem: 'C',
-  BatchWriteItem: 'W',
 };
 
 const BUCKET_LETTERS: Readonly<Record<BucketAction, string>> = {

@@ -9,14 +9,13 @@ const ACTIONS = {
   update: 'UpdateItem',
   remove: 'DeleteItem',
   check: 'ConditionCheckItem',
-  putEach: 'BatchWriteItem',
 } as const;
 
 /** What our own code in a bundle does to items by key: `ledger PutItem`. */
 function actionsIn(bundle: string): string[] {
   const files = bundle.split(/^\/\/ (?=\S+\.[jt]s$)/m);
   const ours = files.filter((it) => /^functions\/(?!shared\/aws\/)/.test(it)).join('\n');
-  const reads = ours.matchAll(/\bdb\d*\.(get|putEach)\(\s*"(\w+)"/g);
+  const reads = ours.matchAll(/\bdb\d*\.(get)\(\s*"(\w+)"/g);
   const writes = ours.matchAll(/kind: "(put|update|remove|check)",\s*table: "(\w+)"/g);
   const actions = [...reads, ...writes].map(
     ([, verb, table]) => `${table} ${ACTIONS[verb as keyof typeof ACTIONS]}`,

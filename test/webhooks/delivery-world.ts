@@ -1,5 +1,5 @@
-import { eventKey, insertEvent, toEvent } from '../../functions/events/event.store.ts';
-import type { OutboxEvent, RelayedEvent } from '../../functions/events/event.ts';
+import { insertEvent } from '../../functions/events/event.store.ts';
+import type { OutboxEvent } from '../../functions/events/event.ts';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import type { Bucket, GuardedSender } from '../../functions/shared/world.ts';
@@ -71,7 +71,7 @@ export async function newEvent(
   world: DeliveryWorld,
   tenantId: string,
   fields: Partial<OutboxEvent> = {},
-): Promise<RelayedEvent> {
+): Promise<OutboxEvent> {
   const event: OutboxEvent = {
     id: world.ids.next('evt'),
     tenantId,
@@ -81,8 +81,7 @@ export async function newEvent(
     ...fields,
   };
   await world.db.commit([insertEvent(event)]);
-  const stored = await world.db.get('outbox', eventKey(tenantId, event.id));
-  return toEvent(stored ?? {});
+  return event;
 }
 
 /** An event that the relay has handed on. Its message is the last of `world.sent`. */
@@ -90,7 +89,7 @@ export async function relayed(
   world: DeliveryWorld,
   tenantId: string,
   fields: Partial<OutboxEvent> = {},
-): Promise<RelayedEvent> {
+): Promise<OutboxEvent> {
   const event = await newEvent(world, tenantId, fields);
   await relayEvents([event], world);
   return event;

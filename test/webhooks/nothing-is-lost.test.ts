@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
-import type { RelayedEvent } from '../../functions/events/event.ts';
+import type { OutboxEvent } from '../../functions/events/event.ts';
 import { sweepTables } from '../../functions/timers/sweep-tables.ts';
 import { deliveryKey, findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import { type Delivery, isFinal } from '../../functions/webhooks/delivery.ts';
@@ -34,7 +34,7 @@ async function work(): Promise<void> {
   for (const message of takeDue(world)) await handle(message, world);
 }
 
-async function relayed(event: RelayedEvent): Promise<void> {
+async function relayed(event: OutboxEvent): Promise<void> {
   await relayEvents([event], world);
 }
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventKey, findEvent } from '../../functions/events/event.store.ts';
+import { findEvent } from '../../functions/events/event.store.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { relayRecords } from '../../functions/webhooks/relay-records.ts';
@@ -73,15 +73,15 @@ describe('relayEvents', () => {
     expect(sentTo(event.id)).toContain(young.id);
   });
 
-  it('keeps what a later release has stored with an event', async () => {
-    const { tenantId } = await newEndpoint(world, url);
+  it('adds to what another relay has noted, which may have read another list', async () => {
+    const early = await newEndpoint(world, url);
+    const { tenantId } = early;
     const event = await newEvent(world, tenantId);
-    await relayEvents([{ ...event, stored: { ...event.stored, later: 'kept' } }], world);
-    expect(await world.db.get('outbox', eventKey(tenantId, event.id))).toMatchObject({
-      ...event.stored,
-      later: 'kept',
-      relayedAt: world.clock.nowMs(),
-    });
+    const late = await newEndpoint(world, url, { tenantId });
+    const onlyEarly = { ...world, endpointSets: async () => [early] };
+    await relayEvents([event], world);
+    await relayEvents([event], onlyEarly);
+    expect((await stored(event))?.sentTo).toEqual([early.id, late.id].sort());
   });
 
   it('reads the version once per batch and tenant, and marks with one write unit', async () => {
@@ -90,9 +90,9 @@ describe('relayEvents', () => {
     const events = [await newEvent(world, tenantId), await newEvent(world, tenantId)];
     world.takeUnits();
     await relayEvents(events, world);
-    expect(world.units.map((it) => it.operation).sort()).toEqual(['get', 'putEach']);
-    const marks = world.units.filter((it) => it.operation === 'putEach');
-    expect(marks.map((it) => it.consumed[0]?.CapacityUnits)).toEqual([events.length]);
+    expect(world.units.map((it) => it.operation).sort()).toEqual(['get', 'update', 'update']);
+    const marks = world.units.filter((it) => it.operation === 'update');
+    expect(marks.map((it) => it.consumed[0]?.CapacityUnits)).toEqual([1, 1]);
   });
 
   it('leaves unmarked what the queue did not take, and only that', async () => {

@@ -10,7 +10,6 @@ import { Problem } from '../problem.ts';
 import type { Db, Item, Key, Page, Query, TableName } from '../world.ts';
 import { commitWrites } from './commit.ts';
 import { toAttributes, toItem } from './items.ts';
-import { putEach } from './put-each.ts';
 
 /** What one call consumed, per table: WRU or RRU as DynamoDB reports them. */
 export interface Units {
@@ -54,7 +53,6 @@ export function openDb(settings: DbSettings): Db {
     getAll: (keys) => answered(() => getItems(connection, keys)),
     query: (query) => answered(() => queryPage(connection, query)),
     commit: (writes) => answered(() => commitWrites(connection, writes)),
-    putEach: (table, items) => answered(() => putEach(connection, table, items)),
   };
 }
 

@@ -43,12 +43,19 @@ function exactAmount(key: string, value: unknown, context: { source?: string }):
   return /^\d+$/.test(context.source ?? '') && Number.isSafeInteger(value) ? value : Number.NaN;
 }
 
-/** Before the parser: it reads any depth, but what comes after it crashes. */
+/**
+ * Before the parser: it reads any depth, but what comes after it crashes. One step per character,
+ * because text that is no JSON at all may be made to keep a pattern busy for minutes.
+ */
 function assertDepth(source: string): void {
   let depth = 0;
-  for (const { 0: token } of source.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/g)) {
-    if (token === '{' || token === '[') depth += 1;
-    if (token === '}' || token === ']') depth -= 1;
+  let isInString = false;
+  for (let at = 0; at < source.length; at += 1) {
+    const char = source[at];
+    if (char === '"') isInString = !isInString;
+    else if (isInString && char === '\\') at += 1;
+    else if (!isInString && (char === '{' || char === '[')) depth += 1;
+    else if (!isInString && (char === '}' || char === ']')) depth -= 1;
     if (depth > DEPTH_MAX) throw malformed(`The body is nested deeper than ${DEPTH_MAX} levels.`);
   }
 }

@@ -59,19 +59,6 @@ describe('getAll', () => {
   });
 });
 
-describe('putEach', () => {
-  it('stores more than one call takes, for a unit each, and the last of equal keys', async () => {
-    const many = Array.from({ length: 26 }, (_, n) => ({ pk, sk: `each-${n}`, n }));
-    world.takeUnits();
-
-    expect(await world.db.putEach('ledger', [...many, { pk, sk: 'each-3', n: 99 }])).toBe(0);
-
-    expect(world.takeUnits()).toBe(26);
-    const stored = await world.db.getAll(many.map(({ sk }) => ({ table: 'ledger', pk, sk })));
-    expect(stored.map((it) => it?.n)).toEqual(many.map(({ n }) => (n === 3 ? 99 : n)));
-  });
-});
-
 describe('commit', () => {
   it('answers a refused single write with the item as it was found', async () => {
     await world.db.commit([put('taken', { owner: 'first' })]);

@@ -28,6 +28,8 @@ describe('parseJson', () => {
     ['100,000 levels', nested(100_000)],
     ['an open string', '{"a":"b'],
     ['single quotes', "{'a':1}"],
+    ['256 KB of quotes that are escaped outside of strings', '\\"'.repeat(128 * 1024)],
+    ['256 KB of open strings', '"\\'.repeat(128 * 1024)],
   ])('refuses %s', (_what, text) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'malformed_json' }));
   });
