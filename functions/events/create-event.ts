@@ -1,3 +1,4 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
@@ -19,9 +20,9 @@ export const createEvent = route(createEventRoute, async (call, world: Needs) =>
   const event = draftEvent(call, { id: world.ids.next('evt'), nowMs });
   const { tenantId, idempotency } = call;
   if (!idempotency) {
-    const commit = await world.db.commit([insertEvent(event)]);
-    if (commit.ok) return { body: eventView(event, nowMs) };
-    throw new Problem('busy', { detail: 'The event was not stored. Retry.', retryAfterSeconds: 1 });
+    // Refused by its condition it is there already: the answer to the first try got lost.
+    await commitDespiteConflicts(world, [insertEvent(event)]);
+    return { body: eventView(event, nowMs) };
   }
 
   const keyId = creationId('evt', { tenantId, scope: 'events', idempotency }, world.ids);
@@ -34,7 +35,7 @@ export const createEvent = route(createEventRoute, async (call, world: Needs) =>
   if (commit.ok) return { body: eventView(event, nowMs) };
   const winner = winnerOf(commit.reasons);
   assertSameRequest(winner, idempotency);
-  const first = { ...draftEvent(call, { id: winner.eventId, nowMs: winner.createdAtMs }) };
+  const first = draftEvent(call, { id: winner.eventId, nowMs: winner.createdAtMs });
   return { body: eventView(first, winner.createdAtMs), replayed: true };
 });
 
@@ -57,13 +58,10 @@ function draftEvent(
   };
 }
 
-/** The key item that another request has written. A conflict means that it is being written. */
+/** The key item that another request has written. */
 function winnerOf([reason]: readonly Reason[]) {
-  if (reason?.code === 'condition' && reason.item) return toEventKey(reason.item);
-  throw new Problem('busy', {
-    detail: 'A request with the same Idempotency-Key is running. Try again.',
-    retryAfterSeconds: 1,
-  });
+  if (!reason?.item) throw new Error('an event was refused by something else than its key');
+  return toEventKey(reason.item);
 }
 
 function eventView(event: OutboxEvent, createdAtMs: number) {

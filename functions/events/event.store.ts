@@ -36,11 +36,12 @@ export function eventKey(tenantId: string, eventId: string): Key {
   };
 }
 
-/** Unconditional: the id is new, and the item that it tells of excludes doubles. */
+/** Refused when it is there already: a write that was repeated because its answer got lost. */
 export function insertEvent(event: OutboxEvent): Write {
   return {
     kind: 'put',
     table: 'outbox',
+    condition: 'attribute_not_exists(pk)',
     item: {
       ...eventKey(event.tenantId, event.id),
       v: 1,

@@ -1,4 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
@@ -15,16 +16,15 @@ export const createAccount = route(createAccountRoute, async (call, world: Needs
   const created = draftAccount(call, world);
   const event = accountCreated(created, world.ids.next('evt'), call.traceparent);
   const { account, details } = created;
-  const commit = await world.db.commit([...insertAccount(account, details), insertEvent(event)]);
+  const commit = await commitDespiteConflicts(world, [
+    ...insertAccount(account, details),
+    insertEvent(event),
+  ]);
   if (commit.ok) return { body: accountView(created) };
 
   // The condition on the account itself is the first of the commit.
   if (commit.reasons[0]?.code === 'condition') return replay(call, account.id, world);
-  if (commit.reasons.some((it) => it.code === 'condition')) throw externalIdTaken(details);
-  throw new Problem('busy', {
-    detail: 'The same account is being created. Retry with the same Idempotency-Key.',
-    retryAfterSeconds: 1,
-  });
+  throw externalIdTaken(details);
 });
 
 function draftAccount(

@@ -1,5 +1,6 @@
 import { insertEvent } from '../events/event.store.ts';
 import { fullJitterMs } from '../shared/backoff.ts';
+import { assertSameRequest } from '../shared/http/idempotency.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Reason, World, Write } from '../shared/world.ts';
@@ -8,7 +9,7 @@ import type { Account } from './account.ts';
 import { insertTransaction, journalKey, toTransaction } from './transaction.store.ts';
 import {
   accountIdsOf,
-  postTransaction as decide,
+  decideTransaction,
   isStoredRefusal,
   rejectTransaction,
   type Transaction,
@@ -97,7 +98,7 @@ function decideOrReject(
   nowMs: number,
 ): Transaction {
   try {
-    return decide(draft, accounts, nowMs);
+    return decideTransaction(draft, accounts, nowMs);
   } catch (error) {
     if (!(error instanceof Problem) || !isStoredRefusal(error.code)) throw error;
     return rejectTransaction(draft, { code: error.code, detail: error.message }, nowMs);
@@ -131,11 +132,7 @@ function settled(transaction: Transaction, replayed = false): Transaction {
 }
 
 function replay(earlier: Transaction, draft: TransactionDraft): Posting {
-  if (earlier.fingerprint !== draft.fingerprint) {
-    throw new Problem('idempotency_key_reused', {
-      detail: 'This Idempotency-Key belongs to a request with another method, path or body.',
-    });
-  }
+  assertSameRequest(earlier, draft);
   return { transaction: settled(earlier, true), replayed: true };
 }
 
@@ -146,7 +143,7 @@ function replay(earlier: Transaction, draft: TransactionDraft): Posting {
  */
 function assertWorthRetrying(reasons: readonly Reason[]): void {
   const codes = new Set(reasons.map((it) => it.code));
-  if (codes.has('condition') && reasons[0]?.code === 'condition') return;
+  if (reasons[0]?.code === 'condition') return;
   if (codes.has('throttled')) {
     throw new Problem('busy', {
       detail: 'The ledger is throttled. Retry with the same Idempotency-Key.',

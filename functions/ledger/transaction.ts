@@ -57,13 +57,13 @@ export function accountIdsOf(draft: TransactionDraft): string[] {
  * `account_frozen`, `account_closed`, `insufficient_funds`. The transaction's time is never
  * before the last leg of an account that it touches, however the clocks differ.
  */
-export function postTransaction(
+export function decideTransaction(
   draft: TransactionDraft,
   accounts: ReadonlyMap<string, Account>,
   nowMs: number,
 ): Transaction {
   if (draft.sourceId === draft.destinationId) throw new Problem('same_account');
-  const touched = accountIdsOf(draft).map((id) => require(accounts, id));
+  const touched = accountIdsOf(draft).map((id) => accountOf(accounts, id));
   for (const account of touched) assertUsable(account, draft.currency);
 
   const source = accounts.get(draft.sourceId);
@@ -89,7 +89,7 @@ export function rejectTransaction(
   return { ...draft, status: 'rejected', createdAtMs: nowMs, legs: [], refusal };
 }
 
-function require(accounts: ReadonlyMap<string, Account>, id: string): Account {
+function accountOf(accounts: ReadonlyMap<string, Account>, id: string): Account {
   const account = accounts.get(id);
   if (!account) throw new Error(`the caller has not read account ${id}`);
   return account;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { KIB } from './units.ts';
 
 /** RFC 3339 with an offset on the wire, milliseconds since 1970 inside. */
 export const Instant = z.codec(z.iso.datetime({ offset: true }), z.int(), {
@@ -57,10 +58,14 @@ export const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code
 
 const METADATA_KEYS_MAX = 50;
 
-/** The caller's own notes on an object: up to 50 keys of 40 characters, values of 500. */
+/** So that a page of a hundred objects stays far below the 6 MB that a Lambda may answer. */
+const METADATA_BYTES_MAX = 16 * KIB;
+
+/** The caller's own notes on an object: up to 50 keys of 40 characters, values of 500, 16 KB. */
 export const Metadata = z
   .record(text(1, 40), text(0, 500))
-  .refine((it) => Object.keys(it).length <= METADATA_KEYS_MAX, 'has more than 50 keys');
+  .refine((it) => Object.keys(it).length <= METADATA_KEYS_MAX, 'has more than 50 keys')
+  .refine((it) => Buffer.byteLength(JSON.stringify(it)) <= METADATA_BYTES_MAX, 'is above 16 KB');
 
 /** An event type: lower-case words joined by dots. */
 export const EventType = z

@@ -1,6 +1,6 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
-import { Problem } from '../shared/problem.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import { insertApiKey } from './api-key.store.ts';
@@ -12,20 +12,19 @@ import type { Tenant } from './tenant.ts';
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
 const SECRET_BYTES = 32;
-const BUSY = 'The same tenant is being created. Retry with the same Idempotency-Key.';
 
 /** POST /v1/tenants. The tenant and its first key are one commit: no tenant is without a key. */
 export const createTenant = route(createTenantRoute, async (call, world: Needs) => {
   const tenant = draftTenant(call, world);
   const { key, raw } = firstKey(tenant, world);
-  const commit = await world.db.commit([insertTenant(tenant), ...insertApiKey(key)]);
+  const commit = await commitDespiteConflicts(world, [insertTenant(tenant), ...insertApiKey(key)]);
   if (commit.ok) {
     const apiKey = { id: key.id, key: raw, scopes: [...key.scopes] };
     return { body: { ...tenantView(tenant), apiKey } };
   }
 
   const taken = commit.reasons[0]?.item;
-  if (!taken) throw new Problem('busy', { detail: BUSY, retryAfterSeconds: 1 });
+  if (!taken) throw new Error('a tenant was refused by something else than its id');
   const winner = toTenant(taken);
   assertSameRequest(winner, call.idempotency);
   return { body: tenantView(winner), replayed: true };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../functions/ledger/account.ts';
-import { postTransaction, type TransactionDraft } from '../../functions/ledger/transaction.ts';
+import { decideTransaction, type TransactionDraft } from '../../functions/ledger/transaction.ts';
 import { NOON_MS } from '../support/world.ts';
 
 const account = (over: Partial<Account> = {}): Account => ({
@@ -32,10 +32,10 @@ const transfer: TransactionDraft = {
 const post = (source: Partial<Account>, over: Partial<TransactionDraft> = {}, nowMs = NOON_MS) => {
   const accounts = [account(source), account({ id: 'acc_b', credits: 0n, debits: 0n, seq: 0 })];
   const byId = new Map(accounts.map((it) => [it.id as string, it]));
-  return postTransaction({ ...transfer, ...over }, byId, nowMs);
+  return decideTransaction({ ...transfer, ...over }, byId, nowMs);
 };
 
-describe('postTransaction', () => {
+describe('decideTransaction', () => {
   it('makes two legs that sum to zero and carry the balance after them', () => {
     const { legs, status } = post({});
 

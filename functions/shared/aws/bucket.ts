@@ -9,17 +9,17 @@ import {
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
 import { lazily } from '../lazily.ts';
 import type { Bucket, ObjectRange } from '../world.ts';
+import { answered, PATIENCE } from './answered.ts';
 
 /** The World's bucket on S3. */
 export function openBucket(name: string): Bucket {
   // Path style, so that an endpoint on an address works as well as AWS's own hosts.
-  const client = lazily(() => new S3Client({ maxAttempts: 3, forcePathStyle: true }));
+  const client = lazily(() => new S3Client({ ...PATIENCE, forcePathStyle: true }));
   return {
     name,
     async put(key, body, contentType) {
-      await client().send(
-        new PutObjectCommand({ Bucket: name, Key: key, Body: body, ContentType: contentType }),
-      );
+      const input = { Bucket: name, Key: key, Body: body, ContentType: contentType };
+      await answered('bucket', () => client().send(new PutObjectCommand(input)));
     },
     read: (key, range) => readObject(client(), { Bucket: name, Key: key }, range),
     stat: (key, versionId) =>

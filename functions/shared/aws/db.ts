@@ -7,7 +7,9 @@ import {
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { Problem } from '../problem.ts';
+import { systemClock } from '../system.ts';
 import type { Db, Item, Key, Page, Query, TableName } from '../world.ts';
+import { answered, PATIENCE } from './answered.ts';
 import { commitWrites } from './commit.ts';
 import { toAttributes, toItem } from './items.ts';
 
@@ -34,12 +36,12 @@ export interface Connection {
 /** Quota of BatchGetItem. */
 const KEYS_MAX = 100;
 const UNPROCESSED_ROUNDS = 5;
+const UNPROCESSED_PAUSE_MS = 10;
 
 /** The World's database on DynamoDB. A table that is not in the settings is a bug of the caller. */
 export function openDb(settings: DbSettings): Db {
   const connection: Connection = {
-    // Three tries in all: the API answers 503 rather than hang on a throttled table.
-    client: settings.client ?? new DynamoDBClient({ maxAttempts: 3 }),
+    client: settings.client ?? new DynamoDBClient(PATIENCE),
     tableName(table) {
       const name = settings.tables[table];
       if (name === undefined) throw new Error(`this function has no access to table ${table}`);
@@ -49,42 +51,11 @@ export function openDb(settings: DbSettings): Db {
       settings.onUnits?.({ operation, consumed: consumed.filter((it) => it !== undefined) }),
   };
   return {
-    get: (table, key) => answered(() => getItem(connection, table, key)),
-    getAll: (keys) => answered(() => getItems(connection, keys)),
-    query: (query) => answered(() => queryPage(connection, query)),
-    commit: (writes) => answered(() => commitWrites(connection, writes)),
+    get: (table, key) => answered('database', () => getItem(connection, table, key)),
+    getAll: (keys) => answered('database', () => getItems(connection, keys)),
+    query: (query) => answered('database', () => queryPage(connection, query)),
+    commit: (writes) => answered('database', () => commitWrites(connection, writes)),
   };
-}
-
-/** An outage of the database is a 503 that says so, never a 500. */
-async function answered<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await call();
-  } catch (error) {
-    if (!isOutage(error)) throw error;
-    throw new Problem('unavailable', {
-      detail: 'The database did not answer in time. Retry with the same Idempotency-Key.',
-      retryAfterSeconds: 1,
-    });
-  }
-}
-
-const THROTTLES = new Set([
-  'ProvisionedThroughputExceededException',
-  'RequestLimitExceeded',
-  'ThrottlingException',
-]);
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
-
-function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { $fault, code } = error as { $fault?: string; code?: string };
-  return (
-    $fault === 'server' ||
-    THROTTLES.has(error.name) ||
-    error.name === 'TimeoutError' ||
-    NETWORK.has(code ?? '')
-  );
 }
 
 async function getItem(at: Connection, table: TableName, key: Key): Promise<Item | undefined> {
@@ -121,6 +92,8 @@ async function getBatch(
     if (round === UNPROCESSED_ROUNDS) {
       throw new Problem('unavailable', { detail: 'Reads are throttled.', retryAfterSeconds: 1 });
     }
+    // Throttling gets worse by asking again at once.
+    if (round > 0) await systemClock.sleep(UNPROCESSED_PAUSE_MS * 2 ** round);
     wanted = await getRound(at, wanted, found);
   }
 }

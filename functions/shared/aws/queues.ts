@@ -3,6 +3,7 @@ import { lazily } from '../lazily.ts';
 import { systemClock } from '../system.ts';
 import { KIB, MINUTE_MS, SECOND_MS } from '../units.ts';
 import type { Message, QueueName, Queues } from '../world.ts';
+import { answered, PATIENCE } from './answered.ts';
 
 /** Quotas of SendMessageBatch; the size leaves room for attributes. */
 const BATCH_MAX = 10;
@@ -20,13 +21,15 @@ interface Entry {
 /** The World's queues on SQS. `urls` names the queues that this function may send to. */
 export function openQueues(urls: Readonly<Partial<Record<QueueName, string>>>): Queues {
   // Made with the first message: making it takes time that a cold start has better use for.
-  const client = lazily(() => new SQSClient({ maxAttempts: 3 }));
+  const client = lazily(() => new SQSClient(PATIENCE));
   return {
     async send(queue, messages) {
       const url = urls[queue];
       if (url === undefined) throw new Error(`this function may not send to ${queue}`);
       const batches = inBatches(messages.map(toEntry));
-      const refused = await Promise.all(batches.map((batch) => sendBatch(client(), url, batch)));
+      const refused = await answered('queue', () =>
+        Promise.all(batches.map((batch) => sendBatch(client(), url, batch))),
+      );
       return refused.flat();
     },
   };

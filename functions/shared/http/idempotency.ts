@@ -27,9 +27,9 @@ export function creationId<Prefix extends IdPrefix>(
 /** Refuses with `idempotency_key_reused` when the stored object came from another request. */
 export function assertSameRequest(
   stored: { readonly fingerprint?: string | undefined },
-  idempotency: IdempotencyKey | undefined,
+  request: { readonly fingerprint?: string | undefined } | undefined,
 ): void {
-  if (stored.fingerprint === idempotency?.fingerprint) return;
+  if (stored.fingerprint === request?.fingerprint) return;
   throw new Problem('idempotency_key_reused', {
     detail: 'This Idempotency-Key belongs to a request with another method, path or body.',
   });

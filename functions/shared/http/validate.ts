@@ -4,14 +4,21 @@ import { AMOUNT_FAULT } from '../wire.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** More faults than this are not told, so that a bad body cannot make a huge answer. */
+const ERRORS_MAX = 100;
+/** So many of them stand in the sentence for people as well. */
+const DETAILS_MAX = 5;
+
 /** The decoded value, or all of its faults at once, each with its pointer. */
 export function validate(schema: z.ZodType, value: unknown, root = ''): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
 
-  const errors = result.error.issues.flatMap((issue) => toErrors(issue, value, root));
+  const issues = result.error.issues.slice(0, ERRORS_MAX);
+  const errors = issues.flatMap((issue) => toErrors(issue, value, root)).slice(0, ERRORS_MAX);
   const onlyAmounts = errors.every(({ code }) => code === 'invalid_amount');
-  const detail = errors.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
+  const told = errors.slice(0, DETAILS_MAX);
+  const detail = told.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
   throw new Problem(onlyAmounts ? 'invalid_amount' : 'validation_failed', { detail, errors });
 }
 
