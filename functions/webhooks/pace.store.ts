@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Pace } from './pace.ts';
+import { type Block, type Pace, toUs } from './pace.ts';
 
 type Named = Pick<Endpoint, 'tenantId' | 'id'>;
 
@@ -20,7 +20,7 @@ export function paceKey(tenantId: string, endpointId: string): Key {
 /** The pace in a stored item; without one nothing is reserved and nothing is blocked. */
 export function toPace(item: Item | undefined): Pace {
   const { tat, blockedUntil, refusals } = PaceItem.parse(item ?? {});
-  return { tatMs: tat, blockedUntilMs: blockedUntil, refusals };
+  return { tatUs: tat, blockedUntilMs: blockedUntil, refusals };
 }
 
 /** The pace of an endpoint as it is now. */
@@ -28,48 +28,71 @@ export async function findPace(db: Pick<Db, 'get'>, { tenantId, id }: Named): Pr
   return toPace(await db.get('endpoints', paceKey(tenantId, id)));
 }
 
-/** Reserves `spanMs` behind what is reserved already. Refused when nothing is, or it is past. */
-export function reserveBehind({ tenantId, id }: Named, spanMs: number, nowMs: number): Write {
+/** Reserves `spanUs` behind what is reserved already. Refused when nothing is, or it is past. */
+export function reserveBehind({ tenantId, id }: Named, spanUs: number, nowMs: number): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = tat + :span',
     condition: 'tat > :now',
-    values: { ':span': spanMs, ':now': nowMs },
+    values: { ':span': spanUs, ':now': toUs(nowMs) },
   };
 }
 
-/** Reserves `spanMs` from now on. Refused when later slots are reserved already. */
-export function reserveFromNow({ tenantId, id }: Named, spanMs: number, nowMs: number): Write {
+/** Reserves `spanUs` from now on. Refused when later slots are reserved already. */
+export function reserveFromNow({ tenantId, id }: Named, spanUs: number, nowMs: number): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = :end',
     condition: 'attribute_not_exists(tat) OR tat <= :now',
-    values: { ':end': nowMs + spanMs, ':now': nowMs },
+    values: { ':end': toUs(nowMs) + spanUs, ':now': toUs(nowMs) },
   };
 }
 
-/** Replaces the pace `seen`. Refused when anybody has changed it since. */
-export function replacePace({ tenantId, id }: Named, seen: Pace, pace: Pace): Write {
-  const unchanged = Object.entries({ tat: seen.tatMs, blockedUntil: seen.blockedUntilMs }).map(
-    ([name, value]) =>
-      value === undefined ? `attribute_not_exists(${name})` : `${name} = :seen_${name}`,
-  );
+/** What a block is, and what was known of the pace when it was decided. */
+export interface BlockChange {
+  readonly seen: Pace;
+  readonly block: Block;
+}
+
+/** Blocks an endpoint whose free slots lie behind the block. Refused where they do not. */
+export function blockBeforeSlots({ tenantId, id }: Named, change: BlockChange): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: 'SET tat = :tat, blockedUntil = :until, refusals = :refusals',
-    condition: unchanged.join(' AND '),
-    values: {
-      ':tat': pace.tatMs,
-      ':until': pace.blockedUntilMs,
-      ':refusals': pace.refusals,
-      ':seen_tat': seen.tatMs,
-      ':seen_blockedUntil': seen.blockedUntilMs,
-    },
+    update: 'SET blockedUntil = :until, refusals = :refusals',
+    condition: `${unchanged(change)} AND tat > :end`,
+    values: blockValues(change),
+  };
+}
+
+/** Blocks an endpoint and frees its next slot after the block. Refused where it is later yet. */
+export function blockAndMoveSlots({ tenantId, id }: Named, change: BlockChange): Write {
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: paceKey(tenantId, id),
+    update: 'SET blockedUntil = :until, refusals = :refusals, tat = :end',
+    condition: `${unchanged(change)} AND (attribute_not_exists(tat) OR tat <= :end)`,
+    values: blockValues(change),
+  };
+}
+
+/** Slots are reserved all the time, so that a block only minds other blocks. */
+function unchanged({ seen }: BlockChange): string {
+  const isFirst = seen.blockedUntilMs === undefined;
+  return isFirst ? 'attribute_not_exists(blockedUntil)' : 'blockedUntil = :seen';
+}
+
+function blockValues({ seen, block }: BlockChange): Item {
+  return {
+    ':until': block.blockedUntilMs,
+    ':refusals': block.refusals,
+    ':end': toUs(block.blockedUntilMs),
+    ':seen': seen.blockedUntilMs,
   };
 }

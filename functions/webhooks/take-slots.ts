@@ -2,7 +2,7 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findPace, reserveBehind, reserveFromNow, toPace } from './pace.store.ts';
-import { intervalMs, type Pace, slotsBefore } from './pace.ts';
+import { type Pace, slotsBefore, spanUs, toUs } from './pace.ts';
 
 /** When to send, and until when the receiver wants to be left alone. */
 export interface Slots {
@@ -31,14 +31,14 @@ export async function takeSlots(
     const slotsMs = Array.from({ length: count }, () => nowMs);
     return withBlock(slotsMs, await findPace(db, endpoint), nowMs);
   }
-  const spanMs = count * intervalMs(perSecond);
+  const span = spanUs(count, perSecond);
   const forms = [reserveBehind, reserveFromNow];
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const form of forms) {
-      const result = await db.commit([form(endpoint, spanMs, nowMs)]);
+      const result = await db.commit([form(endpoint, span, nowMs)]);
       if (!result.ok) continue;
       const pace = toPace(result.item);
-      return withBlock(slotsBefore(pace.tatMs ?? nowMs, count, perSecond), pace, nowMs);
+      return withBlock(slotsBefore(pace.tatUs ?? toUs(nowMs), count, perSecond), pace, nowMs);
     }
   }
   throw new Problem('busy', { detail: 'Too many senders take slots of one endpoint.' });

@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Problem } from '../../functions/shared/problem.ts';
+import type { Db } from '../../functions/shared/world.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import {
   type DeliveryWorld,
@@ -72,5 +75,43 @@ describe('a receiver of one request per two seconds', () => {
     }
     expect(times).toHaveLength(8);
     expect(Math.min(...gapsOf(times))).toBeGreaterThanOrEqual(1_800);
+  });
+});
+
+describe('a limited receiver that is too busy', () => {
+  const busyReceiver = () =>
+    startReceiver(() => ({ status: 429, headers: { 'retry-after': '60' } }));
+
+  it('is left alone for as long as it asks, whatever has slots already', async () => {
+    const receiver = await busyReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 10 });
+    const { tenantId } = endpoint;
+    const events = await Promise.all(Array.from({ length: 4 }, () => newEvent(world, tenantId)));
+    for (const event of events) await relayEvents([event], world);
+    for (const message of takeDue(world).slice(0, 1)) await handle(message, world);
+    const untilMs = world.clock.nowMs() + 60_000;
+    expect((await findPace(world.db, endpoint)).blockedUntilMs).toBe(untilMs);
+    for (const message of world.sent.splice(0)) await handle(message, world);
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('has its answer on record, although the block cannot be stored', async () => {
+    const receiver = await busyReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await newEvent(world, endpoint.tenantId);
+    await relayEvents([event], world);
+    const { commit } = world.db;
+    const db: Db = {
+      ...world.db,
+      commit: async (writes) => {
+        if (writes.some((it) => it.table === 'endpoints')) throw new Problem('unavailable');
+        return commit(writes);
+      },
+    };
+    for (const message of takeDue(world)) await handle(message, { ...world, db });
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'retrying', attempts: [{ status: 429 }] });
+    expect(record.dueMs).toBeGreaterThanOrEqual(world.clock.nowMs() + 60_000);
+    world.sent.splice(0);
   });
 });

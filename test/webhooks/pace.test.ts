@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
-  blockPace,
   intervalMs,
   isLate,
+  nextBlock,
   type Pace,
   slotsBefore,
+  spanUs,
+  toUs,
 } from '../../functions/webhooks/pace.ts';
 
 const NOW = 1_000_000_000;
@@ -19,9 +21,19 @@ describe('slots', () => {
     expect(intervalMs(perSecond)).toBeCloseTo(ms, 1);
   });
 
+  it.each([0.01, 0.5, 1, 3, 10, 19, 50, 5_000])('reserve whole microseconds at %d/s', (rate) => {
+    for (const count of [1, 7, 100]) {
+      const span = spanUs(count, rate);
+      expect(Number.isSafeInteger(toUs(NOW) + span)).toBe(true);
+      const perSecond = (count * 1_000_000) / span;
+      expect(perSecond).toBeLessThanOrEqual(0.95 * rate);
+      expect(perSecond).toBeGreaterThanOrEqual(0.945 * rate);
+    }
+  });
+
   it('end where the reservation ends, in order and never early', () => {
     const interval = intervalMs(0.5);
-    const slots = slotsBefore(NOW + 3 * interval, 3, 0.5);
+    const slots = slotsBefore(toUs(NOW) + spanUs(3, 0.5), 3, 0.5);
     expect(slots).toEqual([NOW, Math.ceil(NOW + interval), Math.ceil(NOW + 2 * interval)]);
   });
 });
@@ -41,7 +53,7 @@ describe('isLate', () => {
   });
 });
 
-describe('blockPace', () => {
+describe('nextBlock', () => {
   const none: Pace = { refusals: 0 };
 
   it.each([
@@ -52,7 +64,7 @@ describe('blockPace', () => {
     { refusals: 6, seconds: 60 },
     { refusals: 400, seconds: 60 },
   ])('after $refusals refusals in a row blocks $seconds s', ({ refusals, seconds }) => {
-    const pace = blockPace({ refusals, blockedUntilMs: NOW - 1 }, NOW, undefined);
+    const pace = nextBlock({ refusals, blockedUntilMs: NOW - 1 }, NOW, undefined);
     expect(pace.blockedUntilMs).toBe(NOW + seconds * 1_000);
     expect(pace.refusals).toBe(refusals + 1);
   });
@@ -62,23 +74,18 @@ describe('blockPace', () => {
     { agoMs: 60_000, refusals: 1 },
   ])('a block that ended $agoMs ms ago makes this refusal number $refusals', (row) => {
     const pace = { refusals: 4, blockedUntilMs: NOW - row.agoMs };
-    expect(blockPace(pace, NOW, undefined).refusals).toBe(row.refusals);
+    expect(nextBlock(pace, NOW, undefined).refusals).toBe(row.refusals);
   });
 
   it('counts the refusals during one block once', () => {
-    const first = blockPace(none, NOW, undefined);
-    expect(blockPace(first, NOW + 500, undefined)).toEqual(first);
+    const first = nextBlock(none, NOW, undefined);
+    expect(nextBlock(first, NOW + 500, undefined)).toEqual(first);
   });
 
   it('does what the receiver asks, and never shortens a block', () => {
-    expect(blockPace(none, NOW, 90_000).blockedUntilMs).toBe(NOW + 90_000);
+    expect(nextBlock(none, NOW, 90_000).blockedUntilMs).toBe(NOW + 90_000);
     const blocked = { refusals: 1, blockedUntilMs: NOW + 90_000 };
-    expect(blockPace(blocked, NOW, 5_000).blockedUntilMs).toBe(NOW + 90_000);
-    expect(blockPace(blocked, NOW, 95_000).blockedUntilMs).toBe(NOW + 95_000);
-  });
-
-  it('moves the next free slot behind the block, and never back', () => {
-    expect(blockPace({ ...none, tatMs: NOW }, NOW, 5_000).tatMs).toBe(NOW + 5_000);
-    expect(blockPace({ ...none, tatMs: NOW + 9_000 }, NOW, 5_000).tatMs).toBe(NOW + 9_000);
+    expect(nextBlock(blocked, NOW, 5_000).blockedUntilMs).toBe(NOW + 90_000);
+    expect(nextBlock(blocked, NOW, 95_000).blockedUntilMs).toBe(NOW + 95_000);
   });
 });

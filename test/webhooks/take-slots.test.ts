@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Problem } from '../../functions/shared/problem.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
@@ -79,6 +80,51 @@ describe('a block', () => {
     if (perSecond !== undefined) expect(slots.slotsMs[0]).toBeGreaterThanOrEqual(untilMs);
     world.clock.advance(20_000);
     expect((await takeSlots(world, endpoint, 1)).blockedUntilMs).toBeUndefined();
+  });
+
+  const rates = [0.5, 1, 2, 3, 10, 19, 25, 50, 5_000];
+  it.each(rates)('holds behind slots that are reserved at %d per second', async (perSecond) => {
+    const endpoint = limited(perSecond);
+    for (const count of [5, 1, 1, 1]) await takeSlots(world, endpoint, count);
+    const untilMs = await blockEndpoint(world, endpoint, 60_000);
+    expect(untilMs).toBe(world.clock.nowMs() + 60_000);
+    expect(await findPace(world.db, endpoint)).toEqual({
+      blockedUntilMs: untilMs,
+      refusals: 1,
+      tatUs: untilMs * 1_000,
+    });
+    expect((await takeSlots(world, endpoint, 1)).slotsMs).toEqual([untilMs]);
+  });
+
+  it('never moves back what is reserved behind it', async () => {
+    const endpoint = limited(1);
+    await takeSlots(world, endpoint, 100);
+    const { tatUs } = await findPace(world.db, endpoint);
+    const untilMs = await blockEndpoint(world, endpoint, 5_000);
+    expect(await findPace(world.db, endpoint)).toMatchObject({ tatUs, blockedUntilMs: untilMs });
+  });
+
+  it('is stored while others reserve slots all the time', async () => {
+    const endpoint = limited(50);
+    const asked = Array.from({ length: 20 }, () => takeSlots(world, endpoint, 5));
+    const untilMs = await blockEndpoint(world, endpoint, 60_000);
+    await Promise.all(asked);
+    expect((await findPace(world.db, endpoint)).blockedUntilMs).toBe(untilMs);
+  });
+
+  it.each([
+    ['refused', async () => ({ ok: false as const, reasons: [{ code: 'throttled' as const }] })],
+    ['down', () => Promise.reject(new Problem('unavailable'))],
+  ])('that cannot be stored, because the table is %s, is said so', async (_, commit) => {
+    const endpoint = limited(10);
+    const broken = { ...world, db: { ...world.db, commit } };
+    world.lines.splice(0);
+    const untilMs = await blockEndpoint(broken, endpoint, 60_000);
+    expect(untilMs).toBe(world.clock.nowMs() + 60_000);
+    expect(world.lines).toMatchObject([
+      { event: 'endpoint.block-failed', endpointId: endpoint.id, askedMs: 60_000 },
+    ]);
+    expect(await findPace(world.db, endpoint)).toEqual({ refusals: 0 });
   });
 
   it('counts once when many senders are refused together', async () => {
