@@ -35,7 +35,7 @@ export interface Settled {
   readonly cancelled: Bitmap;
 }
 
-/** What a first attempt came to. The `unsent` ones are as if nothing had been tried. */
+/** What first attempts came to. The `unsent` ones are as if nobody had ever tried. */
 export interface BatchResult {
   readonly delivered: readonly number[];
   readonly retried: readonly number[];

@@ -4,20 +4,14 @@ import type { World } from '../shared/world.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
-import {
-  type Block,
-  newBlock,
-  nextPlaces,
-  unknownPlaces,
-  withAttempted,
-  withResults,
-} from './block.ts';
+import { type Block, newBlock, nextPlaces, withAttempted, withResults } from './block.ts';
 import { type BlockMessage, blockMessage } from './block-message.ts';
 import { endBlock } from './end-block.ts';
 import { findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
+import { settleUnknown } from './settle-unknown.ts';
 import { batchSize, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
@@ -76,10 +70,7 @@ async function claim(job: Job, world: Needs): Promise<Block | undefined> {
   const item = commit.ok ? commit.item : commit.reasons[0]?.item;
   if (item?.token !== wanted.token) return undefined;
 
-  const block = toBlock(item);
-  if (file.onUnknown === 'resend') return block;
-  const nothing = { delivered: [], retried: [], unsent: [] };
-  return withResults(block, { ...nothing, uncertain: unknownPlaces(block) });
+  return settleUnknown(toBlock(item), job, world);
 }
 
 /** What a step of the work leads to: more of it, or its end. */

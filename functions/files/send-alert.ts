@@ -100,7 +100,7 @@ async function judgeAttempt(alert: Alert, tried: Tried, world: Needs): Promise<A
 
 /** Where there is a record already, a worker that died has made it, and it goes its way. */
 async function recordDelivery(
-  { file, endpoint, block, place, user }: Alert,
+  { file, endpoint, block, place, user, isRepeat }: Alert,
   { attempt, startedAtMs }: Tried,
   world: Needs,
 ): Promise<void> {
@@ -113,13 +113,15 @@ async function recordDelivery(
       origin: { fileId: file.id, block, index: place },
       bodyRef: user.bodyRef,
       timestampMs: file.readyAtMs ?? file.createdAtMs,
+      onUnknown: file.onUnknown,
     },
   };
   const after = afterFirstAttempt(what, attempt, {
-    endpoint: { ...endpoint, onUnknown: file.onUnknown },
+    endpoint,
     nowMs: world.clock.nowMs(),
     random: world.ids.random(),
     startedAtMs,
+    isRepeat,
   });
   const saved = await saveStep(world, { before: newDelivery(what, startedAtMs), after });
   if (!saved.won) return;

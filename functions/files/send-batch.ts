@@ -29,14 +29,16 @@ export async function sendBatch(order: BatchOrder, world: Needs): Promise<BatchE
   const ends = await Promise.all(order.places.map((_, i) => sendOne(order, i, world)));
   const placesOf = (kind: AlertEnd['kind']) =>
     order.places.filter((_, i) => ends[i]?.kind === kind);
+  const [unsent, unclear] = [placesOf('unsent'), placesOf('unclear').length];
   const result = {
     delivered: placesOf('delivered'),
     retried: placesOf('retried'),
     uncertain: placesOf('uncertain'),
-    unsent: placesOf('unsent'),
+    // Whom a dead worker may have alerted stays marked, however this copy ended.
+    unsent: unsent.filter((place) => !hasBit(order.before.attempted, place)),
   };
-  const unclear = placesOf('unclear').length;
-  logBatch(order, { result, unclear, ms: world.clock.nowMs() - startedAtMs }, world);
+  const counts = { unsent: unsent.length, unclear };
+  logBatch(order, { result, ...counts, ms: world.clock.nowMs() - startedAtMs }, world);
 
   const rests = ends.flatMap((it) => (it.kind === 'unsent' ? [it.restUntilMs] : []));
   // An unclear one is repeated by the next worker, which knows that it is a repeat.
@@ -66,13 +68,14 @@ function sendOne(order: BatchOrder, index: number, world: Needs): Promise<AlertE
 
 interface BatchFacts {
   readonly result: BatchResult;
+  readonly unsent: number;
   readonly unclear: number;
   readonly ms: number;
 }
 
 /** A file of a million users would else be a million lines. */
 function logBatch({ job, endpoint, places }: BatchOrder, facts: BatchFacts, { log }: Needs): void {
-  const { delivered, retried, uncertain, unsent } = facts.result;
+  const { delivered, retried, uncertain } = facts.result;
   log.info('file.batch', {
     tenant: job.file.tenantId,
     file: job.file.id,
@@ -83,7 +86,7 @@ function logBatch({ job, endpoint, places }: BatchOrder, facts: BatchFacts, { lo
     delivered: delivered.length,
     retried: retried.length,
     uncertain: uncertain.length,
-    unsent: unsent.length,
+    unsent: facts.unsent,
     unclear: facts.unclear,
     ms: facts.ms,
   });

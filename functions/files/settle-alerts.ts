@@ -2,14 +2,13 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { findDeliveries } from '../webhooks/delivery.store.ts';
 import { type Delivery, isFinal } from '../webhooks/delivery.ts';
 import { eachBlock, findBlock, saveSettled } from './block.store.ts';
 import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
+import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { readBlockUsers } from './read-block-users.ts';
-import { alertEventId } from './send-alert.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log'>;
 
@@ -102,12 +101,7 @@ async function readOutcomes(
   const settlements: Settlement[] = [];
   for (let from = 0; from < places.length; from += RECORDS_AT_ONCE) {
     const some = places.slice(from, from + RECORDS_AT_ONCE);
-    const names = some.map((place) => ({
-      tenantId: file.tenantId,
-      endpointId: file.endpointId,
-      eventId: alertEventId(file, users[place]?.userId ?? ''),
-    }));
-    const deliveries = await findDeliveries(db, names);
+    const deliveries = await findAlertDeliveries(db, file, { users, places: some });
     some.forEach((place, i) => {
       const outcome = outcomeOfDelivery(deliveries[i]);
       if (outcome) settlements.push({ place, outcome });

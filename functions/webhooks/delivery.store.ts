@@ -59,6 +59,7 @@ const DeliveryItem = z.object({
   origin: z.object({ fileId: z.string(), block: z.number(), index: z.number() }).optional(),
   bodyRef: z.object({ key: z.string(), start: z.number(), end: z.number() }).optional(),
   timestamp: z.number().optional(),
+  onUnknown: z.enum(['resend', 'stop']).optional(),
 });
 
 /** The partition of an endpoint's deliveries in which this shard lies. */
@@ -148,6 +149,7 @@ function toFields(delivery: Delivery, nowMs: number) {
     origin: alert?.origin,
     bodyRef: alert?.bodyRef,
     timestamp: alert?.timestampMs,
+    onUnknown: alert?.onUnknown,
     ttl: Math.floor((delivery.createdAtMs + RETENTION_MS) / SECOND_MS),
   };
 }
@@ -155,7 +157,7 @@ function toFields(delivery: Delivery, nowMs: number) {
 /** The delivery in a stored item. */
 export function toDelivery(item: Item): Delivery {
   const stored = DeliveryItem.parse(item);
-  const { origin, bodyRef, timestamp } = stored;
+  const { origin, bodyRef, timestamp, onUnknown } = stored;
   return {
     ...nameOfKey(stored),
     eventType: stored.type,
@@ -176,7 +178,8 @@ export function toDelivery(item: Item): Delivery {
     })),
     unsure: stored.unsure,
     reason: stored.reason,
-    ...(origin && bodyRef && { alert: { origin, bodyRef, timestampMs: timestamp ?? 0 } }),
+    ...(origin &&
+      bodyRef && { alert: { origin, bodyRef, timestampMs: timestamp ?? 0, onUnknown } }),
   };
 }
 

@@ -71,6 +71,8 @@ export interface AlertSource {
   readonly origin: { readonly fileId: string; readonly block: number; readonly index: number };
   readonly bodyRef: { readonly key: string; readonly start: number; readonly end: number };
   readonly timestampMs: number;
+  /** What its file wants after an unknown outcome; as the endpoint has it if absent. */
+  readonly onUnknown?: Endpoint['onUnknown'] | undefined;
 }
 
 /** How long a delivery can be looked at; its event lives two days longer. */
@@ -169,14 +171,15 @@ export function settle(delivery: Delivery, attempt: Attempt, at: Circumstances):
 
 /**
  * The delivery of an alert whose first attempt, begun at `startedAtMs`, was made without a
- * record. It may be at its end already, when one attempt was all that it had.
+ * record. It may be at its end already, when one attempt was all that it had. `isRepeat`: somebody
+ * may have sent it before, so that each later attempt may be a repeat as well.
  */
 export function afterFirstAttempt(
   what: NewDelivery,
   attempt: Attempt,
-  at: Circumstances & { readonly startedAtMs: number },
+  at: Circumstances & { readonly startedAtMs: number; readonly isRepeat: boolean },
 ): Delivery {
-  const untouched = newDelivery(what, at.startedAtMs);
+  const untouched = { ...newDelivery(what, at.startedAtMs), unsure: at.isRepeat };
   return settle(claim(untouched, at.nowMs, at.startedAtMs), attempt, at);
 }
 
@@ -187,7 +190,8 @@ interface Step {
 }
 
 function nextStep(delivery: Delivery, attempt: Attempt, at: Circumstances): Step {
-  const { retry, onUnknown } = at.endpoint;
+  const { retry } = at.endpoint;
+  const onUnknown = delivery.alert?.onUnknown ?? at.endpoint.onUnknown;
   if (attempt.outcome === 'delivered') return { status: 'delivered', dueMs: undefined };
   if (attempt.outcome === 'unknown' && onUnknown === 'stop') {
     return { status: 'uncertain', dueMs: undefined, reason: 'outcome_unknown' };

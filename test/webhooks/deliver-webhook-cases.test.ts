@@ -173,6 +173,7 @@ describe('an alert of a file', () => {
     } as const;
     const row = afterFirstAttempt({ ...name, eventType: 'alert', alert }, refused, {
       endpoint,
+      isRepeat: false,
       nowMs,
       random: 0.5,
       startedAtMs: nowMs - 3,

@@ -119,11 +119,12 @@ describe('an outcome', () => {
 });
 
 describe('the stored form', () => {
-  it('comes back as it was', async () => {
+  it.each(['resend', 'stop', undefined] as const)('comes back as it was: %s', async (onUnknown) => {
     const alert = {
       origin: { fileId: 'fil_1', block: 1, index: 2 },
       bodyRef: { key: 'k', start: 3, end: 4 },
       timestampMs: 5,
+      onUnknown,
     };
     const first = await saved({ ...untouched(), alert }, claimed({ ...untouched(), alert }));
     const second = await saved(first, { ...settled(first), unsure: true, reason: 'why' });

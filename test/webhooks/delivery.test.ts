@@ -238,8 +238,12 @@ describe('the other ends', () => {
       bodyRef: { key: 'work/x', start: 10, end: 20 },
       timestampMs: NOW,
     };
-    const row = afterFirstAttempt({ ...fresh, alert }, refused, { ...at, startedAtMs: NOW - 50 });
+    const begun = { ...at, startedAtMs: NOW - 50, isRepeat: false };
+    const row = afterFirstAttempt({ ...fresh, alert }, refused, begun);
     expect(row).toMatchObject({ status: 'retrying', seq: 1, spent: 1, alert, dueMs: NOW + 10_000 });
     expect(row.attempts).toEqual([expect.objectContaining({ n: 1, atMs: NOW - 50 })]);
+    expect(row.unsure).toBe(false);
+    const repeated = afterFirstAttempt({ ...fresh, alert }, refused, { ...begun, isRepeat: true });
+    expect(repeated).toMatchObject({ unsure: true, attempts: [{ possibleDuplicate: true }] });
   });
 });
