@@ -4,7 +4,7 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World, Write } from '../shared/world.ts';
 import { addOutcomes, completeFile, type FileName, findFile } from './file.store.ts';
-import { type AlertFile, type Outcomes, withOutcomes } from './file.ts';
+import { type AlertFile, type Outcomes, sumOf, withOutcomes } from './file.ts';
 import { fileEvent } from './file-view.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'>;
@@ -15,8 +15,8 @@ const PAUSE = { baseMs: 10, capMs: SECOND_MS };
 /**
  * Counts final outcomes together with the write of the block that they come from, so that each
  * is counted once. The last one completes the file and tells so in the same commit. False when
- * the block's own write was refused: then somebody else has counted. Refuses with `busy` when
- * the file is contended again and again.
+ * somebody else has counted: the block's own write was refused, or these users are no longer
+ * pending. Refuses with `busy` when the file is contended again and again.
  */
 export async function commitOutcomes(
   name: FileName,
@@ -26,6 +26,7 @@ export async function commitOutcomes(
   for (let round = 0; round < ROUNDS; round += 1) {
     const seen = await findFile(world.db, name);
     if (!seen) throw new Error(`file ${name.fileId} of a block is gone`);
+    if (sumOf(change) > seen.pending) return false;
 
     const commit = await world.db.commit([blockWrite, ...countingWrites(seen, change, world)]);
     if (commit.ok) return true;
