@@ -7,6 +7,7 @@ export type FileFaultCode =
   | 'file_too_large'
   | 'not_text'
   | 'size_mismatch'
+  | 'unreadable'
   | 'endpoint_not_found'
   | 'not_found';
 

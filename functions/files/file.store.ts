@@ -12,6 +12,7 @@ const FileErrorItem = z.object({
     'file_too_large',
     'not_text',
     'size_mismatch',
+    'unreadable',
     'endpoint_not_found',
     'not_found',
   ]),

@@ -66,6 +66,8 @@ export const NO_OUTCOMES: Outcomes = { delivered: 0, failed: 0, uncertain: 0, ca
 export const UPLOAD_MS = 30 * MINUTE_MS;
 /** A parser renews its lease long before it ends; a dead one is found when it does. */
 export const READING_LEASE_MS = MINUTE_MS;
+/** A file over which so many parsers have died is given up. */
+export const READINGS_MAX = 5;
 /** In case that the event of an upload, or the message of a block, got lost. */
 const UPLOAD_LOOK_MS = 2 * MINUTE_MS;
 const BLOCKS_LOOK_MS = MINUTE_MS;

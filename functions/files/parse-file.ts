@@ -9,6 +9,7 @@ import {
   failFile,
   finishReading,
   mayRead,
+  READINGS_MAX,
   uploadKey,
 } from './file.ts';
 import { type FileError, FileFault } from './file-fault.ts';
@@ -47,13 +48,24 @@ export async function parseFile(
   }
 }
 
-/** Undefined when there is nothing to read, or another parser reads it. */
+const UNREADABLE: FileError = {
+  code: 'unreadable',
+  detail:
+    `The file could not be read in ${READINGS_MAX} tries. Announce and upload it again; if that ` +
+    'fails too, split it, and ask whoever runs the service to look at its logs.',
+};
+
+/** Undefined when there is nothing to read, another parser reads it, or too many died over it. */
 async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | undefined> {
   const { bucket, clock, db } = world;
   const file = await findFile(db, upload);
   if (!file || !mayRead(file, clock.nowMs())) return undefined;
   const facts = await bucket.stat(uploadKey(file), upload.objectVersion);
   if (!facts) return undefined;
+  if (file.readings >= READINGS_MAX) {
+    await fail(file, UNREADABLE, world);
+    return undefined;
+  }
 
   const nowMs = clock.nowMs();
   const claimed = claimReading(file, upload.objectVersion ?? facts.versionId, nowMs);

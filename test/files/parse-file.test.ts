@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type AlertFile, faultsKey, uploadKey } from '../../functions/files/file.ts';
+import { type AlertFile, faultsKey, READINGS_MAX, uploadKey } from '../../functions/files/file.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
+import { Killed } from './killed-worker.ts';
 
 let house: FilesHouse;
 beforeAll(async () => {
@@ -75,6 +76,51 @@ describe('a broken file', () => {
       state: 'failed',
       error: { code: 'file_too_large' },
     });
+  });
+});
+
+describe('a file whose parser dies', () => {
+  /** Lets this many parsers die over the file, and answers the file after the last of them. */
+  async function killParsers(count: number): Promise<AlertFile> {
+    const file = await house.upload(await house.addEndpoint(), usersFile(3));
+    const { bucket } = house.doors;
+    const doors = {
+      ...house.doors,
+      bucket: { ...bucket, read: () => Promise.reject(new Killed()) },
+    };
+    let deaths = 0;
+    for (let now = file; deaths < count; now = await house.find(file)) {
+      const message = house.takeMessage();
+      if (message) {
+        await house.handle(message, doors).catch((error: unknown) => {
+          if (error instanceof Killed) deaths += 1;
+          else throw error;
+        });
+        continue;
+      }
+      house.world.clock.set(Math.max(now.dueMs ?? 0, house.world.clock.nowMs()) + 1);
+      await house.sweep(now);
+    }
+    return file;
+  }
+
+  it('four times is read at last', async () => {
+    const file = await killParsers(READINGS_MAX - 1);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+
+  it('five times fails, says what to do, and sends nothing', async () => {
+    house.received.length = 0;
+    const file = await killParsers(READINGS_MAX);
+
+    const failed = await house.settle(file);
+
+    const error = { code: 'unreadable', detail: expect.stringContaining('upload it again') };
+    expect(failed).toMatchObject({ state: 'failed', error, readings: READINGS_MAX });
+    expect(house.received).toEqual([]);
+    const [event, ...others] = await eventsOf(file);
+    expect(others).toEqual([]);
+    expect(event).toMatchObject({ type: 'file.failed', data: { status: 'failed', error } });
   });
 });
 
