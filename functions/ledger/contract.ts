@@ -117,6 +117,7 @@ export const createTransactionRoute = defineRoute({
   summary: 'Move money: credit, debit or transfer',
   access: 'ledger:write',
   idempotencyKey: 'required',
+  movesMoney: true,
   body: CreateTransactionBody,
   reply: { status: 201, schema: Transaction },
   refusals: [

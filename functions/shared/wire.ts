@@ -17,7 +17,8 @@ const CROCKFORD_26 = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
 
 /** An id of one kind of object: prefix, `_`, 26 Crockford base32 characters. */
 export function id<Prefix extends string>(prefix: Prefix) {
-  return z.templateLiteral([prefix, '_', z.string().regex(new RegExp(`^${CROCKFORD_26}$`))]);
+  const part = z.string().regex(new RegExp(`^${CROCKFORD_26}$`));
+  return z.templateLiteral([prefix, '_', part], `must be an id: ${prefix}_ and 26 characters`);
 }
 
 /** Text that survives UTF-8 and DynamoDB unchanged: no NUL, no lone surrogate. */
@@ -63,7 +64,7 @@ const METADATA_BYTES_MAX = 16 * KIB;
 
 /** The caller's own notes on an object: up to 50 keys of 40 characters, values of 500, 16 KB. */
 export const Metadata = z
-  .record(text(1, 40), text(0, 500))
+  .record(text(1, 40), text(0, 500), 'must be keys of 1 to 40 characters with texts')
   .refine((it) => Object.keys(it).length <= METADATA_KEYS_MAX, 'has more than 50 keys')
   .refine((it) => Buffer.byteLength(JSON.stringify(it)) <= METADATA_BYTES_MAX, 'is above 16 KB');
 
@@ -75,7 +76,11 @@ export const EventType = z
 
 /** The query of every list: how many, and where to go on. */
 export const PageQuery = {
-  limit: z.coerce.number().int().min(1).max(100).default(25),
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|100)$/, 'must be 1 to 100')
+    .prefault('25')
+    .transform(Number),
   cursor: z.string().max(1000).optional(),
 };
 

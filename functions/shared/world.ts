@@ -202,6 +202,11 @@ export interface OutboundRequest {
   readonly body: Uint8Array;
   /** From the first DNS question to the last byte read. */
   readonly timeoutMs: number;
+  /**
+   * Headers of a second copy, for when a kept connection is cut before any answer: the receiver may
+   * have got the first. Without them there is no second copy, and the outcome is unknown.
+   */
+  readonly repeatHeaders?: Readonly<Record<string, string>> | undefined;
   /** Asked immediately before the socket is written; false gives up with `abandoned`. */
   readonly stillWanted?: () => boolean;
 }

@@ -151,7 +151,7 @@ function isOpen(status: string): boolean {
 
 const StatusList = z
   .string()
-  .transform((it) => it.split(','))
+  .transform((it) => [...new Set(it.split(','))])
   .pipe(z.array(DeliveryStatus).min(1));
 
 const ListDeliveriesQuery = z

@@ -11,7 +11,9 @@ import { ENDPOINTS_MAX, type Endpoint, secretContext } from './endpoint.ts';
 import { endpointView } from './endpoint-view.ts';
 import { formatSecret } from './signature.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'secrets'>;
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
+  readonly http: Pick<World['http'], 'checkUrl'>;
+};
 type CreateCall = Call<typeof createEndpointRoute>;
 
 const SECRET_BYTES = 32;

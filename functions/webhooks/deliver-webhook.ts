@@ -178,6 +178,7 @@ async function sendNow(ready: Ready, world: Needs): Promise<void> {
     eventId: claimed.eventId,
     attempt: claimed.seq,
     possibleDuplicate: claimed.unsure,
+    onUnknown: claimed.alert?.onUnknown,
     // A process that was frozen since its claim may not be the owner any more.
     stillWanted: () => world.clock.nowMs() < leaseMs,
   }).catch(async (error) => {

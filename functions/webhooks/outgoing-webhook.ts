@@ -13,6 +13,8 @@ export interface OutgoingWebhook {
   /** An earlier attempt ended without anybody knowing how. */
   readonly possibleDuplicate?: boolean | undefined;
   readonly traceparent?: string | undefined;
+  /** Whether a copy that may have arrived is sent again; as the endpoint has it if absent. */
+  readonly onUnknown?: 'resend' | 'stop' | undefined;
   /** Asked right before the socket is written; false sends nothing. */
   readonly stillWanted?: (() => boolean) | undefined;
 }

@@ -22,12 +22,14 @@ export async function sendWebhook(
 
   const timestampSeconds = Math.floor(clock.nowMs() / SECOND_MS);
   const body = webhookBody(webhook);
+  const onUnknown = webhook.onUnknown ?? endpoint.onUnknown;
   const signature = signWebhook(signing, { id: webhook.eventId, timestampSeconds, body });
   const result = await http.post({
     url: endpoint.url,
     headers: { ...webhookHeaders(webhook, timestampSeconds), 'webhook-signature': signature },
     body,
     timeoutMs: endpoint.timeoutMs,
+    ...(onUnknown === 'resend' && { repeatHeaders: { 'webhook-possible-duplicate': '1' } }),
     ...(webhook.stillWanted && { stillWanted: webhook.stillWanted }),
   });
   return judge(result, clock.nowMs());

@@ -4,7 +4,8 @@ import type { Item } from '../world.ts';
 
 /** Plain values to DynamoDB's form. Absent fields are left out; money is a bigint and exact. */
 export function toAttributes(item: Item): Record<string, AttributeValue> {
-  return marshall(item, { removeUndefinedValues: true });
+  // The SDK knows a plain object by its `constructor`, which may be a caller's own key.
+  return marshall(item, { removeUndefinedValues: true, convertClassInstanceToMap: true });
 }
 
 /** DynamoDB's form to plain values: a number where that is exact, else a bigint. */

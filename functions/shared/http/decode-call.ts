@@ -7,7 +7,11 @@ import { type JsonBody, parseJson } from './strict-json.ts';
 import { validate } from './validate.ts';
 
 const BODY_BYTES_MAX = 256 * KIB;
-const NO_BODY: JsonBody = { value: undefined, memberText: () => undefined };
+const NO_BODY: JsonBody = {
+  value: undefined,
+  memberText: () => undefined,
+  exactValue: () => undefined,
+};
 
 type Decoded = Omit<Call<Contract>, 'tenantId' | 'requestId'>;
 
@@ -18,11 +22,11 @@ type Decoded = Omit<Call<Contract>, 'tenantId' | 'requestId'>;
  */
 export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): Decoded {
   const params = decodeParams(contract, event);
-  const body = contract.body ? readBody(event) : NO_BODY;
+  const body = contract.body ? readBody(contract, event) : NO_BODY;
   const query = contract.query
     ? validate(contract.query, event.queryStringParameters ?? {}, '?')
     : undefined;
-  const idempotency = readKey(contract, event, body.value);
+  const idempotency = readKey(contract, event, body);
   const decoded = contract.body ? validate(contract.body, body.value) : undefined;
   return {
     params,
@@ -44,7 +48,7 @@ function decodeParams({ params }: Contract, event: APIGatewayProxyEventV2): unkn
   return result.data;
 }
 
-function readBody(event: APIGatewayProxyEventV2): JsonBody {
+function readBody({ movesMoney }: Contract, event: APIGatewayProxyEventV2): JsonBody {
   const { headers, body, isBase64Encoded } = event;
   if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) {
     throw new Problem('unsupported_media_type', { detail: 'Send content-type: application/json.' });
@@ -56,7 +60,7 @@ function readBody(event: APIGatewayProxyEventV2): JsonBody {
   if (bytes.length > BODY_BYTES_MAX) {
     throw new Problem('payload_too_large', { detail: 'A body may have 256 KB at most.' });
   }
-  return parseJson(bytes);
+  return parseJson(bytes, { movesMoney });
 }
 
 const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
@@ -64,7 +68,7 @@ const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
 function readKey(
   { idempotencyKey, method }: Contract,
   event: APIGatewayProxyEventV2,
-  body: unknown,
+  body: JsonBody,
 ): IdempotencyKey | undefined {
   if (idempotencyKey === undefined) return undefined;
   const given = event.headers['idempotency-key'];
@@ -79,7 +83,7 @@ function readKey(
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new Problem('idempotency_key_invalid', { detail: KEY_DETAIL });
   }
-  return { key, fingerprint: fingerprintOf(method, event.rawPath, body) };
+  return { key, fingerprint: fingerprintOf(method, event.rawPath, body.exactValue()) };
 }
 
 /** W3C trace context; anything else is left out rather than refused. */

@@ -1,23 +1,11 @@
 import { Problem } from '../problem.ts';
-import { SECOND_MS } from '../units.ts';
 import type { GuardedSender, OutboundRequest, SendResult } from '../world.ts';
-import { type AllowedUrl, allowUrl, type Egress, type UrlRules } from './allowed-url.ts';
+import { type AllowedUrl, allowUrl, type UrlRules } from './allowed-url.ts';
 import { openAgent, openConnectionPool } from './connection-pool.ts';
 import { exchange, type Outcome } from './exchange.ts';
-import { type Resolve, resolveHost, systemResolve } from './resolve-host.ts';
+import { resolveHost, systemResolve } from './resolve-host.ts';
+import { openUrlCheck, type SenderOptions } from './url-check.ts';
 
-export interface SenderOptions {
-  /** `public` allows https to public addresses; `loopback` also any receiver on this machine. */
-  readonly egress: Egress;
-  /** Hosts of our own API, `name` or `name:port`. */
-  readonly ownHosts?: readonly string[];
-  /** All addresses of a name, instead of asking the machine's name servers. */
-  readonly resolve?: Resolve;
-}
-
-/** One text for all that the network says, so that a tenant cannot use us as a port scanner. */
-const NETWORK_DETAIL = 'The host of the URL must be reachable under public addresses only.';
-const CHECK_TIMEOUT_MS = 5 * SECOND_MS;
 const KNOWN_URLS_MAX = 1_000;
 
 /**
@@ -26,8 +14,7 @@ const KNOWN_URLS_MAX = 1_000;
  */
 export function openGuardedSender(options: SenderOptions): GuardedSender {
   const { egress, ownHosts = [], resolve = systemResolve(egress) } = options;
-  const rules: UrlRules = { egress, ownHosts };
-  const urlOf = rememberUrls(rules);
+  const urlOf = rememberUrls({ egress, ownHosts });
   const pool = openConnectionPool();
 
   async function send(request: OutboundRequest, remainingMs: () => number): Promise<Sent> {
@@ -40,21 +27,17 @@ export function openGuardedSender(options: SenderOptions): GuardedSender {
     const agent = pool.agentFor(url);
     const first = await exchange({ url, addresses, request, agent, remainingMs: remainingMs() });
     if (first.kind !== 'stale') return first;
+    if (!request.repeatHeaders) return { kind: 'unknown', error: 'reset' };
 
+    const repeat = { ...request, headers: { ...request.headers, ...request.repeatHeaders } };
     const fresh = openAgent(url, false);
     return afterStale(
-      await exchange({ url, addresses, request, agent: fresh, remainingMs: remainingMs() }),
+      await exchange({ url, addresses, request: repeat, agent: fresh, remainingMs: remainingMs() }),
     );
   }
 
   return {
-    async checkUrl(text) {
-      const url = allowUrl(text, rules);
-      const resolution = await resolveHost(url, resolve, CHECK_TIMEOUT_MS);
-      if (resolution.ok) return url.href;
-      throw new Problem('url_not_allowed', { detail: NETWORK_DETAIL });
-    },
-
+    ...openUrlCheck(options),
     async post(request) {
       const startMs = performance.now();
       const elapsedMs = () => performance.now() - startMs;

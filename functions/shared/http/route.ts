@@ -1,6 +1,5 @@
 import type * as z from 'zod';
 import type { ProblemCode } from '../problem.ts';
-import type { World } from '../world.ts';
 
 /** What a tenant's key may be allowed. Writing does not imply reading. */
 export const SCOPES = [
@@ -39,6 +38,8 @@ export interface Contract {
   readonly access: Access;
   /** Whether the route heeds an Idempotency-Key. */
   readonly idempotencyKey?: 'required' | 'accepted';
+  /** Amounts in the body are read exactly: a number must be written as an integer. */
+  readonly movesMoney?: true;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
@@ -92,7 +93,7 @@ export interface Route<Needs> {
 }
 
 /** Binds a use case to its row. The reply's schema is an allow-list of what leaves. */
-export function route<Row extends Contract, Needs extends Partial<World>>(
+export function route<Row extends Contract, Needs>(
   contract: Row,
   answer: (call: Call<Row>, world: Needs) => Promise<Answer<z.input<Row['reply']['schema']>>>,
 ): Route<Needs> {

@@ -8,24 +8,41 @@ export interface JsonBody {
   readonly value: unknown;
   /** The text of a member, byte for byte: numbers that a double cannot hold stay what they are. */
   memberText(name: string): string | undefined;
+  /** The value with each number as it was written, to tell apart what a double makes equal. */
+  exactValue(): unknown;
 }
+
+/** A number as it was written. */
+export class NumberText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** The third argument of a reviver is newer than TypeScript's own declaration of it. */
+type Reviver = (key: string, value: unknown) => unknown;
 
 /**
  * JSON as money needs it: UTF-8 without BOM, no duplicate keys, at most 32 levels, nothing after
- * the value. Refused with `malformed_json`. A member `amount` that is a number, but not written
- * as a plain exact integer, becomes NaN, so that its schema refuses it.
+ * the value. Refused with `malformed_json`. Where `movesMoney`, a member `amount` that is a number,
+ * but not written as a plain exact integer, becomes NaN, so that its schema refuses it.
  */
-export function parseJson(bytes: Uint8Array): JsonBody {
+export function parseJson(bytes: Uint8Array, { movesMoney = false } = {}): JsonBody {
   const source = decodeUtf8(bytes);
   assertDepth(source);
   let value: unknown;
   try {
-    value = JSON.parse(source, exactAmount as (key: string, value: unknown) => unknown);
+    value = JSON.parse(source, movesMoney ? (exactAmount as Reviver) : undefined);
   } catch {
     throw malformed('The body cannot be parsed as JSON.');
   }
   const members = topMembers(source);
-  return { value, memberText: (name) => members.get(name) };
+  return {
+    value,
+    memberText: (name) => members.get(name),
+    exactValue: () => JSON.parse(source, exactNumber as Reviver),
+  };
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -37,7 +54,10 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** The third argument of a reviver is newer than TypeScript's own declaration of it. */
+function exactNumber(_key: string, value: unknown, context: { source?: string }): unknown {
+  return typeof value === 'number' ? new NumberText(context.source ?? '') : value;
+}
+
 function exactAmount(key: string, value: unknown, context: { source?: string }): unknown {
   if (key !== 'amount' || typeof value !== 'number') return value;
   return /^\d+$/.test(context.source ?? '') && Number.isSafeInteger(value) ? value : Number.NaN;
@@ -100,6 +120,8 @@ function topMembers(source: string): Map<string, string> {
 
 function takeName(scope: Scope, token: string): string {
   const name = JSON.parse(token) as string;
+  // It would vanish on the way, because objects in JavaScript have it already.
+  if (name === '__proto__') throw malformed('The name "__proto__" is not allowed.');
   if (scope.names?.has(name)) {
     throw malformed(`The name ${JSON.stringify(name)} stands twice in one object.`);
   }

@@ -23,7 +23,11 @@ export function validate(schema: z.ZodType, value: unknown, root = ''): unknown 
 }
 
 function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
-  const at = (path: readonly PropertyKey[]) => root + path.map(toPointerStep).join('');
+  const at = (path: readonly PropertyKey[]) =>
+    path
+      .map(toPointerStep)
+      .join('')
+      .replace(/^\//, root === '' ? '/' : root);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       pointer: at([...issue.path, key]),
@@ -32,7 +36,7 @@ function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
     }));
   }
   const pointer = at(issue.path);
-  if (valueAt(value, issue.path) === undefined) {
+  if (isMissing(value, issue.path)) {
     return [{ pointer, code: 'required', detail: 'is required' }];
   }
   const code = issue.message === AMOUNT_FAULT ? 'invalid_amount' : 'invalid';
@@ -44,11 +48,12 @@ function toPointerStep(step: PropertyKey): string {
   return `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+/** Whether the path ends where an object has no such member. */
+function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
   let here = value;
   for (const step of path) {
-    if (here === null || typeof here !== 'object') return undefined;
+    if (here === null || typeof here !== 'object') return false;
     here = (here as Record<PropertyKey, unknown>)[step];
   }
-  return here;
+  return here === undefined;
 }

@@ -32,6 +32,11 @@ describe('values', () => {
       [1, { a: null }],
     ],
     [true, true],
+    [
+      { constructor: 'x', name: 'Set' },
+      { constructor: 'x', name: 'Set' },
+    ],
+    [new Set(['a']), new Set(['a'])],
   ])('%s comes back as %s', async (value, expected) => {
     await world.db.commit([put('value', { value })]);
 

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { allowUrl } from '../../../functions/shared/http/allowed-url.ts';
 import { openConnectionPool } from '../../../functions/shared/http/connection-pool.ts';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
+import { startReceiver } from '../../../local/receiver/server.ts';
 import { type Certificate, selfSigned } from '../../support/certificate.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
 import { until } from '../../support/until.ts';
@@ -16,8 +17,8 @@ const answer = (socket: Socket) => socket.write(NO_CONTENT);
 
 const open = () => {
   const sender = openGuardedSender({ egress: 'loopback', resolve: async () => ['127.0.0.1'] });
-  return (url: string) =>
-    sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 5_000 });
+  const request = { headers: {}, body: new Uint8Array([1]), timeoutMs: 5_000 };
+  return (url: string) => sender.post({ ...request, url, repeatHeaders: { again: '1' } });
 };
 
 describe('a kept connection', () => {
@@ -46,6 +47,28 @@ describe('a kept connection', () => {
     await post(receiver.url);
     expect(await post(receiver.url)).toMatchObject({ kind: 'answered', status: 204 });
     expect([receiver.requests(), receiver.connections()]).toEqual([3, 2]);
+  });
+
+  it('marks the copy that replaces it, since the receiver may have got both', async () => {
+    const receiver = await startReceiver();
+    const post = open();
+    await post(receiver.url);
+    receiver.behave({ resetNext: 1 });
+    expect(await post(receiver.url)).toMatchObject({ kind: 'answered', status: 200 });
+    expect(receiver.received.map((it) => it.headers.again)).toEqual([undefined, undefined, '1']);
+    await receiver.close();
+  });
+
+  it('is not replaced for those who want no copy', async () => {
+    const receiver = await startRawReceiver((socket, nth) => {
+      if (nth === 2) socket.resetAndDestroy();
+      else answer(socket);
+    });
+    const sender = openGuardedSender({ egress: 'loopback' });
+    const request = { url: receiver.url, headers: {}, body: new Uint8Array(), timeoutMs: 5_000 };
+    await sender.post(request);
+    expect(await sender.post(request)).toMatchObject({ kind: 'unknown', error: 'reset' });
+    expect(receiver.requests()).toBe(2);
   });
 
   it('that is reset again on the new connection is not tried a third time', async () => {

@@ -52,7 +52,16 @@ describe('parseJson', () => {
     ['1e3', Number.NaN],
     ['-1', Number.NaN],
   ])('reads the amount %s as %s: only a plain exact integer is money', (text, value) => {
-    expect(parse(`{"amount":${text}}`).value).toEqual({ amount: value });
+    const body = parseJson(Buffer.from(`{"amount":${text}}`), { movesMoney: true });
+    expect(body.value).toEqual({ amount: value });
+  });
+
+  it('leaves amounts alone where no money moves: they are somebody else’s data', () => {
+    expect(parse('{"data":{"amount":12.50}}').value).toEqual({ data: { amount: 12.5 } });
+  });
+
+  it('refuses a name that would vanish in an object', () => {
+    expect(() => parse('{"metadata":{"__proto__":"x"}}')).toThrow('"__proto__" is not allowed');
   });
 
   it('keeps the exact text of each member', () => {

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { validate } from '../../../functions/shared/http/validate.ts';
-import { Amount, Currency, EventType, Metadata, text } from '../../../functions/shared/wire.ts';
+import {
+  Amount,
+  Currency,
+  EventType,
+  Metadata,
+  PageQuery,
+  text,
+} from '../../../functions/shared/wire.ts';
 
 const Body = z.strictObject({
   name: text(1, 3),
@@ -31,6 +38,31 @@ describe('validate', () => {
 
     expect(problem.code).toBe(code);
     expect(problem.facts.errors.map((it) => `${it.pointer} ${it.code}`)).toEqual(faults);
+  });
+});
+
+describe('validate of a query', () => {
+  const Query = z.strictObject({
+    ...PageQuery,
+    status: z
+      .string()
+      .transform((it) => it.split(','))
+      .pipe(z.array(z.enum(['held']))),
+  });
+
+  it.each([
+    [{ status: 'held', limit: '100' }, undefined],
+    [{ status: 'held', limit: '101' }, '?limit invalid'],
+    [{ status: 'held', limit: '0x10' }, '?limit invalid'],
+    [{ status: 'held', limit: '1e1' }, '?limit invalid'],
+    [{ status: 'foo' }, '?status/0 invalid'],
+    [{}, '?status required'],
+    [{ status: 'held', more: '1' }, '?more unknown_field'],
+  ])('of %j names %s', (query, fault) => {
+    if (fault === undefined)
+      return expect(validate(Query, query, '?')).toMatchObject({ limit: 100 });
+    const [error] = refusalOf(() => validate(Query, query, '?')).facts.errors;
+    expect(`${error?.pointer} ${error?.code}`).toBe(fault);
   });
 });
 
