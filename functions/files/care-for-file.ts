@@ -5,7 +5,7 @@ import { eachBlock } from './block.store.ts';
 import type { Block } from './block.ts';
 import { blockMessage } from './block-message.ts';
 import { fileNameOfKey, findFile, markLookedAt, saveFile } from './file.store.ts';
-import { type AlertFile, expireFile, nextLookMs, uploadEndsMs, uploadKey } from './file.ts';
+import { type AlertFile, expireFile, nextLookMs, uploadKey, waitEndsMs } from './file.ts';
 import { fileEvent } from './file-view.ts';
 import { settleFromRecords } from './settle-alerts.ts';
 import { stalledBlocks } from './stalled-blocks.ts';
@@ -19,7 +19,7 @@ const EARLY_MS = 2 * SECOND_MS;
 /**
  * Looks at a file whose `due` has come, and sends what seems to have been lost: the event of its
  * upload, the message of a block, the notice of a retry's outcome. All of these are harmless when
- * nothing was lost. A file without an upload ends `expired` when its form does.
+ * nothing was lost. A file without an upload ends `expired` some hours after its form does.
  */
 export async function careForFile(pk: string, world: Needs): Promise<void> {
   const file = await findFile(world.db, fileNameOfKey({ pk }));
@@ -34,7 +34,7 @@ export async function careForFile(pk: string, world: Needs): Promise<void> {
   if (hasUpload) {
     await world.queues.send('file-events', [uploadReminder(file)]);
     await lookAgain(file, world);
-  } else if (world.clock.nowMs() < uploadEndsMs(file)) {
+  } else if (world.clock.nowMs() < waitEndsMs(file)) {
     await lookAgain(file, world);
   } else {
     await expire(file, world);

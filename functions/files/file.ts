@@ -64,12 +64,18 @@ export const NO_OUTCOMES: Outcomes = { delivered: 0, failed: 0, uncertain: 0, ca
 
 /** How long the form of an upload is good for. */
 export const UPLOAD_MS = 30 * MINUTE_MS;
+/**
+ * How long an upload may take. S3 checks a form when an upload begins, so that one which began in
+ * time ends long after the form: 5 GiB take six hours at 2 Mbit/s.
+ */
+export const UPLOAD_LATE_MS = 6 * HOUR_MS;
 /** A parser renews its lease long before it ends; a dead one is found when it does. */
 export const READING_LEASE_MS = MINUTE_MS;
 /** A file over which so many parsers have died is given up. */
 export const READINGS_MAX = 5;
 /** In case that the event of an upload, or the message of a block, got lost. */
 const UPLOAD_LOOK_MS = 2 * MINUTE_MS;
+const LATE_UPLOAD_LOOK_MS = 20 * MINUTE_MS;
 const BLOCKS_LOOK_MS = MINUTE_MS;
 const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
 
@@ -115,6 +121,11 @@ export function newFile(draft: FileDraft, nowMs: number): AlertFile {
 /** When the form of the upload ends. */
 export function uploadEndsMs({ createdAtMs }: AlertFile): number {
   return createdAtMs + UPLOAD_MS;
+}
+
+/** From when on nobody waits for the upload any more. */
+export function waitEndsMs(file: AlertFile): number {
+  return uploadEndsMs(file) + UPLOAD_LATE_MS;
 }
 
 /** Whether a parser may begin: the file waits for one, or the last one has died. */
@@ -213,14 +224,19 @@ export function sumOf({ delivered, failed, uncertain, cancelled }: Outcomes): nu
 
 /** When the file must be looked at again, if nothing happens until then. */
 export function nextLookMs(file: AlertFile, nowMs: number): number {
-  if (file.state === 'awaiting_upload') {
-    const endsMs = uploadEndsMs(file);
-    return endsMs > nowMs ? Math.min(nowMs + UPLOAD_LOOK_MS, endsMs) : nowMs + UPLOAD_LOOK_MS;
-  }
+  if (file.state === 'awaiting_upload') return nextUploadLookMs(file, nowMs);
   if (file.state === 'parsing' || file.floor < file.blocks) return nowMs + BLOCKS_LOOK_MS;
   // Only retries are left, for up to four days: the older they are, the less happens.
   const ageMs = nowMs - (file.readyAtMs ?? nowMs);
   return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, ageMs / 4));
+}
+
+function nextUploadLookMs(file: AlertFile, nowMs: number): number {
+  const endsMs = waitEndsMs(file);
+  // The upload came at the last moment, and its reading has not begun.
+  if (nowMs >= endsMs) return nowMs + UPLOAD_LOOK_MS;
+  const lookMs = nowMs < uploadEndsMs(file) ? UPLOAD_LOOK_MS : LATE_UPLOAD_LOOK_MS;
+  return Math.min(nowMs + lookMs, endsMs);
 }
 
 /** Where the upload lies in the bucket. */

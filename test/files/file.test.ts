@@ -11,12 +11,15 @@ import {
   nextLookMs,
   READING_LEASE_MS,
   renewReading,
+  UPLOAD_LATE_MS,
   UPLOAD_MS,
   uploadEndsMs,
   withOutcomes,
 } from '../../functions/files/file.ts';
 import { HOUR_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 
+/** Age of a file that nobody uploads, when it is given up. */
+const ENDS = UPLOAD_MS + UPLOAD_LATE_MS;
 const NOW = 1_800_000_000_000;
 const waiting = newFile(
   {
@@ -111,8 +114,9 @@ describe('the next look', () => {
   const settling = { ...ready(), floor: 1 };
   it.each<[string, AlertFile, number, number]>([
     ['at a file without an upload comes soon', waiting, 0, 2 * MINUTE_MS],
-    ['is the end of the form when that is near', waiting, 29 * MINUTE_MS, 30 * MINUTE_MS],
-    ['goes on when an upload came at the last moment', waiting, UPLOAD_MS, 32 * MINUTE_MS],
+    ['comes less often when the form has ended', waiting, UPLOAD_MS, UPLOAD_MS + 20 * MINUTE_MS],
+    ['is the end of the wait when that is near', waiting, ENDS - MINUTE_MS, ENDS],
+    ['goes on when an upload came at the last moment', waiting, ENDS, ENDS + 2 * MINUTE_MS],
     ['at blocks comes each minute', ready(), HOUR_MS, HOUR_MS + MINUTE_MS],
     ['at young retries comes each minute', settling, MINUTE_MS, 2 * MINUTE_MS],
     ['at older retries comes more rarely', settling, 4 * HOUR_MS, 5 * HOUR_MS],

@@ -7,7 +7,7 @@ import { parseFile } from '../../functions/files/parse-file.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
-import { SECOND_MS } from '../../functions/shared/units.ts';
+import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
@@ -144,7 +144,7 @@ export class FilesHouse {
 
   /** Lets messages, time and the sweeper run until the file is at its end. */
   async settle(file: AlertFile): Promise<AlertFile> {
-    const endMs = this.world.clock.nowMs() + 3_600_000;
+    const endMs = this.world.clock.nowMs() + 8 * HOUR_MS;
     while (this.world.clock.nowMs() < endMs) {
       const message = this.takeMessage();
       if (message) {
@@ -158,7 +158,7 @@ export class FilesHouse {
       clock.set(Math.max(clock.nowMs() + 1, Math.min(now.dueMs, ...times)));
       await this.sweep(now);
     }
-    throw new Error(`after an hour the file is ${JSON.stringify(await this.find(file))}`);
+    throw new Error(`after eight hours the file is ${JSON.stringify(await this.find(file))}`);
   }
 
   /** What the sweeper does when the file is due. */

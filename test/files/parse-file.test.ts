@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type AlertFile, faultsKey, READINGS_MAX, uploadKey } from '../../functions/files/file.ts';
+import {
+  type AlertFile,
+  faultsKey,
+  READINGS_MAX,
+  UPLOAD_LATE_MS,
+  UPLOAD_MS,
+  uploadKey,
+} from '../../functions/files/file.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
-import { MINUTE_MS } from '../../functions/shared/units.ts';
+import { HOUR_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 import { Killed } from './killed-worker.ts';
@@ -145,7 +152,7 @@ describe('a file without users', () => {
 });
 
 describe('an upload', () => {
-  it('that never comes lets the file expire when its form ends, and tells so', async () => {
+  it('that never comes lets the file expire hours after its form, and tells so', async () => {
     const file = await house.upload(await house.addEndpoint(), 'user_id\n');
     house.world.sent.length = 0;
     house.world.objects.delete(uploadKey(file));
@@ -153,9 +160,31 @@ describe('an upload', () => {
     const expired = await house.settle(file);
 
     expect(expired.state).toBe('expired');
-    expect(house.world.clock.nowMs() - file.createdAtMs).toBeGreaterThanOrEqual(30 * MINUTE_MS);
-    expect(house.world.clock.nowMs() - file.createdAtMs).toBeLessThan(33 * MINUTE_MS);
+    const ageMs = house.world.clock.nowMs() - file.createdAtMs;
+    expect(ageMs).toBeGreaterThanOrEqual(UPLOAD_MS + UPLOAD_LATE_MS);
+    expect(ageMs).toBeLessThan(UPLOAD_MS + UPLOAD_LATE_MS + 3 * MINUTE_MS);
     expect((await eventsOf(file)).map((it) => it.type)).toEqual(['file.expired']);
+  });
+
+  it.each([
+    ['tells so', true],
+    ['tells nobody', false],
+  ])('that began in time and ended late is read, when it %s', async (_what, isTold) => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(3));
+    const late = house.world.sent.splice(0);
+    const bytes = house.world.objects.get(uploadKey(file)) ?? new Uint8Array(0);
+    house.world.objects.delete(uploadKey(file));
+    const { clock } = house.world;
+    const lastMs = file.createdAtMs + UPLOAD_MS + UPLOAD_LATE_MS - HOUR_MS;
+    for (let now = file; (now.dueMs ?? lastMs) < lastMs; now = await house.find(file)) {
+      clock.set(now.dueMs ?? 0);
+      await house.sweep(now);
+    }
+    clock.set(lastMs);
+    house.world.objects.set(uploadKey(file), bytes);
+    if (isTold) house.world.sent.push(...late);
+
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
   });
 
   it('after the file is at its end changes nothing', async () => {
