@@ -71,6 +71,7 @@ export const ACCESS = {
     tables: {
       control: CALLER,
       outbox: ['PutItem'],
+      endpoints: ['GetItem'],
     },
     secrets: ['admin-key'],
   },

@@ -4,13 +4,17 @@ import { api } from '../shared/http/api.ts';
 import { secrets, tables } from '../shared/resources.ts';
 import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
+import { hasEndpoint } from '../webhooks/find-addressee.ts';
 import { createEvent } from './create-event.ts';
+
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints') });
 
 const world = {
   clock: systemClock,
   ids: systemIds,
   log: jsonLog,
-  db: openDb({ tables: tables('control', 'outbox') }),
+  db,
+  hasEndpoint: (tenantId: string, endpointId: string) => hasEndpoint({ db }, tenantId, endpointId),
   secrets: openSecrets(secrets('admin-key')),
 };
 

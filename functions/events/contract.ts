@@ -27,7 +27,7 @@ export const createEventRoute = defineRoute({
   idempotencyKey: 'accepted',
   body: CreateEventBody,
   reply: { status: 202, schema: Event },
-  refusals: ['idempotency_key_reused', 'payload_too_large'],
+  refusals: ['idempotency_key_reused', 'payload_too_large', 'not_found'],
 });
 
 export const eventRoutes = [createEventRoute];

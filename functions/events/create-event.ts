@@ -10,12 +10,19 @@ import { insertEvent } from './event.store.ts';
 import type { OutboxEvent } from './event.ts';
 import { insertEventKey, toEventKey } from './event-key.store.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db'> & {
+  /** Whether a tenant has an endpoint: endpoints belong to a room that builds on this one. */
+  hasEndpoint(tenantId: string, endpointId: string): Promise<boolean>;
+};
 
 const DATA_BYTES_MAX = 64 * KIB;
 
-/** POST /v1/events. One write; with an Idempotency-Key one commit of the event and its key. */
+/**
+ * POST /v1/events. One write; with an Idempotency-Key one commit of the event and its key. Refuses
+ * with `not_found` an endpoint that the tenant does not have.
+ */
 export const createEvent = route(createEventRoute, async (call, world: Needs) => {
+  await assertAddressee(call, world);
   const nowMs = world.clock.nowMs();
   const event = draftEvent(call, { id: world.ids.next('evt'), nowMs });
   const { tenantId, idempotency } = call;
@@ -38,6 +45,20 @@ export const createEvent = route(createEventRoute, async (call, world: Needs) =>
   const first = draftEvent(call, { id: winner.eventId, nowMs: winner.createdAtMs });
   return { body: eventView(first, winner.createdAtMs), replayed: true };
 });
+
+/** An event for an endpoint that is not there would reach nobody, and nobody would notice. */
+async function assertAddressee(
+  { tenantId, body }: Call<typeof createEventRoute>,
+  { hasEndpoint }: Needs,
+): Promise<void> {
+  const { endpointId } = body;
+  if (endpointId === undefined || (await hasEndpoint(tenantId, endpointId))) return;
+  const detail = `There is no endpoint ${endpointId}.`;
+  throw new Problem('not_found', {
+    detail,
+    errors: [{ pointer: '/endpointId', code: 'not_found', detail }],
+  });
+}
 
 function draftEvent(
   { tenantId, body, memberText, traceparent }: Call<typeof createEventRoute>,

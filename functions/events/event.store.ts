@@ -106,17 +106,26 @@ export async function findEvent(
   return item && toEvent(item);
 }
 
+/** One page of a partition. */
+export interface OutboxPage {
+  readonly events: readonly RelayedEvent[];
+  /** How many rows are no events that this release understands. */
+  readonly unreadable: number;
+}
+
 /** All events that were committed in a minute (since 1970), of one shard, page by page. */
 export async function* listOutbox(
   db: Pick<Db, 'query'>,
   minute: number,
   shard: number,
-): AsyncGenerator<RelayedEvent[]> {
+): AsyncGenerator<OutboxPage> {
   let after: Item | undefined;
   do {
     const pk = minutePartition(minute, shard);
     const page = await db.query({ table: 'outbox', pk, ...(after && { after }) });
-    if (page.items.length > 0) yield page.items.map(toEvent);
+    const readable = page.items.filter((it) => EventItem.safeParse(it).success);
+    const unreadable = page.items.length - readable.length;
+    if (page.items.length > 0) yield { events: readable.map(toEvent), unreadable };
     after = page.next;
   } while (after);
 }

@@ -126,6 +126,16 @@ describe('bad requests are refused with what is wrong and where', () => {
     ]);
   });
 
+  it.each(['constructor', 'toString', 'length', 'hasOwnProperty'])(
+    'keeps the metadata key %s like any other',
+    async (name) => {
+      const metadata = { [name]: 'kept' };
+      const { status, body } = await api.post('/v1/accounts', { currency: 'EUR', metadata });
+
+      expect([status, body.metadata]).toEqual([201, metadata]);
+    },
+  );
+
   it('needs an Idempotency-Key where money moves', async () => {
     const answer = await api.send('/v1/transactions', {
       method: 'POST',

@@ -124,6 +124,19 @@ describe('an event of your own', () => {
     expect(types.length).toBeLessThanOrEqual(2);
   });
 
+  it('goes to one endpoint only when it names that, which has to be there', async () => {
+    const { api, endpointId, receiver, accepted } = await open({ eventTypes: ['other'] });
+    await api.post('/v1/endpoints', { url: receiver.url, eventTypes: ['order.*'] });
+    const stranger = await open();
+
+    await api.post('/v1/events', { type: 'order.paid', data: { amount: 12.5 }, endpointId });
+    const theirs = await stranger.api.post('/v1/events', { type: 'a', data: 1, endpointId });
+
+    const events = await until(accepted, (it) => it.length === 1);
+    expect(events[0]).toMatchObject({ type: 'order.paid', data: { amount: 12.5 } });
+    expect([theirs.status, theirs.body.code]).toEqual([404, 'not_found']);
+  });
+
   it('may not look like one of ours', async () => {
     const { api } = await open();
     const { status, body } = await api.post('/v1/events', { type: 'transaction.posted', data: 1 });

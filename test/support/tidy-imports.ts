@@ -16,7 +16,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What every room may use: how `due` is written, and who is calling. */
-const FOR_ALL_ROOMS = ['functions/timers/due.ts', 'functions/tenants/authenticate.ts'];
+const FOR_ALL_ROOMS = [
+  'functions/timers/due.ts',
+  'functions/tenants/authenticate.ts',
+  'functions/webhooks/find-addressee.ts',
+];
 
 /** The files of `functions` that the deployment may know. */
 const FOR_LIB = /^functions\/(\w+\/contract|shared\/config)\.ts$/;
