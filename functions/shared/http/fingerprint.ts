@@ -6,7 +6,8 @@ const VERSION = 'v1';
 
 /**
  * What makes two requests the same: method, concrete path, and the JSON as it was received with
- * its names sorted; a number is its text, because two of them may be one double. Taken before defaults, so that a new default does not break an old replay.
+ * its names sorted. A number is its text, because two of them may be one double. Taken before
+ * defaults, so that a new default does not break an old replay.
  */
 export function fingerprintOf(method: string, path: string, body: unknown): string {
   const hash = createHash('sha256').update(`${method}\n${path}\n${canonical(body)}`);
