@@ -1,3 +1,5 @@
+import type { World } from './world.ts';
+
 /**
  * How far something that looks at every minute has come. Minutes are counted since 1970. It never
  * skips one, and a minute with work left does not hold up those after it.
@@ -5,25 +7,40 @@
 export interface MinuteWatch {
   /** Every minute up to this one was visited after nothing new could come to it. */
   readonly through: number;
-  /** Those among them that have work left, the oldest first. */
-  readonly open: readonly number[];
+  /** Those among them that have work left. */
+  readonly open: readonly OpenMinute[];
 }
 
-/** What a visit to one minute found. */
+/** A minute with work left. */
+export interface OpenMinute {
+  readonly minute: number;
+  /** No visit is worth its cost before this time. */
+  readonly againMs: number;
+}
+
+/** What a visit to one minute found. `againMs` is absent when there is no work left in it. */
 export interface MinuteVisit {
   readonly minute: number;
-  /** There is no work left in this minute. */
-  readonly isDone: boolean;
+  readonly againMs?: number | undefined;
 }
 
 /** Bounds on one tick, and on what a watch may carry; after an outage it takes some ticks. */
 const VISITS_MAX = 240;
 const OPEN_MAX = 1_000;
 
-/** The minutes to visit up to the newest one: first those with work left, then the next ones. */
-export function minutesToVisit({ through, open }: MinuteWatch, newest: number): number[] {
+/**
+ * The minutes to visit up to the newest one: first the next ones, because what waits there had no
+ * visit yet, then those with work left whose time has come, the one that has waited longest first.
+ */
+export function minutesToVisit(
+  { through, open }: MinuteWatch,
+  newest: number,
+  nowMs: number,
+): number[] {
   const count = Math.max(0, Math.min(newest - through, VISITS_MAX));
-  return [...open, ...Array.from({ length: count }, (_, index) => through + 1 + index)];
+  const next = Array.from({ length: count }, (_, index) => through + 1 + index);
+  const again = open.filter((it) => it.againMs <= nowMs).sort((a, b) => a.againMs - b.againMs);
+  return [...next, ...again.map((it) => it.minute)];
 }
 
 /**
@@ -35,16 +52,50 @@ export function afterVisits(
   visits: readonly MinuteVisit[],
   settled: number,
 ): MinuteWatch {
-  const open = new Set(watch.open);
+  const open = new Map(watch.open.map((it) => [it.minute, it]));
   let { through } = watch;
-  for (const { minute, isDone } of visits) {
-    const hasRoom = isDone || open.size < OPEN_MAX;
-    if (minute === through + 1 && minute <= settled && hasRoom) {
-      through = minute;
-      if (!isDone) open.add(minute);
-    } else if (isDone) {
-      open.delete(minute);
-    }
+  for (const { minute, againMs } of visits) {
+    const isNext = minute === through + 1 && minute <= settled;
+    const hasRoom = againMs === undefined || open.size < OPEN_MAX;
+    if (isNext && hasRoom) through = minute;
+    if (againMs === undefined) open.delete(minute);
+    else if ((isNext && hasRoom) || open.has(minute)) open.set(minute, { minute, againMs });
   }
-  return { through, open: [...open] };
+  return { through, open: [...open.values()] };
+}
+
+/** One tick over the minutes. */
+export interface Round {
+  readonly watch: MinuteWatch;
+  readonly newest: number;
+  readonly settled: number;
+  /** When to begin no further visit. */
+  readonly stopMs: number;
+  readonly visit: (minute: number) => Promise<MinuteVisit>;
+  /** Stores how far the round has come. */
+  readonly save: (watch: MinuteWatch) => Promise<unknown>;
+}
+
+/** A quiet tick has fewer visits than this, and stores its watch once. */
+const SLICE = 20;
+
+/**
+ * Visits the minutes until the time is up, and saves the watch after each slice of them: a tick
+ * that dies has lost one slice, and the next one goes on from there. Answers the last watch.
+ */
+export async function watchMinutes(
+  { clock }: Pick<World, 'clock'>,
+  { watch, newest, settled, stopMs, visit, save }: Round,
+): Promise<MinuteWatch> {
+  let latest = watch;
+  const minutes = minutesToVisit(watch, newest, clock.nowMs());
+  for (let start = 0; start < minutes.length && clock.nowMs() < stopMs; start += SLICE) {
+    const visits: MinuteVisit[] = [];
+    for (const minute of minutes.slice(start, start + SLICE)) {
+      if (clock.nowMs() < stopMs) visits.push(await visit(minute));
+    }
+    latest = afterVisits(latest, visits, settled);
+    await save(latest);
+  }
+  return latest;
 }

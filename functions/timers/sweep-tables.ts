@@ -1,8 +1,17 @@
-import { afterVisits, type MinuteVisit, minutesToVisit } from '../shared/minute-watch.ts';
-import { MINUTE_MS } from '../shared/units.ts';
+import type { TickTime } from '../shared/aws/schedule.ts';
+import { type MinuteVisit, watchMinutes } from '../shared/minute-watch.ts';
+import { minutePartition } from '../shared/sortable.ts';
+import { DAY_MS, MINUTE_MS } from '../shared/units.ts';
 import type { Message, QueueName, TableName, World } from '../shared/world.ts';
 import { DUE_SHARDS } from './due.ts';
-import { type DueEntry, findSweep, listDue, putSweep, type Sweep } from './sweep.store.ts';
+import {
+  type DueEntry,
+  type DuePage,
+  findSweep,
+  listDue,
+  putSweep,
+  type Sweep,
+} from './sweep.store.ts';
 import { HORIZON_MS, messageTimeMs, needsMessage, SETTLING_MS } from './sweep.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'log' | 'queues'>;
@@ -18,79 +27,109 @@ const SWEPT_TABLES: readonly SweptTable[] = [
   { table: 'files', queue: 'file-care' },
 ];
 
-/** What one tick sends per table at most: after an outage the rest leaves with the next ones. */
-const MESSAGES_MAX = 20_000;
+/** What one tick sends per minute and shard at most; the next tick goes on behind it. */
+const SHARD_MESSAGES_MAX = 1_250;
+/** So many shards can be left in their midst; of more, the rest waits until it is overdue. */
+const STOPS_MAX = 500;
 
 /**
  * One tick of the sweeper: hands what is due to the rooms, again and again until its item says
  * otherwise. It reads and sends, and changes no item but its own watermarks.
  */
-export async function sweepTables(world: Needs): Promise<void> {
-  await Promise.all(SWEPT_TABLES.map((it) => sweepTable(it, world)));
+export async function sweepTables(
+  world: Needs,
+  time: TickTime = { stopMs: Infinity },
+): Promise<void> {
+  await Promise.all(SWEPT_TABLES.map((it) => sweepTable(it, world, time)));
 }
 
-async function sweepTable({ table, queue }: SweptTable, world: Needs): Promise<void> {
+async function sweepTable(swept: SweptTable, world: Needs, { stopMs }: TickTime): Promise<void> {
+  const { table } = swept;
   const nowMs = world.clock.nowMs();
   const settled = minuteOf(nowMs - SETTLING_MS);
   // Before its first tick an installation has nothing that is due.
-  const first = { watch: { through: settled, open: [] }, seenMs: 0 };
+  const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {} };
   const sweep = (await findSweep(world.db, table)) ?? first;
-  const visits: MinuteVisit[] = [];
+  const stops = new Map(Object.entries(sweep.stops));
   let { seenMs } = sweep;
   let sent = 0;
-  for (const minute of minutesToVisit(sweep.watch, minuteOf(nowMs + HORIZON_MS))) {
-    const swept = await sweepMinute({ table, queue, minute, sweep, nowMs }, world);
-    sent += swept.sent;
-    if (!swept.isComplete || sent >= MESSAGES_MAX) break;
-    visits.push({ minute, isDone: swept.found === 0 });
-    seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
-  }
-  const watch = afterVisits(sweep.watch, visits, settled);
-  await world.db.commit([putSweep(table, { watch, seenMs })]);
-  world.log.info('table.swept', { table, minutes: visits.length, sent, ...watch });
+  const watch = await watchMinutes(world, {
+    watch: sweep.watch,
+    newest: minuteOf(nowMs + HORIZON_MS),
+    settled,
+    stopMs,
+    visit: async (minute) => {
+      const visit = { ...swept, minute, seenMs: sweep.seenMs, nowMs, stopMs, stops };
+      const result = await sweepMinute(visit, world);
+      sent += result.sent;
+      seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
+      return result;
+    },
+    save: (next) =>
+      world.db.commit([putSweep(table, { watch: next, seenMs, stops: Object.fromEntries(stops) })]),
+  });
+  world.log.info('table.swept', { table, sent, stops: stops.size, ...watch });
 }
 
 function minuteOf(ms: number): number {
   return Math.floor(ms / MINUTE_MS);
 }
 
-interface Minute extends SweptTable {
+interface Minute extends SweptTable, TickTime {
   readonly minute: number;
-  readonly sweep: Sweep;
+  readonly seenMs: number;
   readonly nowMs: number;
+  /** Where shards were left in their midst; a visit changes its own. */
+  readonly stops: Map<string, string>;
 }
 
-interface SweptMinute {
-  readonly found: number;
-  readonly sent: number;
-  /** Everything that needed a message has one. */
-  readonly isComplete: boolean;
-}
-
-async function sweepMinute(what: Minute, world: Needs): Promise<SweptMinute> {
+async function sweepMinute(what: Minute, world: Needs): Promise<MinuteVisit & { sent: number }> {
+  const { minute, nowMs } = what;
   const shards = Array.from({ length: DUE_SHARDS }, (_, shard) => shard);
   const swept = await Promise.all(shards.map((shard) => sweepShard(what, shard, world)));
-  return {
-    found: swept.reduce((sum, it) => sum + it.found, 0),
-    sent: swept.reduce((sum, it) => sum + it.sent, 0),
-    isComplete: swept.every((it) => it.isComplete),
-  };
+  const sent = swept.reduce((sum, it) => sum + it.sent, 0);
+  const isDone = swept.every((it) => it.isDone);
+  return { minute, sent, againMs: isDone ? undefined : nowMs };
 }
 
-async function sweepShard(what: Minute, shard: number, world: Needs): Promise<SweptMinute> {
-  const { table, minute, queue, sweep, nowMs } = what;
-  let found = 0;
+/** A damaged row keeps its minute open for a day, so that a person hears of it. */
+const DAMAGED_MS = DAY_MS;
+
+/** Begins where the last visit was left: nothing behind that had its message yet. */
+async function sweepShard(what: Minute, shard: number, world: Needs) {
+  const { table, minute, stops, seenMs, nowMs, stopMs } = what;
+  const partition = minutePartition(minute, shard);
+  const from = stops.get(partition);
+  stops.delete(partition);
+  let isDone = from === undefined;
   let sent = 0;
-  for await (const entries of listDue(world.db, { table, minute, shard })) {
-    found += entries.length;
-    const messages = entries
-      .filter(({ dueMs }) => needsMessage(dueMs, sweep.seenMs, nowMs))
-      .map((entry) => toMessage(entry, nowMs));
-    if (!(await send(queue, messages, world))) return { found, sent, isComplete: false };
-    sent += messages.length;
-    if (sent >= MESSAGES_MAX / DUE_SHARDS) return { found, sent, isComplete: false };
+  for await (const page of listDue(world.db, { table, partition, from })) {
+    isDone &&= isEmpty(page, what, world);
+    const needy = page.entries.filter(
+      ({ dueMs }) => from !== undefined || needsMessage(dueMs, seenMs, nowMs),
+    );
+    const isLate = world.clock.nowMs() >= stopMs;
+    const entries = isLate ? [] : needy.slice(0, SHARD_MESSAGES_MAX - sent);
+    const isSent = await send(what, entries, world);
+    if (isSent) sent += entries.length;
+    const stop = isSent ? needy[entries.length] : needy[0];
+    if (stop) {
+      if (stops.size < STOPS_MAX) stops.set(partition, stop.dueSk);
+      return { isDone: false, sent };
+    }
   }
-  return { found, sent, isComplete: true };
+  return { isDone, sent };
+}
+
+/** Whether nothing of a page keeps its minute open. */
+function isEmpty(
+  { entries, unreadable }: DuePage,
+  { table, minute, nowMs }: Minute,
+  { log }: Needs,
+): boolean {
+  if (unreadable > 0) log.error('sweep.unreadable', { table, minute, rows: unreadable });
+  const isHeard = nowMs - minute * MINUTE_MS > DAMAGED_MS;
+  return entries.length === 0 && (unreadable === 0 || isHeard);
 }
 
 function toMessage({ pk, sk, dueMs }: DueEntry, nowMs: number): Message {
@@ -99,16 +138,19 @@ function toMessage({ pk, sk, dueMs }: DueEntry, nowMs: number): Message {
 
 /** Whether the queue took all of them; else the next tick finds the same entries again. */
 async function send(
-  queue: QueueName,
-  messages: readonly Message[],
+  { queue, nowMs }: Minute,
+  entries: readonly DueEntry[],
   { queues, log }: Needs,
 ): Promise<boolean> {
-  if (messages.length === 0) return true;
+  if (entries.length === 0) return true;
   try {
-    const refused = await queues.send(queue, messages);
+    const refused = await queues.send(
+      queue,
+      entries.map((it) => toMessage(it, nowMs)),
+    );
     return refused.length === 0;
   } catch (error) {
-    log.warn('sweep.send-failed', { queue, messages: messages.length, error });
+    log.warn('sweep.send-failed', { queue, messages: entries.length, error });
     return false;
   }
 }

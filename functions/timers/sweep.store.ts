@@ -1,36 +1,42 @@
 import * as z from 'zod';
 import type { MinuteWatch } from '../shared/minute-watch.ts';
-import { minutePartition, msOfSortable } from '../shared/sortable.ts';
+import { msOfSortable } from '../shared/sortable.ts';
 import type { Db, Item, Key, TableName, Write } from '../shared/world.ts';
 
 /** How far the sweeper has come on one table. */
 export interface Sweep {
   readonly watch: MinuteWatch;
-  /** What is due before this had its message already. */
+  /** What is due before this had its message already, unless it lies behind a stop. */
   readonly seenMs: number;
+  /** Where a partition of the index was left, by its name: the first `dueSk` without its message. */
+  readonly stops: Readonly<Record<string, string>>;
 }
 
 /** An item that is due, as the index knows it. */
 export interface DueEntry extends Key {
   readonly dueMs: number;
+  readonly dueSk: string;
 }
+
+const OpenItem = z.object({ minute: z.number(), againMs: z.number() });
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const SweepItem = z.object({
   through: z.number(),
-  open: z.array(z.number()),
+  open: z.array(OpenItem),
   seen: z.number(),
+  stops: z.record(z.string(), z.string()).default({}),
 });
 
-const DueItem = z.object({ pk: z.string(), sk: z.string(), dueSk: z.string() });
+const DueItem = z.object({ pk: z.string(), sk: z.string(), dueSk: z.string().regex(/^\d{13}#/) });
 
 function sweepKey(table: TableName): Key {
   return { pk: `W#${table}`, sk: '#' };
 }
 
 /** Unconditional: an older tick that comes late only sets the sweeper back. */
-export function putSweep(table: TableName, { watch, seenMs }: Sweep): Write {
-  const item = { ...sweepKey(table), v: 1, ...watch, seen: seenMs };
+export function putSweep(table: TableName, { watch, seenMs, stops }: Sweep): Write {
+  const item = { ...sweepKey(table), v: 1, ...watch, seen: seenMs, stops };
   return { kind: 'put', table: 'control', item };
 }
 
@@ -38,32 +44,45 @@ export function putSweep(table: TableName, { watch, seenMs }: Sweep): Write {
 export async function findSweep(db: Pick<Db, 'get'>, table: TableName): Promise<Sweep | undefined> {
   const item = await db.get('control', sweepKey(table));
   if (!item) return undefined;
-  const { through, open, seen } = SweepItem.parse(item);
-  return { watch: { through, open }, seenMs: seen };
+  const { through, open, seen, stops } = SweepItem.parse(item);
+  return { watch: { through, open }, seenMs: seen, stops };
 }
 
 /** Where a table's index `due` is read. */
 export interface DuePlace {
   readonly table: TableName;
-  readonly minute: number;
-  readonly shard: number;
+  /** A minute and a shard. */
+  readonly partition: string;
+  /** The first `dueSk` to read; without one it is the first that there is. */
+  readonly from?: string | undefined;
 }
+
+export interface DuePage {
+  readonly entries: readonly DueEntry[];
+  /** How many rows of the index name no time. */
+  readonly unreadable: number;
+}
+
+/** Sorts behind every time. */
+const LAST_SK = ':';
 
 /** What is filed under a minute and shard, page by page, the earliest first. */
 export async function* listDue(
   db: Pick<Db, 'query'>,
-  { table, minute, shard }: DuePlace,
-): AsyncGenerator<DueEntry[]> {
+  { table, partition: pk, from }: DuePlace,
+): AsyncGenerator<DuePage> {
   let after: Item | undefined;
+  const sk = from === undefined ? {} : { sk: { from, to: LAST_SK } };
   do {
-    const pk = minutePartition(minute, shard);
-    const page = await db.query({ table, index: 'due', pk, ...(after && { after }) });
-    if (page.items.length > 0) yield page.items.map(toEntry);
+    const page = await db.query({ table, index: 'due', pk, ...sk, ...(after && { after }) });
+    const entries = page.items.flatMap(toEntry);
+    const unreadable = page.items.length - entries.length;
+    if (page.items.length > 0) yield { entries, unreadable };
     after = page.next;
   } while (after);
 }
 
-function toEntry(item: Item): DueEntry {
-  const { pk, sk, dueSk } = DueItem.parse(item);
-  return { pk, sk, dueMs: msOfSortable(dueSk) };
+function toEntry(item: Item): DueEntry[] {
+  const { success, data } = DueItem.safeParse(item);
+  return success ? [{ ...data, dueMs: msOfSortable(data.dueSk) }] : [];
 }

@@ -1,18 +1,13 @@
-import { listOutbox, OUTBOX_SHARDS } from '../events/event.store.ts';
+import { listOutbox, OUTBOX_SHARDS, type OutboxPage } from '../events/event.store.ts';
 import type { RelayedEvent } from '../events/event.ts';
+import type { TickTime } from '../shared/aws/schedule.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
-import {
-  afterVisits,
-  type MinuteVisit,
-  type MinuteWatch,
-  minutesToVisit,
-} from '../shared/minute-watch.ts';
-import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import { type MinuteVisit, type MinuteWatch, watchMinutes } from '../shared/minute-watch.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
-import { careOf } from './arrival.ts';
-import { findDeliveries } from './delivery.store.ts';
+import { findCares } from './delivery-care.ts';
 import { firstMessage, sameMessage } from './delivery-message.ts';
-import { findWatches, putWatches } from './outbox-watch.store.ts';
+import { findWatches, putWatches, type Watches } from './outbox-watch.store.ts';
 import { type RelayNeeds, relayEvents } from './relay-events.ts';
 
 /** When the reconciler cares for an event, after its commit. */
@@ -25,30 +20,57 @@ export interface Patience {
 
 type Needs = RelayNeeds & Pick<World, 'db'> & { readonly patience: Patience };
 
-/** Does what is left to do for these events, and answers whether nothing is. */
-type Check = (events: readonly RelayedEvent[], world: Needs) => Promise<boolean>;
+/** What is left to do for some events. */
+interface Left {
+  readonly isDone: boolean;
+  /** Only a person can do what is left. */
+  readonly isDamaged?: boolean;
+  /** When the oldest of those was committed that nobody had relayed. */
+  readonly unrelayedMs?: number | undefined;
+}
+
+/** Does what is left to do for these events, and answers what it could not. */
+type Check = (events: readonly RelayedEvent[], world: Needs) => Promise<Left>;
 
 /**
  * One tick: relays what was left, and sends again what got lost between the relay and the first
- * claim. It visits each minute of the outbox twice, and those with work left again and again.
+ * claim. It visits each minute of the outbox twice, and those with work left again and again, but
+ * less and less often. The relay has at most half of the time.
  */
-export async function reconcileOutbox(world: Needs): Promise<void> {
-  const { db, patience } = world;
+export async function reconcileOutbox(
+  world: Needs,
+  { stopMs }: TickTime = { stopMs: Infinity },
+): Promise<void> {
+  const { clock, db, patience } = world;
   const watches = await findWatches(db);
   const relay = await runCheck(
-    { watch: watches?.relay, ageMs: patience.reconcileAfterSeconds * SECOND_MS, check: relayLeft },
+    {
+      name: 'relay',
+      watches,
+      ageMs: patience.reconcileAfterSeconds * SECOND_MS,
+      stopMs: (clock.nowMs() + stopMs) / 2,
+      check: relayLeft,
+    },
     world,
   );
   const recheck = await runCheck(
-    { watch: watches?.recheck, ageMs: patience.recheckAfterSeconds * SECOND_MS, check: resend },
+    {
+      name: 'recheck',
+      watches: { ...watches, relay: relay.watch },
+      ageMs: patience.recheckAfterSeconds * SECOND_MS,
+      stopMs,
+      check: resend,
+    },
     world,
   );
-  await db.commit([putWatches({ relay, recheck })]);
-  world.log.info('outbox.reconciled', { relay, recheck });
+  const oldestMs = Math.min(relay.unrelayedMs, recheck.unrelayedMs);
+  if (oldestMs < Infinity) world.metrics.count('OldestUnrelayedMs', clock.nowMs() - oldestMs);
+  world.log.info('outbox.reconciled', { relay: relay.watch, recheck: recheck.watch });
 }
 
-interface Round {
-  readonly watch: MinuteWatch | undefined;
+interface CheckRound extends TickTime {
+  readonly name: keyof Watches;
+  readonly watches: Watches;
   /** Events younger than this are left alone. */
   readonly ageMs: number;
   readonly check: Check;
@@ -57,54 +79,99 @@ interface Round {
 /** How far the very first tick of an installation looks back. */
 const FIRST_LOOK_MINUTES = 5;
 
-async function runCheck({ watch, ageMs, check }: Round, world: Needs): Promise<MinuteWatch> {
+async function runCheck(round: CheckRound, world: Needs) {
+  const { name, watches, ageMs, stopMs } = round;
   const oldestMs = world.clock.nowMs() - ageMs;
   const newest = Math.floor(oldestMs / MINUTE_MS);
-  const from = watch ?? { through: newest - FIRST_LOOK_MINUTES, open: [] };
-  const visits: MinuteVisit[] = [];
-  for (const minute of minutesToVisit(from, newest)) {
-    visits.push({ minute, isDone: await visitMinute({ minute, oldestMs, check }, world) });
-  }
-  // Of the newest minute some events are too young.
-  return afterVisits(from, visits, newest - 1);
+  let unrelayedMs = Infinity;
+  const watch = await watchMinutes(world, {
+    watch: watches[name] ?? { through: newest - FIRST_LOOK_MINUTES, open: [] },
+    newest,
+    // Of the newest minute some events are too young.
+    settled: newest - 1,
+    stopMs,
+    visit: async (minute) => {
+      const left = await visitMinute({ ...round, minute, oldestMs }, world);
+      unrelayedMs = Math.min(unrelayedMs, left.unrelayedMs ?? Infinity);
+      return toVisit(minute, left, { ageMs, nowMs: world.clock.nowMs() });
+    },
+    save: (next: MinuteWatch) => world.db.commit([putWatches({ ...watches, [name]: next })]),
+  });
+  return { watch, unrelayedMs };
 }
 
-interface MinuteToVisit {
+/** Of a minute with nothing but damage in it a person hears for a day. */
+const DAMAGED_MS = DAY_MS;
+/** The clock does not call on the second. */
+const EARLY_MS = MINUTE_MS / 2;
+
+/**
+ * A minute with work left is visited again after a quarter of the patience, and then at half of
+ * its delay: what only waits behind a backlog must not add to it at every tick.
+ */
+function toVisit(
+  minute: number,
+  { isDone, isDamaged = false }: Left,
+  { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number },
+): MinuteVisit {
+  const lateMs = nowMs - ageMs - (minute + 1) * MINUTE_MS;
+  if (isDone && !(isDamaged && lateMs < DAMAGED_MS)) return { minute };
+  const waitMs = Math.min(3 * ageMs, Math.max(ageMs / 4, lateMs / 2));
+  return { minute, againMs: nowMs + waitMs - EARLY_MS };
+}
+
+interface MinuteToVisit extends CheckRound {
   readonly minute: number;
   readonly oldestMs: number;
-  readonly check: Check;
 }
 
-async function visitMinute(
-  { minute, oldestMs, check }: MinuteToVisit,
-  world: Needs,
-): Promise<boolean> {
+async function visitMinute(what: MinuteToVisit, world: Needs): Promise<Left> {
   const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
-  const done = await Promise.all(
-    shards.map(async (shard) => {
-      let isDone = true;
-      for await (const page of listOutbox(world.db, minute, shard)) {
-        const old = page.filter((it) => timeOfId(it.id) <= oldestMs);
-        isDone = (await check(old, world)) && isDone;
-      }
-      return isDone;
-    }),
-  );
-  return done.every(Boolean);
+  return together(await Promise.all(shards.map((shard) => visitShard(what, shard, world))));
 }
 
-async function relayLeft(events: readonly RelayedEvent[], world: Needs): Promise<boolean> {
+/** Stops between two pages when the time is up: the rest of the minute is work left. */
+async function visitShard(what: MinuteToVisit, shard: number, world: Needs): Promise<Left> {
+  const { minute, oldestMs, stopMs, check } = what;
+  const left: Left[] = [];
+  for await (const { events, unreadable } of listOutbox(world.db, minute, shard)) {
+    if (world.clock.nowMs() >= stopMs) return together([...left, { isDone: false }]);
+    const old = events.filter((it) => timeOfId(it.id) <= oldestMs);
+    left.push(await check(old, world), damage(unreadable, what, world));
+  }
+  return together(left);
+}
+
+function damage(
+  unreadable: OutboxPage['unreadable'],
+  { minute, name }: MinuteToVisit,
+  { log, metrics }: Needs,
+): Left {
+  if (unreadable === 0) return { isDone: true };
+  log.error('outbox.unreadable', { check: name, minute, rows: unreadable });
+  metrics.count('UnreadableRows', unreadable);
+  return { isDone: true, isDamaged: true };
+}
+
+function together(parts: readonly Left[]): Left {
+  return {
+    isDone: parts.every((it) => it.isDone),
+    isDamaged: parts.some((it) => it.isDamaged),
+    unrelayedMs: Math.min(...parts.map((it) => it.unrelayedMs ?? Infinity)),
+  };
+}
+
+async function relayLeft(events: readonly RelayedEvent[], world: Needs): Promise<Left> {
   const unrelayed = events.filter((it) => it.relayedAtMs === undefined);
-  if (unrelayed.length === 0) return true;
-  const oldestMs = Math.min(...unrelayed.map((it) => timeOfId(it.id)));
-  world.metrics.count('OldestUnrelayedMs', world.clock.nowMs() - oldestMs);
-  world.log.warn('outbox.unrelayed', { events: unrelayed.length, oldestMs });
-  return (await relayEvents(unrelayed, world)) === 0;
+  if (unrelayed.length === 0) return { isDone: true };
+  const unrelayedMs = Math.min(...unrelayed.map((it) => timeOfId(it.id)));
+  world.log.warn('outbox.unrelayed', { events: unrelayed.length, oldestMs: unrelayedMs });
+  return { isDone: (await relayEvents(unrelayed, world)) === 0, unrelayedMs };
 }
 
 /** An event that is relayed only now has to be looked at again, when its time has come. */
-async function resend(events: readonly RelayedEvent[], world: Needs): Promise<boolean> {
-  const isRelayed = await relayLeft(events, world);
+async function resend(events: readonly RelayedEvent[], world: Needs): Promise<Left> {
+  const relay = await relayLeft(events, world);
   const wasRelayed = events.filter((it) => it.relayedAtMs !== undefined);
   const names = wasRelayed.flatMap((event) =>
     (event.sentTo ?? []).map((endpointId) => ({
@@ -114,18 +181,19 @@ async function resend(events: readonly RelayedEvent[], world: Needs): Promise<bo
       eventId: event.id,
     })),
   );
-  const rows = await findDeliveries(world.db, names);
-  const nowMs = world.clock.nowMs();
-  const cares = rows.map((row) => careOf(row, nowMs));
+  const cares = await findCares(world, names);
   const messages = names.flatMap(({ event, endpointId }, index): Message[] => {
-    const row = rows[index];
-    if (cares[index] !== 'lost') return [];
-    return [row ? sameMessage(row) : firstMessage(event, endpointId)];
+    const { care, delivery } = cares[index] ?? {};
+    if (care !== 'lost') return [];
+    return [delivery ? sameMessage(delivery) : firstMessage(event, endpointId)];
   });
   if (messages.length > 0) {
     world.log.warn('outbox.resent', { messages: messages.length });
     await world.queues.send('delivery-fast', messages);
   }
+  const damaged = cares.filter((it) => it.care === 'unreadable').length;
+  if (damaged > 0) world.metrics.count('UnreadableRows', damaged);
   const isWhole = wasRelayed.length === events.length;
-  return isRelayed && isWhole && cares.every((it) => it === 'done');
+  const isCaredFor = cares.every((it) => it.care === 'done' || it.care === 'unreadable');
+  return { ...relay, isDone: isWhole && isCaredFor, isDamaged: damaged > 0 };
 }

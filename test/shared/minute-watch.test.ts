@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { afterVisits, minutesToVisit } from '../../functions/shared/minute-watch.ts';
+import {
+  afterVisits,
+  type MinuteWatch,
+  minutesToVisit,
+  watchMinutes,
+} from '../../functions/shared/minute-watch.ts';
+import { testClock } from '../support/world.ts';
 
-const watch = { through: 100, open: [] };
+const NOW = 1_000_000;
+const watch: MinuteWatch = { through: 100, open: [] };
+
+const openAt = (minute: number, againMs = NOW) => ({ minute, againMs });
 
 describe('minutesToVisit', () => {
   it.each([
@@ -10,24 +19,25 @@ describe('minutesToVisit', () => {
     { newest: 100, minutes: [] },
     { newest: 90, minutes: [] },
   ])('goes up to $newest', ({ newest, minutes }) => {
-    expect(minutesToVisit(watch, newest)).toEqual(minutes);
+    expect(minutesToVisit(watch, newest, NOW)).toEqual(minutes);
   });
 
-  it('visits first what has work left, and after an outage a bounded part', () => {
-    const minutes = minutesToVisit({ through: 100, open: [7, 9] }, 5_000);
+  it('takes a bounded part after an outage, and then what has waited longest', () => {
+    const open = [openAt(7), openAt(8, NOW + 1), openAt(9, NOW - 1)];
+    const minutes = minutesToVisit({ through: 100, open }, 5_000, NOW);
     expect(minutes).toHaveLength(242);
-    expect([...minutes.slice(0, 3), minutes.at(-1)]).toEqual([7, 9, 101, 340]);
+    expect([minutes[0], ...minutes.slice(239)]).toEqual([101, 340, 9, 7]);
   });
 });
 
 describe('afterVisits', () => {
   const visits = (...done: boolean[]) =>
-    done.map((isDone, index) => ({ minute: 101 + index, isDone }));
+    done.map((isDone, index) => ({ minute: 101 + index, againMs: isDone ? undefined : NOW }));
 
   it('passes settled minutes, and keeps those with work left in mind', () => {
     expect(afterVisits(watch, visits(true, false, true), 103)).toEqual({
       through: 103,
-      open: [102],
+      open: [openAt(102)],
     });
   });
 
@@ -40,23 +50,60 @@ describe('afterVisits', () => {
     expect(afterVisits(watch, visits(true, true), settled).through).toBe(through);
   });
 
-  it('forgets a minute once its work is done', () => {
-    const done = [
-      { minute: 1, isDone: true },
-      { minute: 2, isDone: false },
-    ];
-    const next = afterVisits({ through: 100, open: [1, 2] }, done, 100);
-    expect(next).toEqual({ through: 100, open: [2] });
+  it('forgets a minute once its work is done, and notes when to look at it again', () => {
+    const visited = [{ minute: 1 }, { minute: 2, againMs: NOW + 60 }];
+    const next = afterVisits({ through: 100, open: [openAt(1), openAt(2)] }, visited, 100);
+    expect(next).toEqual({ through: 100, open: [openAt(2, NOW + 60)] });
   });
 
   it('never jumps over a minute that was not visited', () => {
-    const gap = [{ minute: 102, isDone: true }];
+    const gap = [{ minute: 102 }];
     expect(afterVisits(watch, gap, 200).through).toBe(100);
   });
 
   it('waits where too many minutes have work left', () => {
-    const full = { through: 100, open: Array.from({ length: 1_000 }, (_, n) => n - 1_000) };
+    const full = { through: 100, open: Array.from({ length: 1_000 }, (_, n) => openAt(n - 1_000)) };
     expect(afterVisits(full, visits(false), 200).through).toBe(100);
     expect(afterVisits(full, visits(true), 200).through).toBe(101);
+  });
+});
+
+describe('watchMinutes', () => {
+  async function round(changes: { stopMs?: number; failsAt?: number }) {
+    const clock = testClock(NOW);
+    const saved: MinuteWatch[] = [];
+    const running = watchMinutes(
+      { clock },
+      {
+        watch,
+        newest: 150,
+        settled: 150,
+        stopMs: changes.stopMs ?? Infinity,
+        visit: async (minute) => {
+          if (minute === changes.failsAt) throw new Error('outage');
+          clock.advance(1_000);
+          return { minute };
+        },
+        save: async (next) => saved.push(next),
+      },
+    );
+    await running.catch(() => undefined);
+    return saved.map((it) => it.through);
+  }
+
+  it('saves the watch after each slice of minutes', async () => {
+    expect(await round({})).toEqual([120, 140, 150]);
+  });
+
+  it('has saved what came before an outage', async () => {
+    expect(await round({ failsAt: 145 })).toEqual([120, 140]);
+  });
+
+  it.each([
+    { seconds: 0, saved: [] },
+    { seconds: 1, saved: [101] },
+    { seconds: 25, saved: [120, 125] },
+  ])('begins no visit after $seconds s, when its time is up', async ({ seconds, saved }) => {
+    expect(await round({ stopMs: NOW + seconds * 1_000 })).toEqual(saved);
   });
 });

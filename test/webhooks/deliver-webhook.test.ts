@@ -31,7 +31,9 @@ async function eventsOf(tenantId: string, type: string): Promise<RelayedEvent[]>
   for (const shard of shards) {
     const minute = Math.floor(world.clock.nowMs() / 60_000);
     for (const back of [0, 1]) {
-      for await (const page of listOutbox(world.db, minute - back, shard)) pages.push(...page);
+      for await (const page of listOutbox(world.db, minute - back, shard)) {
+        pages.push(...page.events);
+      }
     }
   }
   return pages.filter((it) => it.tenantId === tenantId && it.type === type);

@@ -1,0 +1,140 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { minutePartition, sortableMs } from '../../functions/shared/sortable.ts';
+import { findSweep, putSweep } from '../../functions/timers/sweep.store.ts';
+import { sweepTables } from '../../functions/timers/sweep-tables.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+
+const MINUTE_MS = 60_000;
+/** What one tick sends of one minute and shard. */
+const PART = 1_250;
+
+let world: TestWorld;
+beforeEach(async () => {
+  world = await testWorld();
+  await sweepTables(world);
+});
+
+const minuteNow = () => Math.floor(world.clock.nowMs() / MINUTE_MS);
+
+interface Rows {
+  readonly count: number;
+  readonly minute: number;
+  readonly shard?: number;
+  readonly name: string;
+}
+
+/** Rows that are due one after the other in a minute. */
+async function putDue({ count, minute, shard = 3, name }: Rows): Promise<void> {
+  const rows = Array.from({ length: count }, (_, n) => {
+    const sk = `${name}${String(n).padStart(6, '0')}`;
+    const dueSk = `${sortableMs(minute * MINUTE_MS + n)}#${name}#${sk}`;
+    return { pk: name, sk, duePk: minutePartition(minute, shard), dueSk };
+  });
+  for (let start = 0; start < count; start += 100) {
+    const writes = rows
+      .slice(start, start + 100)
+      .map((item) => ({ kind: 'put' as const, table: 'deliveries' as const, item }));
+    await world.db.commit(writes);
+  }
+}
+
+/** The rows for which a tick sends a message. */
+async function tick(sweeping = world): Promise<string[]> {
+  world.sent.splice(0);
+  await sweepTables(sweeping);
+  return world.sent.map((it) => String(it.body.sk));
+}
+
+describe('a minute with very many entries in one shard', () => {
+  it('is swept in parts, each entry once, and holds up nobody else', async () => {
+    const minute = minuteNow() + 4;
+    await putDue({ count: 2 * PART + 100, minute, name: 'many' });
+    await putDue({ count: 1, minute, shard: 4, name: 'shard' });
+    await putDue({ count: 1, minute: minute + 1, name: 'later' });
+    world.clock.advance(3 * MINUTE_MS);
+    const parts = [await tick(), await tick(), await tick(), await tick()];
+    expect(parts.map((it) => it.length)).toEqual([PART + 2, PART, 100, 0]);
+    expect(parts[0]).toEqual(expect.arrayContaining(['shard000000', 'later000000']));
+    expect(new Set(parts.flat()).size).toBe(2 * PART + 102);
+  });
+
+  it('of a dead receiver is sent again in turn, and starves no other retries', async () => {
+    await putDue({ count: PART + 50, minute: minuteNow() + 3, name: 'dead' });
+    world.clock.advance(MINUTE_MS);
+    await tick();
+    await tick();
+    world.clock.advance(17 * MINUTE_MS);
+    await putDue({ count: 1, minute: minuteNow(), name: 'fresh' });
+    const parts = [await tick(), await tick()];
+    expect(parts.map((it) => it.length)).toEqual([PART + 1, 50]);
+    expect(parts[0]).toContain('fresh000000');
+  });
+});
+
+describe('a queue that takes nothing', () => {
+  it('gets the same entries at the next tick, and those of other minutes as well', async () => {
+    await putDue({ count: 2, minute: minuteNow() + 3, name: 'a' });
+    await putDue({ count: 1, minute: minuteNow() + 4, name: 'b' });
+    world.clock.advance(2 * MINUTE_MS);
+    const down = { ...world, queues: { send: () => Promise.reject(new Error('down')) } };
+    expect(await tick(down)).toEqual([]);
+    expect((await tick()).sort()).toEqual(['a000000', 'a000001', 'b000000']);
+    expect(await tick()).toEqual([]);
+  });
+});
+
+describe('a damaged entry', () => {
+  it('stops no other, and is told of until its minute is a day old', async () => {
+    const minute = minuteNow() + 3;
+    const place = { pk: 'bad', sk: 'bad', duePk: minutePartition(minute, 3), dueSk: 'soon' };
+    await world.db.commit([{ kind: 'put', table: 'deliveries', item: place }]);
+    await putDue({ count: 1, minute, name: 'good' });
+    world.clock.advance(MINUTE_MS);
+    expect(await tick()).toEqual(['good000000']);
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ event: 'sweep.unreadable', table: 'deliveries', minute }),
+    );
+    await world.db.commit([
+      { kind: 'remove', table: 'deliveries', key: { pk: 'good', sk: 'good000000' } },
+    ]);
+    world.clock.advance(15 * MINUTE_MS);
+    await tick();
+    const sweep = await findSweep(world.db, 'deliveries');
+    expect(sweep?.watch.open).toMatchObject([{ minute }]);
+    if (!sweep) return;
+
+    // As if it had swept all of the day.
+    world.clock.advance(24 * 60 * MINUTE_MS);
+    const watch = { ...sweep.watch, through: minuteNow() - 11 };
+    await world.db.commit([putSweep('deliveries', { ...sweep, watch })]);
+    await tick();
+    expect((await findSweep(world.db, 'deliveries'))?.watch.open).toEqual([]);
+  });
+});
+
+describe('a tick', () => {
+  it('that comes after an outage stops in time, and the next one goes on from there', async () => {
+    await putDue({ count: 1, minute: minuteNow() + 120, name: 'late' });
+    world.clock.advance(180 * MINUTE_MS);
+    const { query } = world.db;
+    const slow = {
+      ...world,
+      db: {
+        ...world.db,
+        query: async (it: Parameters<typeof query>[0]) => {
+          world.clock.advance(100);
+          return query(it);
+        },
+      },
+    };
+    const found: string[] = [];
+    for (let nth = 0; nth < 12 && found.length === 0; nth += 1) {
+      world.sent.splice(0);
+      const startMs = world.clock.nowMs();
+      await sweepTables(slow, { stopMs: startMs + 45_000 });
+      expect(world.clock.nowMs() - startMs).toBeLessThan(55_000);
+      found.push(...world.sent.map((it) => String(it.body.sk)));
+    }
+    expect(found).toEqual(['late000000']);
+  });
+});
