@@ -32,6 +32,21 @@ describe('the template', () => {
     expect(at(streaming, '0.1.Properties.StreamSpecification.StreamViewType')).toBe('NEW_IMAGE');
   });
 
+  it('repeats no call of the clock, neither by EventBridge nor by Lambda', () => {
+    const rules = ofType(RESOURCES, 'Events::Rule').filter(
+      ([, { Properties }]) => Properties.ScheduleExpression !== undefined,
+    );
+    const workers = rules.map(([, rule]) => at(rule, 'Properties.Targets.0.Arn.Fn::GetAtt.0'));
+    expect(workers).toHaveLength(2);
+    for (const [, rule] of rules) {
+      expect(at(rule, 'Properties.Targets.0.RetryPolicy.MaximumRetryAttempts')).toBe(0);
+    }
+    const configs = ofType(RESOURCES, 'Lambda::EventInvokeConfig');
+    const once = configs.filter(([, it]) => at(it, 'Properties.MaximumRetryAttempts') === 0);
+    const names = once.map(([, it]) => at(it, 'Properties.FunctionName.Ref'));
+    expect(names.toSorted()).toEqual(workers.toSorted());
+  });
+
   it('hands uploads over without a custom resource', () => {
     const [[, bucket] = []] = ofType(RESOURCES, 'S3::Bucket');
     expect(at(bucket, 'Properties.NotificationConfiguration')).toEqual({
