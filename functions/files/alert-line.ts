@@ -4,7 +4,11 @@ import type { CsvRecord } from './csv-record.ts';
 const QUOTE = 0x22;
 /** No byte of a JSON string takes more: `\u001f`. */
 const ESCAPED_BYTES_MAX = 6;
+/** Of a row's number. */
+const DIGITS_MAX = 16;
 const ROOM_FIRST = 64 * KIB;
+/** The names of the columns are repeated in each alert; above this they are no names. */
+export const FRAME_BYTES_MAX = 64 * KIB;
 
 const encoder = new TextEncoder();
 
@@ -33,6 +37,8 @@ export interface AlertShape {
 export class AlertLines {
   /** Bytes written since the last `take`. */
   length = 0;
+  /** Bytes of each line beside the user's id, the row's number and the values of the columns. */
+  readonly frameBytes: number;
   #bytes = new Uint8Array(ROOM_FIRST);
   readonly #idColumn: number;
   readonly #openers: readonly Uint8Array[];
@@ -40,7 +46,6 @@ export class AlertLines {
   readonly #beforeRow: Uint8Array;
   readonly #afterRow: Uint8Array;
   readonly #close = encoder.encode('}}\n');
-  readonly #roomForFrame: number;
 
   constructor({ fileId, fileName, message, columns, idColumn }: AlertShape) {
     const text = message === undefined ? '' : `"message":${JSON.stringify(message)},`;
@@ -52,15 +57,16 @@ export class AlertLines {
     this.#openers = columns.map((key, i) =>
       encoder.encode(`${i === first ? '' : ','}${JSON.stringify(key)}:"`),
     );
-    const frame = [this.#open, this.#beforeRow, this.#afterRow, this.#close, ...this.#openers];
-    // One closing quote for each column, and the digits of the row.
-    this.#roomForFrame = frame.reduce((sum, it) => sum + it.length + 1, 16);
+    const used = this.#openers.filter((_, i) => i !== idColumn);
+    const frame = [this.#open, this.#beforeRow, this.#afterRow, this.#close, ...used];
+    // One closing quote for each column.
+    this.frameBytes = frame.reduce((sum, it) => sum + it.length, used.length);
   }
 
   /** Appends the line of one row. */
   add(record: CsvRecord, row: number): void {
     const bytesOfRow = record.textEnd - record.start;
-    this.#makeRoom(this.#roomForFrame + ESCAPED_BYTES_MAX * bytesOfRow);
+    this.#makeRoom(this.frameBytes + DIGITS_MAX + ESCAPED_BYTES_MAX * bytesOfRow);
     this.#put(this.#open);
     this.#putField(record, this.#idColumn);
     this.#put(this.#beforeRow);

@@ -107,16 +107,18 @@ export function findIdColumn(names: readonly string[], wanted: string | number):
  */
 export function columnKeys(names: readonly string[]): string[] {
   const taken = new Set<string>(names);
-  const seen = new Set<string>();
+  /** The next number to try behind each name that came before. */
+  const next = new Map<string, number>();
   return names.map((name, i) => {
-    if (name !== '' && !seen.has(name)) {
-      seen.add(name);
+    if (name !== '' && !next.has(name)) {
+      next.set(name, 2);
       return name;
     }
     const stem = name === '' ? 'column' : name;
-    let number = name === '' ? i + 1 : 2;
+    let number = name === '' ? i + 1 : (next.get(name) ?? 2);
     while (taken.has(`${stem}_${number}`)) number += 1;
     taken.add(`${stem}_${number}`);
+    if (name !== '') next.set(name, number + 1);
     return `${stem}_${number}`;
   });
 }

@@ -1,8 +1,8 @@
-import { AlertLines, type AlertShape } from './alert-line.ts';
+import { AlertLines, type AlertShape, FRAME_BYTES_MAX } from './alert-line.ts';
 import { columnKeys, findIdColumn } from './csv-header.ts';
 import type { CsvRecord } from './csv-record.ts';
 import { type CsvReader, CsvScanner } from './csv-scanner.ts';
-import type { RowFault, RowFaultCode } from './file-fault.ts';
+import { type FileError, FileFault, type RowFault, type RowFaultCode } from './file-fault.ts';
 import { IdSet } from './id-set.ts';
 import { type Segment, Segments } from './segments.ts';
 
@@ -10,6 +10,15 @@ import { type Segment, Segments } from './segments.ts';
 export const ID_BYTES_MAX = 256;
 /** Of the rows without an alert, this many are listed one by one. All are counted. */
 export const FAULTS_LISTED_MAX = 10_000;
+
+const HEADER_TOO_LONG: FileError = {
+  code: 'row_too_long',
+  row: 0,
+  byte: 0,
+  detail:
+    'The names of the header line, which are repeated in each alert, would make each longer than ' +
+    `${FRAME_BYTES_MAX} bytes. Shorten them, or leave columns out.`,
+};
 
 /** What a file is read for. */
 export interface ReadingOrder extends Omit<AlertShape, 'columns' | 'idColumn'> {
@@ -79,7 +88,9 @@ export class FileReading implements CsvReader {
     const { idColumn, ...order } = this.#order;
     this.#idColumn = findIdColumn(names, idColumn);
     const shape = { ...order, columns: columnKeys(names), idColumn: this.#idColumn };
-    this.#segments = new Segments(new AlertLines(shape));
+    const lines = new AlertLines(shape);
+    if (lines.frameBytes > FRAME_BYTES_MAX) throw new FileFault(HEADER_TOO_LONG);
+    this.#segments = new Segments(lines);
   }
 
   row(record: CsvRecord, row: number, byte: number): void {

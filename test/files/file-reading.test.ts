@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FRAME_BYTES_MAX } from '../../functions/files/alert-line.ts';
+import { FIELDS_KEPT, ROW_BYTES_MAX } from '../../functions/files/csv-record.ts';
 import { FileFault } from '../../functions/files/file-fault.ts';
 import {
   FAULTS_LISTED_MAX,
@@ -54,6 +56,36 @@ function faultOf(text: string, order: Order = {}) {
   }
   return undefined;
 }
+
+describe('a header line', () => {
+  const fileWith = (nameLength: number) => `user_id,${'x'.repeat(nameLength)}\nu,\n`;
+  // Without the user's id and the row, of one byte each, but with the line break.
+  const frameBytes = (read(fileWith(1)).lines[0]?.length ?? 0) + 1 - 2;
+  const longest = 1 + FRAME_BYTES_MAX - frameBytes;
+
+  it('may make each alert as long as the limit', () => {
+    expect(read(fileWith(longest)).lines[0]).toHaveLength(FRAME_BYTES_MAX + 2 - 1);
+  });
+
+  it('is refused when it would make each alert longer', () => {
+    expect(faultOf(fileWith(longest + 1))).toEqual({
+      code: 'row_too_long',
+      row: 0,
+      byte: 0,
+      detail: expect.stringContaining('65536 bytes'),
+    });
+  });
+
+  it.each([
+    ['without names', ','],
+    ['of the same name', ',a'],
+  ])('of a megabyte of columns %s is refused at once', (_what, column) => {
+    const columns = Math.min(FIELDS_KEPT - 1, Math.floor((ROW_BYTES_MAX - 7) / column.length));
+    const startedAtMs = performance.now();
+    expect(faultOf(`user_id${column.repeat(columns)}\nu\n`)?.code).toBe('row_too_long');
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  });
+});
 
 describe('an alert line', () => {
   it('is the data of the webhook, with all columns but the id', () => {
