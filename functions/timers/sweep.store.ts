@@ -8,7 +8,7 @@ export interface Sweep {
   readonly watch: MinuteWatch;
   /** What is due before this had its message already, unless it lies behind a stop. */
   readonly seenMs: number;
-  /** Where a partition of the index was left, by its name: the first `dueSk` without its message. */
+  /** The first `dueSk` without its message, by the partition of the index that was left there. */
   readonly stops: Readonly<Record<string, string>>;
 }
 

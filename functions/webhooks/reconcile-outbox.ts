@@ -1,11 +1,11 @@
-import { listOutbox, OUTBOX_SHARDS, type OutboxPage } from '../events/event.store.ts';
+import { listOutbox, OUTBOX_SHARDS } from '../events/event.store.ts';
 import type { RelayedEvent } from '../events/event.ts';
 import type { TickTime } from '../shared/aws/schedule.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
 import { type MinuteVisit, type MinuteWatch, watchMinutes } from '../shared/minute-watch.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
-import { findCares } from './delivery-care.ts';
+import { findCares } from './delivery-care.store.ts';
 import { firstMessage, sameMessage } from './delivery-message.ts';
 import { findWatches, putWatches, type Watches } from './outbox-watch.store.ts';
 import { type RelayNeeds, relayEvents } from './relay-events.ts';
@@ -143,7 +143,7 @@ async function visitShard(what: MinuteToVisit, shard: number, world: Needs): Pro
 }
 
 function damage(
-  unreadable: OutboxPage['unreadable'],
+  unreadable: number,
   { minute, name }: MinuteToVisit,
   { log, metrics }: Needs,
 ): Left {

@@ -2,8 +2,7 @@ import type { World } from '../shared/world.ts';
 import { careOf } from './arrival.ts';
 import { deliveryKey, toDelivery } from './delivery.store.ts';
 import type { Delivery } from './delivery.ts';
-import type { DeliveryName } from './delivery-name.ts';
-import { deliveryId } from './delivery-name.ts';
+import { type DeliveryName, deliveryId } from './delivery-name.ts';
 
 /** What an event's relay has to do for one delivery. `unreadable` is for a person to repair. */
 export interface Care {
