@@ -44,6 +44,8 @@ export interface LocalCloud {
   instances: Deployment['instances'];
   /** Kills all instances of a function at once, as `kill -9`. Answers how many there were. */
   killInstances: Deployment['killInstances'];
+  /** Resolves, to the reason, when a part is gone for good and nothing works any more. */
+  readonly broken: Promise<string>;
   /** Ends everything that was started; the state stays. */
   stop(): Promise<void>;
 }
@@ -69,9 +71,10 @@ async function start(options: LocalCloudOptions, undo: Undo): Promise<LocalCloud
   const log = openLog(state.dir, quiet);
   undo.push(() => log.close());
 
+  const broken = Promise.withResolvers<string>();
   const api = await openApi(port, undo);
   const [services, assembly] = await together(
-    startServices({ state, log, port }, undo),
+    startServices({ state, log, port, giveUp: broken.resolve }, undo),
     options.assembly ? Promise.resolve(options.assembly) : synthesise(egress),
   );
   const { adminKey } = options;
@@ -90,6 +93,7 @@ async function start(options: LocalCloudOptions, undo: Undo): Promise<LocalCloud
     invoke: deployment.invoke,
     instances: deployment.instances,
     killInstances: deployment.killInstances,
+    broken: broken.promise,
     stop: () => undo.run(),
   };
 }

@@ -32,10 +32,12 @@ export interface ServiceOptions {
   readonly state: State;
   readonly log: LocalLog;
   readonly port: number;
+  /** Takes the reason when a service is gone for good. */
+  readonly giveUp: (reason: string) => void;
 }
 
 export async function startServices(options: ServiceOptions, undo: Undo): Promise<Services> {
-  const { state, log, port } = options;
+  const { state, log, port, giveUp } = options;
   const kept = async <Service extends Engine>(starting: Promise<Service>): Promise<Service> => {
     const service = await starting;
     undo.push(() => service.stop());
@@ -43,8 +45,8 @@ export async function startServices(options: ServiceOptions, undo: Undo): Promis
   };
   const wanted = (places: number) => behind(port, places);
   const [dynamodb, sqs, secrets] = await together(
-    kept(startDynamo({ state, log, wantedPort: wanted(PLACES.dynamodb) })),
-    kept(startSqs({ file: state.path('sqs.db'), log, wantedPort: wanted(PLACES.sqs) })),
+    kept(startDynamo({ state, log, giveUp, wantedPort: wanted(PLACES.dynamodb) })),
+    kept(startSqs({ file: state.path('sqs.db'), log, giveUp, wantedPort: wanted(PLACES.sqs) })),
     kept(startSecrets(state, wanted(PLACES.secrets))),
   );
   return { dynamodb, sqs, secrets };

@@ -48,6 +48,7 @@ async function main(flags: Flags): Promise<void> {
   });
   stopOnSignal(starting);
   const cloud = await starting;
+  void stopWhenBroken(cloud);
   process.stdout.write(`${welcome(cloud, Date.now() - startedMs)}\n`);
   if (flags.demo) await runDemo(cloud.apiUrl, cloud.adminKey);
 }
@@ -63,6 +64,13 @@ function stopOnSignal(starting: Promise<LocalCloud>): void {
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+}
+
+/** Without one of its parts it would only refuse requests: then it ends, and says what to do. */
+async function stopWhenBroken(cloud: LocalCloud): Promise<void> {
+  const reason = await cloud.broken;
+  await cloud.stop().catch(() => undefined);
+  fail(`${reason}: see ${cloud.logFile}, then start again; the state stays`);
 }
 
 function welcome(cloud: LocalCloud, ms: number): string {

@@ -10,6 +10,7 @@ import type { LocalLog } from '../log.ts';
 import { startKept } from '../programs.ts';
 import type { State } from '../state.ts';
 import type { Engine } from './engine.ts';
+import { type KeptPart, keepRunning, type Run } from './keep-running.ts';
 import { indexStreamRecords } from './stream-index.ts';
 
 const EXECUTABLE = process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide';
@@ -21,19 +22,35 @@ export interface DynamoOptions {
   readonly log: LocalLog;
   /** `0` for any free one. */
   readonly wantedPort: number;
+  readonly giveUp: KeptPart['giveUp'];
 }
 
-/** The engine at AWS_ENDPOINT_URL_DYNAMODB, or dynoxide on the state's file. */
+/** The engine at AWS_ENDPOINT_URL_DYNAMODB, or dynoxide on the state's file, kept running. */
 export async function startDynamo(options: DynamoOptions): Promise<Engine> {
   const external = process.env.AWS_ENDPOINT_URL_DYNAMODB;
   if (external) return { endpoint: external, stop: async () => undefined };
 
-  const { state, log } = options;
+  const { state, log, giveUp } = options;
+  const port = await freePort(options.wantedPort);
+  const endpoint = `http://127.0.0.1:${port}`;
+  const run = () => runEngine({ state, log, port, endpoint });
+  const stop = await keepRunning({ name: 'dynamodb', run, log, giveUp });
+  return { endpoint, stop };
+}
+
+interface EngineOptions {
+  readonly state: State;
+  readonly log: LocalLog;
+  readonly port: number;
+  readonly endpoint: string;
+}
+
+/** One process of the engine, once it answers. */
+async function runEngine({ state, log, port, endpoint }: EngineOptions): Promise<Run> {
   const file = state.path('dynamodb.db');
   const pidFile = state.path('dynamodb.pid');
   await endOrphan(pidFile, file);
 
-  const port = await freePort(options.wantedPort);
   const command = [findDynoxide(), 'serve', '--port', String(port), '--db-path', file];
   const kept = startKept(pidFile, command);
   const said: string[] = [];
@@ -41,25 +58,18 @@ export async function startDynamo(options: DynamoOptions): Promise<Engine> {
   if (kept.child.stdout) log.follow('dynamodb', kept.child.stdout);
   if (kept.child.stderr) log.follow('dynamodb', kept.child.stderr);
 
-  let isWanted = true;
   let hasEnded = false;
-  kept.child.once('exit', (code) => {
-    hasEnded = true;
-    if (isWanted) log.say('dynamodb', `the engine ended by itself (exit code ${code})`);
+  const ended = new Promise<string>((resolve) => {
+    kept.child.once('exit', (code, signal) => {
+      hasEnded = true;
+      resolve(signal ?? `exit code ${code}`);
+    });
   });
-  const engine = {
-    endpoint: `http://127.0.0.1:${port}`,
-    stop() {
-      isWanted = false;
-      return kept.stop();
-    },
-  };
-  const isReady = await untilReady(engine.endpoint, () => hasEnded);
-  if (isReady) {
+  if (await untilReady(endpoint, () => hasEnded)) {
     indexStreamRecords(file);
-    return engine;
+    return { ended, stop: () => kept.stop() };
   }
-  await engine.stop();
+  await kept.stop();
   const reason = said.join('').trim().split('\n')[0];
   throw new LocalFailure(`the DynamoDB engine does not start on ${file}: ${reason}`);
 }

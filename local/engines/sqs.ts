@@ -1,37 +1,54 @@
 import { Worker } from 'node:worker_threads';
 import { callAws } from '../aws-call.ts';
 import { LocalFailure } from '../failure.ts';
+import { freePort } from '../http/listen.ts';
 import type { LocalLog } from '../log.ts';
 import { nameOf } from '../resources.ts';
 import type { Resource } from '../template.ts';
 import type { Engine } from './engine.ts';
+import { type KeptPart, keepRunning, type Run } from './keep-running.ts';
 
 export interface SqsOptions {
   readonly file: string;
   readonly log: LocalLog;
   /** Another one is taken when it is busy. */
   readonly wantedPort: number;
+  readonly giveUp: KeptPart['giveUp'];
 }
 
-type Started = { readonly port: number } | { readonly failure: string };
+type Started = { readonly failure?: string };
 
-/** The queues at AWS_ENDPOINT_URL_SQS, or our own in a thread. */
-export async function startSqs({ file, log, wantedPort }: SqsOptions): Promise<Engine> {
+/** The queues at AWS_ENDPOINT_URL_SQS, or our own in a thread, kept running. */
+export async function startSqs(options: SqsOptions): Promise<Engine> {
   const external = process.env.AWS_ENDPOINT_URL_SQS;
   if (external) return { endpoint: external, stop: async () => undefined };
 
+  const { file, log, giveUp } = options;
+  const port = await freePort(options.wantedPort);
+  const run = () => runThread(file, port, log);
+  const stop = await keepRunning({ name: 'sqs', run, log, giveUp });
+  return { endpoint: `http://127.0.0.1:${port}`, stop };
+}
+
+/** One thread, once it listens. */
+async function runThread(file: string, port: number, log: LocalLog): Promise<Run> {
   const worker = new Worker(new URL('../sqs/worker.ts', import.meta.url), {
-    workerData: { file, port: wantedPort },
+    workerData: { file, port },
   });
   worker.on('error', (error) => log.say('sqs', `crashed: ${error.message}`));
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  const started = await new Promise<Started>((resolve) => worker.once('message', resolve));
-  if ('failure' in started) throw new LocalFailure(started.failure);
+  const ended = new Promise<string>((resolve) => {
+    worker.once('exit', (code) => resolve(`exit code ${code}`));
+  });
+  const started = await Promise.race([
+    new Promise<Started>((resolve) => worker.once('message', resolve)),
+    ended.then((how): Started => ({ failure: `the queues do not start: ${how}` })),
+  ]);
+  if (started.failure !== undefined) throw new LocalFailure(started.failure);
   return {
-    endpoint: `http://127.0.0.1:${started.port}`,
-    stop() {
+    ended,
+    async stop() {
       worker.postMessage('stop');
-      return ended;
+      await ended;
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The thread of the local SQS: its disk writes never hold up the API and the pollers. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../failure.ts';
-import { listen } from '../http/listen.ts';
+import { listenExactly } from '../http/listen.ts';
 import { sqsServer } from './server.ts';
 import { QueueStore } from './store.ts';
 
@@ -13,7 +13,8 @@ try {
   store.expire();
   setInterval(() => store.expire(), HOUR_MS);
   const server = sqsServer(store);
-  parentPort?.postMessage({ port: await listen(server, port) });
+  await listenExactly(server, port);
+  parentPort?.postMessage({});
   parentPort?.once('message', () => {
     server.closeAllConnections();
     server.close(() => {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Worker } from 'node:worker_threads';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { callAws } from '../../local/aws-call.ts';
@@ -186,6 +187,48 @@ it('ends an engine that was left behind, so that two never share a file', async 
   writeFileSync(pidFile, String(orphan.pid));
   await start();
   expect(await gone).toEqual([null, 'SIGKILL']);
+});
+
+describe('a part that is killed', () => {
+  /** Kills the engine of the tables, and resolves when another one has taken its place. */
+  async function killDynamo(): Promise<void> {
+    const pidOf = () => Number(readFileSync(join(stack.stateDir, 'dynamodb.pid'), 'utf8'));
+    const pid = pidOf();
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(() => expect(pidOf()).not.toBe(pid), PATIENCE);
+  }
+
+  it('comes back at its address with what it held: the engine of the tables', async () => {
+    const { endpoints } = await start();
+    await putItem(endpoints, 'before');
+    await killDynamo();
+    await vi.waitFor(() => putItem(endpoints, 'after'), PATIENCE);
+    await vi.waitFor(() => expect(seenText()).toContain('after'), PATIENCE);
+    const { Count } = await callAws<{ Count: number }>(
+      { endpoint: endpoints.dynamodb, service: 'dynamodb' },
+      'Scan',
+      { TableName: 'Tallyhook-Ledger' },
+    );
+    expect(Count).toBe(2);
+  });
+
+  it('comes back at its address with what it held: the thread of the queues', async () => {
+    const { promise, resolve } = Promise.withResolvers<Worker>();
+    process.once('worker', resolve);
+    const { endpoints } = await start();
+    await send(endpoints, 'Work', 'later', 2);
+    await (await promise).terminate();
+    await vi.waitFor(() => send(endpoints, 'Work', 'after'), PATIENCE);
+    await vi.waitFor(() => expect(seenText()).toContain('later'), PATIENCE);
+    expect(seenText()).toContain('after');
+  });
+
+  it('again and again ends the cloud, in one line', async () => {
+    const { broken } = await start();
+    for (let i = 0; i < 3; i += 1) await killDynamo();
+    process.kill(Number(readFileSync(join(stack.stateDir, 'dynamodb.pid'), 'utf8')), 'SIGKILL');
+    expect(await broken).toMatch(/^dynamodb ended 4 times within a minute \(.*\)$/);
+  });
 });
 
 describe('the start of a local cloud is refused in one line', () => {

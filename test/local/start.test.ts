@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { listenExactly } from '../../local/http/listen.ts';
 
 const START = join(import.meta.dirname, '../../local/start.ts');
@@ -41,5 +42,32 @@ it('says in one line that the port is busy, and exits with 1', async () => {
     `tallyhook: port ${port} is busy: stop what listens there, or take --port\n`,
   );
   server.close();
+  rmSync(state, { recursive: true });
+});
+
+it('ends with 1 and one line when an engine ends again and again', async () => {
+  const state = mkdtempSync(join(tmpdir(), 'start-test-'));
+  const child = spawn(process.execPath, [START, '--port', '0', '--state', state]);
+  let complained = '';
+  child.stderr.on('data', (chunk) => {
+    complained += chunk;
+  });
+  const gone = once(child, 'exit');
+  await once(child.stdout, 'data');
+  let lastPid = '';
+  for (let i = 0; i < 4; i += 1) {
+    lastPid = await vi.waitFor(
+      () => {
+        const pid = readFileSync(join(state, 'dynamodb.pid'), 'utf8');
+        expect(pid).not.toBe(lastPid);
+        return pid;
+      },
+      { timeout: 10_000 },
+    );
+    process.kill(Number(lastPid), 'SIGKILL');
+  }
+  expect(await gone).toEqual([1, null]);
+  expect(complained).toContain('dynamodb: ended by itself (exit code 1) and is started again\n');
+  expect(complained).toMatch(/\ntallyhook: dynamodb ended 4 times .* the state stays\n$/);
   rmSync(state, { recursive: true });
 });

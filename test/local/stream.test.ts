@@ -219,7 +219,7 @@ describe('a stream source on the engine', () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'stream-test-'));
     state = openState(dir, false);
-    engine = await startDynamo({ state, log, wantedPort: 0 });
+    engine = await startDynamo({ state, log, wantedPort: 0, giveUp: expect.fail });
   });
   afterEach(async () => void (await Promise.all(sources.splice(0).map((it) => it.stop()))));
   afterAll(async () => {
