@@ -1,4 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
+import type { Receipt } from '../shared/aws/batch.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { eachBlock } from './block.store.ts';
@@ -21,12 +22,16 @@ const EARLY_MS = 2 * SECOND_MS;
  * upload, the message of a block, the notice of a retry's outcome. All of these are harmless when
  * nothing was lost. A file without an upload ends `expired` some hours after its form does.
  */
-export async function careForFile(pk: string, world: Needs): Promise<void> {
+export async function careForFile(
+  pk: string,
+  world: Needs,
+  receipt: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
   const file = await findFile(world.db, fileNameOfKey({ pk }));
   if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
 
   if (file.state === 'delivering') {
-    await careForBlocks(file, world);
+    await careForBlocks(file, world, receipt);
     return;
   }
   const hasUpload =
@@ -49,7 +54,11 @@ async function expire(file: AlertFile, { clock, db, ids, log }: Needs): Promise<
   log.info('file.expired', { tenant: file.tenantId, file: file.id, stored: commit.ok });
 }
 
-async function careForBlocks(file: AlertFile, world: Needs): Promise<void> {
+async function careForBlocks(
+  file: AlertFile,
+  world: Needs,
+  receipt: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
   const { clock, db, log, queues } = world;
   const name = { tenantId: file.tenantId, fileId: file.id };
   const touched: Block[] = [];
@@ -60,8 +69,9 @@ async function careForBlocks(file: AlertFile, world: Needs): Promise<void> {
     const messages = stalled.map((number) => blockMessage(file, number));
     await queues.send('file-blocks', messages);
   }
-  if (floor === file.blocks) await settleFromRecords(file, world);
+  // Before the long part: whatever ends that, the next look goes on.
   await lookAgain({ ...file, floor }, world);
+  if (floor === file.blocks) await settleFromRecords(file, world, receipt);
 }
 
 /** Refused when the file has changed since: then whoever changed it has set its `due`. */

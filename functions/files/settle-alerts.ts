@@ -1,3 +1,4 @@
+import type { Receipt } from '../shared/aws/batch.ts';
 import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
@@ -22,6 +23,8 @@ const ROUNDS = 10;
 const PAUSE = { baseMs: 10, capMs: SECOND_MS };
 /** Quota of BatchGetItem. */
 const RECORDS_AT_ONCE = 100;
+/** Time for one block: two reads of the bucket, ten of the records, and a contended write. */
+const RESERVE_MS = 15 * SECOND_MS;
 
 /** The final outcome of an alert by its delivery; undefined while there is none. */
 export function outcomeOfDelivery(delivery: Delivery | undefined): Outcome | undefined {
@@ -81,14 +84,37 @@ function sum(a: Outcomes, b: Outcomes): Outcomes {
   };
 }
 
-/** Counts what the records of deliveries say, in case that a notice of an outcome got lost. */
-export async function settleFromRecords(file: AlertFile, world: Needs): Promise<void> {
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  for await (const block of eachBlock(world.db, name, 0)) {
+/**
+ * Counts what the records of deliveries say, in case that a notice of an outcome got lost. Ends
+ * in time before `deadlineMs`. Each look begins at another block, so that in a file of thousands
+ * all of them get their turn.
+ */
+export async function settleFromRecords(
+  file: AlertFile,
+  world: Needs,
+  { deadlineMs }: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
+  const first = Math.floor(world.ids.random() * file.blocks);
+  for await (const block of eachBlockFrom(first, file, world)) {
+    if (world.clock.nowMs() > deadlineMs - RESERVE_MS) return;
     const places = unsettledPlaces(block);
     if (places.length === 0) continue;
     const settlements = await readOutcomes(file, { block, places }, world);
     await settleAlerts(file, { block, settlements }, world);
+  }
+}
+
+/** All blocks, first those from this number on. */
+async function* eachBlockFrom(
+  first: number,
+  file: AlertFile,
+  { db }: Needs,
+): AsyncGenerator<Block> {
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  yield* eachBlock(db, name, first);
+  for await (const block of eachBlock(db, name, 0)) {
+    if (block.number >= first) return;
+    yield block;
   }
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Receipt } from '../shared/aws/batch.ts';
 import type { World } from '../shared/world.ts';
 import { careForFile } from './care-for-file.ts';
 import { SettleNotice, takeNotice } from './take-notice.ts';
@@ -12,7 +13,11 @@ export const CareMessage = z.union([SettleNotice, DueFile]);
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /** The work of one message of the queue `file-care`. */
-export async function takeCare(message: z.output<typeof CareMessage>, world: Needs): Promise<void> {
-  if ('pk' in message) await careForFile(message.pk, world);
+export async function takeCare(
+  message: z.output<typeof CareMessage>,
+  world: Needs,
+  receipt: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
+  if ('pk' in message) await careForFile(message.pk, world, receipt);
   else await takeNotice(message, world);
 }

@@ -120,7 +120,7 @@ export class FilesHouse {
     } else if (queue === 'file-blocks') {
       await deliverBlock(BlockMessage.parse(message), doors, { deadlineMs: nowMs + WORKER_MS });
     } else if (queue === 'file-care') {
-      await takeCare(CareMessage.parse(message), doors);
+      await takeCare(CareMessage.parse(message), doors, { deadlineMs: nowMs + WORKER_MS });
     } else {
       const order = DeliveryOrder.parse(message);
       const world = { ...doors, endpoints: rememberEndpoints(doors) };
