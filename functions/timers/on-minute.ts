@@ -2,12 +2,13 @@ import { openDb } from '../shared/aws/db.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { schedule } from '../shared/aws/schedule.ts';
 import { queues, tables } from '../shared/resources.ts';
-import { jsonLog, systemClock } from '../shared/system.ts';
+import { jsonLog, embeddedMetrics as metrics, systemClock } from '../shared/system.ts';
 import { sweepTables } from './sweep-tables.ts';
 
 const world = {
   clock: systemClock,
   log: jsonLog,
+  metrics,
   db: openDb({ tables: tables('control', 'deliveries', 'files') }),
   queues: openQueues(queues('delivery-slow', 'file-care')),
 };

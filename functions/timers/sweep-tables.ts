@@ -14,7 +14,7 @@ import {
 } from './sweep.store.ts';
 import { HORIZON_MS, messageTimeMs, needsMessage, SETTLING_MS } from './sweep.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'log' | 'queues'>;
+type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues'>;
 
 /** A table with an index `due`, and the queue of the room that looks at what is due there. */
 interface SweptTable {
@@ -125,9 +125,12 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
 function isEmpty(
   { entries, unreadable }: DuePage,
   { table, minute, nowMs }: Minute,
-  { log }: Needs,
+  { log, metrics }: Needs,
 ): boolean {
-  if (unreadable > 0) log.error('sweep.unreadable', { table, minute, rows: unreadable });
+  if (unreadable > 0) {
+    log.error('sweep.unreadable', { table, minute, rows: unreadable });
+    metrics.count('UnreadableRows', unreadable);
+  }
   const isHeard = nowMs - minute * MINUTE_MS > DAMAGED_MS;
   return entries.length === 0 && (unreadable === 0 || isHeard);
 }

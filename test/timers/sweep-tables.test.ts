@@ -90,7 +90,10 @@ describe('a damaged entry', () => {
     await world.db.commit([{ kind: 'put', table: 'deliveries', item: place }]);
     await putDue({ count: 1, minute, name: 'good' });
     world.clock.advance(MINUTE_MS);
-    expect(await tick()).toEqual(['good000000']);
+    const counted: [string, number | undefined][] = [];
+    const count = (name: string, value?: number) => void counted.push([name, value]);
+    expect(await tick({ ...world, metrics: { count } })).toEqual(['good000000']);
+    expect(counted).toEqual([['UnreadableRows', 1]]);
     expect(world.lines).toContainEqual(
       expect.objectContaining({ event: 'sweep.unreadable', table: 'deliveries', minute }),
     );
