@@ -228,7 +228,7 @@ export function nextLookMs(file: AlertFile, nowMs: number): number {
   if (file.state === 'parsing' || file.floor < file.blocks) return nowMs + BLOCKS_LOOK_MS;
   // Only retries are left, for up to four days: the older they are, the less happens.
   const ageMs = nowMs - (file.readyAtMs ?? nowMs);
-  return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, ageMs / 4));
+  return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, Math.floor(ageMs / 4)));
 }
 
 function nextUploadLookMs(file: AlertFile, nowMs: number): number {

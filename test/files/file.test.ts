@@ -119,6 +119,7 @@ describe('the next look', () => {
     ['goes on when an upload came at the last moment', waiting, ENDS, ENDS + 2 * MINUTE_MS],
     ['at blocks comes each minute', ready(), HOUR_MS, HOUR_MS + MINUTE_MS],
     ['at young retries comes each minute', settling, MINUTE_MS, 2 * MINUTE_MS],
+    ['comes at a whole millisecond', settling, HOUR_MS + 3, 1.25 * HOUR_MS + 3],
     ['at older retries comes more rarely', settling, 4 * HOUR_MS, 5 * HOUR_MS],
     ['at the oldest retries comes four times a day', settling, 90 * HOUR_MS, 96 * HOUR_MS],
   ])('%s', (_what, file, ageMs, lookMs) => {
