@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LocalFailure, messageOf } from './failure.ts';
 
@@ -51,4 +52,9 @@ function openFile(file: string, schema: string, durable: boolean): DatabaseSync 
   } catch (error) {
     throw new LocalFailure(`${file} cannot be read (${messageOf(error)}); --fresh starts anew`);
   }
+}
+
+/** Refuses a file that is no database, in a sentence that names it. None at all is fine. */
+export function checkDatabase(file: string): void {
+  if (existsSync(file)) openFile(file, 'SELECT count(*) FROM sqlite_schema', false).close();
 }

@@ -55,7 +55,7 @@ export type Pools = Map<string, FunctionPool>;
 /** Makes the resources of the template, and starts what runs them. */
 export async function deploy(options: DeployOptions, undo: Undo): Promise<Deployment> {
   const { state, log, port, api, services } = options;
-  const resolved = await makeResources(options);
+  const { resolved, made } = await makeResources(options);
 
   const pools: Pools = new Map();
   const activity = new Activity();
@@ -76,13 +76,21 @@ export async function deploy(options: DeployOptions, undo: Undo): Promise<Deploy
   };
   makePools(pools, resolved, { ...options, endpoints, activity });
   const adminKey = ensureAdminKey(options, pools);
+  state.noteMade(made);
   await startTriggers({ state, log, api, services, resolved, pools, rules, activity }, undo);
   void buckets.tellAll();
   return deploymentOf(endpoints, adminKey, pools);
 }
 
+interface Resources {
+  readonly resolved: Resolved;
+  /** What must be there at the next start. */
+  readonly made: readonly string[];
+}
+
 /** Tables, queues and secrets; what others refer to is known afterwards. */
-async function makeResources({ api, assembly, services }: DeployOptions): Promise<Resolved> {
+async function makeResources(options: DeployOptions): Promise<Resources> {
+  const { api, assembly, services, state } = options;
   const template = readTemplate(assembly.templateFile);
   const streamArns = new Map<string, string>();
   const references = referencesOf(template, {
@@ -96,18 +104,21 @@ async function makeResources({ api, assembly, services }: DeployOptions): Promis
       properties: resolve(resource.properties, references, resource.id) as Properties,
     }));
 
+  const secrets = resolved('AWS::SecretsManager::Secret');
+  for (const secret of secrets) {
+    const name = nameOf(secret);
+    services.secrets.store.ensure(name, secret.properties, state.wasMade(name));
+  }
+  const { endpoint } = services.dynamodb;
   const tables = resolved('AWS::DynamoDB::GlobalTable', 'AWS::DynamoDB::Table');
   await together(
     ...tables.map(async (table) => {
-      const streamArn = await ensureTable(services.dynamodb.endpoint, table);
+      const streamArn = await ensureTable(endpoint, table, state.wasMade(nameOf(table)));
       if (streamArn) streamArns.set(nameOf(table), streamArn);
     }),
     ...resolved('AWS::SQS::Queue').map((queue) => ensureQueue(services.sqs.endpoint, queue)),
   );
-  for (const secret of resolved('AWS::SecretsManager::Secret')) {
-    services.secrets.store.ensure(nameOf(secret), secret.properties);
-  }
-  return resolved;
+  return { resolved, made: [...secrets, ...tables].map(nameOf) };
 }
 
 function makePools(

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { LocalFailure } from './failure.ts';
 import { readJson, writeJson } from './state.ts';
 import type { Properties } from './template.ts';
 
@@ -25,9 +26,18 @@ export class SecretStore {
     this.#values = readJson(file) ?? {};
   }
 
-  /** Keeps the value that is there, else makes one as the template asks for. */
-  ensure(id: string, properties: Properties): void {
-    if (this.find(id) === undefined) this.set(id, makeValue(properties));
+  /**
+   * Keeps the value that is there, else makes one as the template asks for; but a lost one that
+   * `wasMade` before is refused, because nothing could read what was sealed with it.
+   */
+  ensure(id: string, properties: Properties, wasMade: boolean): void {
+    if (this.find(id) !== undefined) return;
+    if (wasMade) {
+      throw new LocalFailure(
+        `${this.#file} has lost ${secretName(id)}: put it back, or let --fresh start anew`,
+      );
+    }
+    this.set(id, makeValue(properties));
   }
 
   set(id: string, value: string): void {

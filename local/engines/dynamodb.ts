@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callAws } from '../aws-call.ts';
+import { checkDatabase } from '../database.ts';
 import { LocalFailure, messageOf } from '../failure.ts';
 import { freePort } from '../http/listen.ts';
 import type { LocalLog } from '../log.ts';
@@ -22,7 +23,8 @@ export interface DynamoOptions {
   readonly log: LocalLog;
   /** `0` for any free one. */
   readonly wantedPort: number;
-  readonly giveUp: KeptPart['giveUp'];
+  /** Without it only the log is told. */
+  readonly giveUp?: KeptPart['giveUp'];
 }
 
 /** The engine at AWS_ENDPOINT_URL_DYNAMODB, or dynoxide on the state's file, kept running. */
@@ -30,7 +32,7 @@ export async function startDynamo(options: DynamoOptions): Promise<Engine> {
   const external = process.env.AWS_ENDPOINT_URL_DYNAMODB;
   if (external) return { endpoint: external, stop: async () => undefined };
 
-  const { state, log, giveUp } = options;
+  const { state, log, giveUp = (reason: string) => log.say('dynamodb', reason) } = options;
   const port = await freePort(options.wantedPort);
   const endpoint = `http://127.0.0.1:${port}`;
   const run = () => runEngine({ state, log, port, endpoint });
@@ -50,6 +52,7 @@ async function runEngine({ state, log, port, endpoint }: EngineOptions): Promise
   const file = state.path('dynamodb.db');
   const pidFile = state.path('dynamodb.pid');
   await endOrphan(pidFile, file);
+  checkDatabase(file);
 
   const command = [findDynoxide(), 'serve', '--port', String(port), '--db-path', file];
   const kept = startKept(pidFile, command);
@@ -71,7 +74,9 @@ async function runEngine({ state, log, port, endpoint }: EngineOptions): Promise
   }
   await kept.stop();
   const reason = said.join('').trim().split('\n')[0];
-  throw new LocalFailure(`the DynamoDB engine does not start on ${file}: ${reason}`);
+  throw new LocalFailure(
+    `the DynamoDB engine does not start on ${file} (${reason}); --fresh starts anew`,
+  );
 }
 
 /** The platform's package of the install, else the command on PATH. */

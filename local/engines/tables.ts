@@ -30,15 +30,22 @@ interface TableDescription extends TableShape {
 
 /**
  * Makes the table, or takes the one that the state holds. Answers the ARN of its stream, if it
- * has one. A kept table of another shape is refused: it was made by another version.
+ * has one. Refused are a kept table of another shape, which another version made, and one that
+ * `wasMade` before and is lost.
  */
 export async function ensureTable(
   endpoint: string,
   resource: Resource,
+  wasMade: boolean,
 ): Promise<string | undefined> {
   const name = nameOf(resource);
   const shape = resource.properties as Properties & TableShape;
   const kept = await describeTable(endpoint, name);
+  if (!kept && wasMade) {
+    throw new LocalFailure(
+      `the kept table ${name} is lost: put it back, or let --fresh start anew`,
+    );
+  }
   if (!kept) await createTable(endpoint, name, shape);
   const table = kept ?? (await describeTable(endpoint, name));
   if (!table || !isDeepStrictEqual(essenceOf(table), essenceOf(shape))) {

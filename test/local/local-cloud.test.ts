@@ -1,9 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -257,18 +266,80 @@ describe('the start of a local cloud is refused in one line', () => {
     server.close();
   });
 
-  it.each(['dynamodb.db', 'sqs.db', 's3.db', 'secrets.json', 'streams.json'])(
+  /** What an earlier local cloud has left. */
+  async function keptState(): Promise<void> {
+    await (await start()).stop();
+    cloud = undefined;
+  }
+  const kept = (name: string) => join(stack.stateDir, name);
+  /** With what SQLite keeps beside it, and could restore it from. */
+  const lose = (name: string) => {
+    for (const end of ['', '-shm', '-wal']) {
+      rmSync(kept(`${name}${end}`), { recursive: true, force: true });
+    }
+  };
+
+  it.each(['dynamodb.db', 'sqs.db', 's3.db', 'secrets.json', 'streams.json', 'tallyhook.json'])(
     'when %s is broken, and --fresh helps',
     async (name) => {
-      mkdirSync(stack.stateDir);
-      writeFileSync(
-        join(stack.stateDir, name),
-        'not what it should be, and longer than a header '.repeat(20),
-      );
-      expect(await refusal()).toContain(name);
+      await keptState();
+      lose(name);
+      writeFileSync(kept(name), 'not what it should be, and longer than a header '.repeat(20));
+      const reason = await refusal();
+      expect(reason).toContain(`${kept(name)} cannot be read (`);
+      expect(reason).toMatch(/ --fresh starts anew$/);
       await start({ fresh: true });
     },
   );
+
+  it.each(['dynamodb.db', 'sqs.db', 's3.db', 's3', 'secrets.json'])(
+    'when %s is lost, and --fresh helps',
+    async (name) => {
+      await keptState();
+      lose(name);
+      expect(await refusal()).toBe(
+        `${kept(name)} is lost or empty: put it back, or let --fresh start anew`,
+      );
+      await start({ fresh: true });
+    },
+  );
+
+  it.each(['dynamodb.db', 'sqs.db', 's3.db', 'secrets.json'])(
+    'when %s is emptied',
+    async (name) => {
+      await keptState();
+      writeFileSync(kept(name), '');
+      expect(await refusal()).toContain(`${kept(name)} is lost or empty`);
+    },
+  );
+
+  it('when a secret is lost', async () => {
+    await keptState();
+    writeFileSync(kept('secrets.json'), '{}');
+    expect(await refusal()).toContain('has lost Tallyhook-AdminKey');
+    expect(readFileSync(kept('secrets.json'), 'utf8')).toBe('{}');
+  });
+
+  it('when a table is lost', async () => {
+    await keptState();
+    lose('dynamodb.db');
+    new DatabaseSync(kept('dynamodb.db')).exec('CREATE TABLE other (id)');
+    expect(await refusal()).toContain('the kept table Tallyhook-Ledger is lost');
+  });
+
+  it.each([false, true])('when the folder is not ours, with --fresh: %s', async (fresh) => {
+    mkdirSync(kept('s3'), { recursive: true });
+    writeFileSync(kept('s3/mine.txt'), 'mine');
+    expect(await refusal({ fresh })).toContain('holds other things than the state');
+    expect(readdirSync(stack.stateDir)).toEqual(['s3']);
+    expect(readFileSync(kept('s3/mine.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('but not when an earlier start ended before its end', async () => {
+    mkdirSync(stack.stateDir);
+    writeFileSync(kept('lock'), '');
+    await start();
+  });
 
   it('when the template has what the local cloud does not know', async () => {
     stack.remove();

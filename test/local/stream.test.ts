@@ -238,7 +238,7 @@ describe('a stream source on the engine', () => {
         StreamSpecification: { StreamViewType: 'NEW_IMAGE' },
       },
     };
-    const streamArn = String(await ensureTable(engine.endpoint, table));
+    const streamArn = String(await ensureTable(engine.endpoint, table, false));
     const put = (pk: string) =>
       callAws({ endpoint: engine.endpoint, service: 'dynamodb' }, 'PutItem', {
         TableName: `Tallyhook-${name}`,
