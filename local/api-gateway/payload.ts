@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 
 /** What API Gateway knows of a request before it calls a function. */
@@ -22,12 +23,15 @@ export function isTextType(contentType: string | undefined): boolean {
   return TEXT_TYPES.test((contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '');
 }
 
-/** An event in payload format 2.0. */
+/**
+ * An event in payload format 2.0. A body of a text type that is not UTF-8 is passed in base64 here,
+ * so that the function sees its bytes and can refuse them; as text they would be replaced silently.
+ */
 export function eventOf(request: GatewayRequest): object {
   const [rawPath = '', rawQueryString = ''] = splitOnce(request.url, '?');
   const { cookie, ...headers } = request.headers;
   const query = queryOf(rawQueryString);
-  const isText = isTextType(headers['content-type']);
+  const isText = isTextType(headers['content-type']) && isUtf8(request.body);
   return {
     version: '2.0',
     routeKey: request.routeKey,
@@ -66,10 +70,10 @@ function contextOf(request: GatewayRequest, path: string): object {
   };
 }
 
-/** Repeated parameters are joined by commas. */
+/** Repeated parameters are joined by commas. `__proto__` is a name like any other. */
 function queryOf(rawQueryString: string): Record<string, string> | undefined {
   if (rawQueryString === '') return undefined;
-  const query: Record<string, string> = {};
+  const query: Record<string, string> = Object.create(null);
   for (const [name, value] of new URLSearchParams(rawQueryString)) {
     query[name] = Object.hasOwn(query, name) ? `${query[name]},${value}` : value;
   }
@@ -81,9 +85,9 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Raw headers, name after value, as HTTP APIs pass them on. */
+/** Raw headers, name after value, as HTTP APIs pass them on; `__proto__` is a name too. */
 export function flatHeaders(rawHeaders: readonly string[]): Record<string, string> {
-  const flat: Record<string, string> = {};
+  const flat: Record<string, string> = Object.create(null);
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]?.toLowerCase() ?? '';
     const value = rawHeaders[i + 1] ?? '';

@@ -85,6 +85,19 @@ describe('eventOf', () => {
   });
 
   it.each([
+    ['UTF-8', Buffer.from('{"a":"é"}'), false],
+    ['a byte that begins nothing', Buffer.from([0x22, 0xff, 0x22]), true],
+    ['a character that is cut off', Buffer.from([0x22, 0xc3]), true],
+    ['a lone surrogate', Buffer.from([0xed, 0xa0, 0x80]), true],
+    ['the replacement character itself', Buffer.from('"\ufffd"'), false],
+  ])('passes a text body in base64 unless it is UTF-8: %s', (_, body, isBase64Encoded) => {
+    expect(eventOf({ ...plain, body })).toMatchObject({
+      isBase64Encoded,
+      body: body.toString(isBase64Encoded ? 'base64' : 'utf8'),
+    });
+  });
+
+  it.each([
     ['application/json', true],
     ['application/json; charset=utf-8', true],
     ['APPLICATION/JSON', true],
@@ -105,6 +118,22 @@ describe('eventOf', () => {
       body: isText ? '{"é":1}' : Buffer.from('{"é":1}').toString('base64'),
     });
   });
+});
+
+it('takes __proto__ for a name like any other, in a query and in headers', () => {
+  const event = eventOf({
+    method: 'GET',
+    url: '/?__proto__=1&__proto__=2&x=3',
+    headers: flatHeaders(['__proto__', '4']),
+    body: Buffer.of(),
+    sourceIp: '127.0.0.1',
+    routeKey: '$default',
+    parameters: {},
+    nowMs: 0,
+  });
+  // As the function gets it, which is another process.
+  expect(JSON.stringify(event)).toContain('"queryStringParameters":{"__proto__":"1,2","x":"3"}');
+  expect(JSON.stringify(event)).toContain('"headers":{"__proto__":"4"}');
 });
 
 it('joins repeated headers by commas and cookies by semicolons', () => {
