@@ -5,7 +5,7 @@ import type { QueueName } from '../../functions/shared/world.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import type { SentMessage } from '../support/world.ts';
-import { FilesHouse, usersFile } from './files-house.ts';
+import { FilesHouse, type Reply, usersFile } from './files-house.ts';
 import { Killed, type KillOrder, killableDoors } from './killed-worker.ts';
 
 const USERS = 30;
@@ -65,13 +65,21 @@ async function killEverywhere(
   }
 }
 
-/** Every copy but the first says that it may be one. */
-function expectMarkedRepeats(): void {
-  const seen = new Set<string>();
+/** Every copy after a success says that it may be one. Answers how many there are. */
+function expectMarkedRepeats(): number {
+  const copies = new Map<string, number>();
+  const succeeded = new Set<string>();
+  let repeats = 0;
   for (const { userId, possibleDuplicate } of house.received) {
-    if (seen.has(userId)) expect(possibleDuplicate).toBe(true);
-    seen.add(userId);
+    const nth = (copies.get(userId) ?? 0) + 1;
+    copies.set(userId, nth);
+    if (succeeded.has(userId)) {
+      expect(possibleDuplicate).toBe(true);
+      repeats += 1;
+    }
+    if (house.reply(userId, nth) === 200) succeeded.add(userId);
   }
+  return repeats;
 }
 
 async function expectInvariants(): Promise<void> {
@@ -99,6 +107,25 @@ describe('a worker that dies at any call', () => {
     expect(points).toBeGreaterThan(40);
     await expectInvariants();
   }, 60_000);
+
+  it.each<[string, Reply]>([
+    ['fails', 500],
+    ['is too busy', { status: 429, retryAfter: '1' }],
+  ])(
+    'while it alerts one that %s leaves nobody out, and marks what it repeats',
+    async (...row) => {
+      const [, first] = row;
+      house.reply = (userId, nth) => (nth === 1 && /^u2?3$/.test(userId) ? first : 200);
+      await killEverywhere('file-blocks', 'resend', (done) => {
+        expect(done.delivered).toBe(USERS);
+        expect(house.copies().size).toBe(USERS);
+        expect(expectMarkedRepeats()).toBeLessThanOrEqual(BATCH_MAX);
+      });
+      house.reply = () => 200;
+      await expectInvariants();
+    },
+    90_000,
+  );
 
   it('repeats nobody where the unknown is left to a person', async () => {
     await killEverywhere('file-blocks', 'stop', (done) => {

@@ -10,6 +10,7 @@ import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
+import { DELIVERY_SHARDS, deliveryPartition } from '../../functions/webhooks/delivery.store.ts';
 import { insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, secretContext } from '../../functions/webhooks/endpoint.ts';
 import { rememberEndpoints } from '../../functions/webhooks/remember-endpoints.ts';
@@ -154,11 +155,30 @@ export class FilesHouse {
       const now = await this.find(file);
       if (now.dueMs === undefined) return now;
       const { clock, sent } = this.world;
-      const times = sent.map(({ atMs = 0 }) => atMs);
+      const due = await this.#dueDeliveries(file);
+      const times = [...sent.map(({ atMs = 0 }) => atMs), ...due.map((it) => it.dueMs)];
       clock.set(Math.max(clock.nowMs() + 1, Math.min(now.dueMs, ...times)));
       await this.sweep(now);
+      for (const body of due.filter((it) => it.dueMs <= clock.nowMs())) {
+        await this.handle({ queue: 'delivery-slow', body });
+      }
     }
     throw new Error(`after eight hours the file is ${JSON.stringify(await this.find(file))}`);
+  }
+
+  /** What the sweeper sends for the deliveries of the file's endpoint, when they are due. */
+  async #dueDeliveries({ tenantId, endpointId }: AlertFile) {
+    const shards = Array.from({ length: DELIVERY_SHARDS }, (_, shard) => shard);
+    const pages = await Promise.all(
+      shards.map((shard) => {
+        const pk = deliveryPartition(tenantId, endpointId, shard);
+        return this.world.db.query({ table: 'deliveries', pk });
+      }),
+    );
+    return pages
+      .flatMap(({ items }) => items)
+      .filter(({ duePk }) => duePk !== undefined)
+      .map(({ pk, sk, due }) => ({ v: 1, pk, sk, dueMs: Number(due) }));
   }
 
   /** What the sweeper does when the file is due. */
