@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { type FileRecipe, makeLines } from './make-file/lines.ts';
 import { openOutput } from './make-file/output.ts';
-import { readNumberFlag } from './number-flag.ts';
+import { joinNegatives, readNumberFlag } from './number-flag.ts';
 
 const HELP = `Writes a CSV file of users to standard output, to upload to Tallyhook.
 
@@ -44,7 +44,7 @@ const CHUNK_LENGTH = 65_536;
 
 /** Throws with a sentence for the person at the keyboard. */
 function readRecipe(args: readonly string[]): FileRecipe | 'help' {
-  const { values } = parseArgs({ args: [...args], options: FLAGS });
+  const { values } = parseArgs({ args: joinNegatives(args), options: FLAGS });
   if (values.help) return 'help';
   const rows = readNumberFlag('rows', values.rows, { max: ROWS_MAX, whole: true });
   return {

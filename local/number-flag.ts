@@ -13,3 +13,18 @@ export function readNumberFlag(flag: string, text: string, bounds: NumberBounds)
   }
   return value;
 }
+
+/**
+ * Arguments in which a flag keeps a negative number that follows it: `--port -5` becomes
+ * `--port=-5`. `parseArgs` would call it ambiguous; so the flag's own bounds refuse it.
+ */
+export function joinNegatives(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const flag = joined.at(-1);
+    if (/^-\.?\d/.test(arg) && flag && /^--[a-z-]+$/.test(flag))
+      joined.splice(-1, 1, `${flag}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
+}

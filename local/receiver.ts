@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseSecret } from '../functions/webhooks/signature.ts';
-import { readNumberFlag } from './number-flag.ts';
+import { joinNegatives, readNumberFlag } from './number-flag.ts';
 import { formatCsv, formatLine, openTotals, readContent } from './receiver/report.ts';
 import { type Handled, type ReceiverOptions, startReceiver } from './receiver/server.ts';
 
@@ -43,7 +43,7 @@ interface Command {
 
 /** Throws with a sentence for the person at the keyboard. */
 function readCommand(args: readonly string[]): Command {
-  const { values } = parseArgs({ args: [...args], options: FLAGS });
+  const { values } = parseArgs({ args: joinNegatives(args), options: FLAGS });
   const { secret: secrets = [] } = values;
   if (secrets.some((secret) => !parseSecret(secret))) {
     throw new Error('--secret is whsec_ and the base64 of 24 to 64 bytes');
@@ -67,7 +67,7 @@ function readCommand(args: readonly string[]): Command {
 /** Writes a line for each id once, before the 2xx goes out: what is acknowledged is on file. */
 function openOut(path: string | undefined): { add(webhook: Handled): void; close(): void } {
   if (path === undefined) return { add: () => {}, close: () => {} };
-  const file = openSync(path, 'a');
+  const file = openForAppend(path);
   return {
     add({ answer, duplicate, body }) {
       const { userId, message = '' } = readContent(body);
@@ -78,6 +78,15 @@ function openOut(path: string | undefined): { add(webhook: Handled): void; close
     },
     close: () => closeSync(file),
   };
+}
+
+function openForAppend(path: string): number {
+  try {
+    return openSync(path, 'a');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : error;
+    throw new Error(`--out ${path} cannot be written (${code})`);
+  }
 }
 
 async function main(): Promise<void> {

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { runDemo } from './demo.ts';
 import { LocalFailure, messageOf } from './failure.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
+import { joinNegatives, readNumberFlag } from './number-flag.ts';
 
 const USAGE = `Usage: npm start -- [options]
   --port N         port of the API (3000)
@@ -17,7 +18,7 @@ const PORT_MAX = 65_535;
 
 function readFlags(args: readonly string[]) {
   const { values } = parseArgs({
-    args: [...args],
+    args: joinNegatives(args),
     options: {
       port: { type: 'string', default: '3000' },
       state: { type: 'string', default: '.tallyhook' },
@@ -27,10 +28,8 @@ function readFlags(args: readonly string[]) {
       help: { type: 'boolean', default: false },
     },
   });
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) {
-    throw new LocalFailure(`--port must be 0 to ${PORT_MAX}, not ${values.port}`);
-  }
+  const port = readNumberFlag('port', values.port, { max: PORT_MAX, whole: true });
+  if (values.state.trim() === '') throw new LocalFailure('--state must name a folder');
   return { ...values, port };
 }
 

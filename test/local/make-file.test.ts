@@ -133,6 +133,14 @@ describe('the command', () => {
     expect((reason as { stderr: string }).stderr).toMatch(/^.+\n$/);
   });
 
+  it('refuses a negative number by the bounds of its flag', async () => {
+    const reason = await run('--rows', '-1').catch((error: unknown) => error);
+    expect(reason).toMatchObject({
+      code: 1,
+      stderr: '--rows must be a whole number from 0 to 100000000\n',
+    });
+  });
+
   it('leaves nothing of npm in a file that it is redirected to', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tallyhook-make-file-'));
     const path = join(folder, 'users.csv');

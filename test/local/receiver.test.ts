@@ -189,7 +189,9 @@ describe('the command', () => {
 
   it.each([
     [['--secret', 'whsec_short'], '--secret'],
-    [['--per-second', '-1'], '--per-second'],
+    [['--per-second', '-1'], '--per-second must be a number from 0 to 100000'],
+    [['--out', '/nonexistent/x'], '--out /nonexistent/x cannot be written (ENOENT)'],
+    [['--out', ''], '--out  cannot be written (ENOENT)'],
     [['--fail-share', '1.1'], '--fail-share'],
     [['--what'], '--what'],
   ])('refuses %j with one line', async (flags, name) => {

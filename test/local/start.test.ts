@@ -19,8 +19,11 @@ function run(...flags: string[]): Promise<{ code: unknown; said: string; complai
 
 it.each([
   [['--prot', '1'], "Unknown option '--prot'"],
-  [['--port', 'x'], '--port must be 0 to 65535, not x'],
-  [['--port', '65536'], '--port must be 0 to 65535, not 65536'],
+  [['--port', 'x'], '--port must be a whole number from 0 to 65535'],
+  [['--port', '65536'], '--port must be a whole number from 0 to 65535'],
+  [['--port', '-5'], '--port must be a whole number from 0 to 65535'],
+  [['--port', ''], '--port must be a whole number from 0 to 65535'],
+  [['--state', ''], '--state must name a folder'],
   [['word'], 'Unexpected argument'],
 ])('refuses %j and shows its usage', async (flags, message) => {
   const { code, complained } = await run(...flags);
