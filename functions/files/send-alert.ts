@@ -74,6 +74,7 @@ function send({ file, endpoint, user, isRepeat, leaseMs }: Alert, world: Needs):
     dataJson: user.dataJson,
     attempt: isRepeat ? 2 : 1,
     possibleDuplicate: isRepeat,
+    onUnknown: file.onUnknown,
     // A process that was frozen since its claim may not have the block any more.
     stillWanted: () => world.clock.nowMs() < leaseMs,
   });
