@@ -4,6 +4,7 @@ import { ensureQueue } from './engines/sqs.ts';
 import { ensureTable } from './engines/tables.ts';
 import { LocalFailure } from './failure.ts';
 import { type Endpoints, functionSpec } from './functions.ts';
+import { Crowd } from './lambda/crowd.ts';
 import type { InvokeResult } from './lambda/instance.ts';
 import { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
@@ -127,9 +128,10 @@ function makePools(
   options: DeployOptions & { readonly endpoints: Endpoints; readonly activity: Activity },
 ): void {
   const { log, assembly, endpoints, activity } = options;
+  const crowd = new Crowd();
   for (const resource of resolved('AWS::Lambda::Function')) {
     const spec = functionSpec(resource, assembly, endpoints);
-    pools.set(arnOf(resource) ?? resource.id, new FunctionPool(spec, { log, activity }));
+    pools.set(arnOf(resource) ?? resource.id, new FunctionPool(spec, { log, activity, crowd }));
   }
 }
 

@@ -1,20 +1,30 @@
 import type { Activity } from '../activity.ts';
+import type { Crowd, Member } from './crowd.ts';
 import { type FunctionSpec, Instance, type InstanceTools, type InvokeResult } from './instance.ts';
 
 export interface PoolLimits {
   /** Instances of one function; more events wait for one of them. */
   readonly instancesMax: number;
-  /** An instance that was not needed for this long ends. */
+  /** An instance that was not needed for this long ends, if it is not the only one. */
   readonly idleMs: number;
+  /** The only one ends after this time, at the next multiple of `idleMs`. */
+  readonly onlyIdleMs: number;
 }
 
-/** Longer than the minute between two ticks, so that a scheduled function stays warm. */
-const LIMITS: PoolLimits = { instancesMax: 10, idleMs: 90_000 };
+/** The only one outlasts the minute between two ticks, so that a scheduled function stays warm. */
+const LIMITS: PoolLimits = { instancesMax: 10, idleMs: 20_000, onlyIdleMs: 90_000 };
 
 /** A start is half a second of a processor: many at once would only slow each other down. */
 const STARTING_MAX = 2;
 
-export type PoolTools = InstanceTools & { readonly activity: Pick<Activity, 'touch'> };
+/** How soon a pool that was not admitted asks again. */
+const ASK_AGAIN_MS = 500;
+
+export type PoolTools = InstanceTools & {
+  readonly activity: Pick<Activity, 'touch'>;
+  /** Shared with the other functions. */
+  readonly crowd: Crowd;
+};
 
 interface Waiting {
   readonly event: unknown;
@@ -23,6 +33,7 @@ interface Waiting {
 
 interface Idle {
   readonly instance: Instance;
+  readonly sinceMs: number;
   readonly end: NodeJS.Timeout;
 }
 
@@ -30,24 +41,40 @@ interface Idle {
  * The instances of one function. An event gets an idle instance, else the first that becomes
  * free; while events wait, more instances start, up to the limit.
  */
-export class FunctionPool {
+export class FunctionPool implements Member {
   readonly spec: FunctionSpec;
   readonly #tools: PoolTools;
   readonly #limits: PoolLimits;
   readonly #instances = new Set<Instance>();
+  /** The longest idle one first; the one that worked last is taken first. */
   readonly #idle: Idle[] = [];
   readonly #waiting: Waiting[] = [];
   #starting = 0;
   #stopped = false;
+  #askAgain: NodeJS.Timeout | undefined;
 
   constructor(spec: FunctionSpec, tools: PoolTools, limits: PoolLimits = LIMITS) {
     this.spec = spec;
     this.#tools = tools;
     this.#limits = limits;
+    tools.crowd.join(this);
   }
 
   get instancesMax(): number {
     return this.#limits.instancesMax;
+  }
+
+  get size(): number {
+    return this.#instances.size;
+  }
+
+  get idleSinceMs(): number | undefined {
+    return this.#idle[0]?.sinceMs;
+  }
+
+  endLongestIdle(): void {
+    const [longest] = this.#idle;
+    if (longest) void this.#end(longest.instance);
   }
 
   /** The process ids of all instances. */
@@ -75,6 +102,7 @@ export class FunctionPool {
   /** Refuses new events and ends every instance. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#askAgain);
     for (const { resolve } of this.#waiting.splice(0)) resolve(STOPPED);
     await this.kill();
   }
@@ -83,7 +111,7 @@ export class FunctionPool {
     while (this.#waiting.length > 0) {
       const idle = this.#idle.pop();
       if (!idle) break;
-      clearTimeout(idle.end);
+      clearInterval(idle.end);
       if (!idle.instance.isGone) void this.#run(idle.instance);
       else this.#instances.delete(idle.instance);
     }
@@ -93,7 +121,13 @@ export class FunctionPool {
   #wantsMore(): boolean {
     const { instancesMax } = this.#limits;
     const startingMax = Math.min(STARTING_MAX, this.#waiting.length);
-    return this.#starting < startingMax && this.#instances.size < instancesMax;
+    if (this.#starting >= startingMax || this.#instances.size >= instancesMax) return false;
+    if (this.#tools.crowd.admits(this)) return true;
+    this.#askAgain ??= setTimeout(() => {
+      this.#askAgain = undefined;
+      this.#assign();
+    }, ASK_AGAIN_MS);
+    return false;
   }
 
   async #start(): Promise<void> {
@@ -121,14 +155,19 @@ export class FunctionPool {
   }
 
   #rest(instance: Instance): void {
-    const end = setTimeout(() => void this.#end(instance), this.#limits.idleMs);
-    this.#idle.push({ instance, end });
+    const { idleMs, onlyIdleMs } = this.#limits;
+    const sinceMs = Date.now();
+    const end = setInterval(() => {
+      const isSpare = this.size > 1 || Date.now() - sinceMs >= onlyIdleMs;
+      if (isSpare) void this.#end(instance);
+    }, idleMs);
+    this.#idle.push({ instance, sinceMs, end });
     this.#assign();
   }
 
   async #end(instance: Instance): Promise<void> {
     const at = this.#idle.findIndex((idle) => idle.instance === instance);
-    if (at >= 0) clearTimeout(this.#idle.splice(at, 1)[0]?.end);
+    if (at >= 0) clearInterval(this.#idle.splice(at, 1)[0]?.end);
     this.#instances.delete(instance);
     await instance.kill();
   }

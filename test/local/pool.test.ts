@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { FunctionPool } from '../../local/lambda/pool.ts';
+import { Crowd } from '../../local/lambda/crowd.ts';
+import { FunctionPool, type PoolLimits } from '../../local/lambda/pool.ts';
 import type { LocalLog } from '../../local/log.ts';
 
 /** What the event asks for decides what the function does. */
@@ -52,7 +53,10 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-function open(more: { file?: string; exportName?: string; timeoutMs?: number } = {}, limits = {}) {
+function open(
+  more: { file?: string; exportName?: string; timeoutMs?: number } = {},
+  { crowd = new Crowd(100), ...limits }: { crowd?: Crowd } & Partial<PoolLimits> = {},
+) {
   const spec = {
     name: 'Small-Worker',
     title: 'small/worker',
@@ -65,8 +69,8 @@ function open(more: { file?: string; exportName?: string; timeoutMs?: number } =
   };
   const pool = new FunctionPool(
     spec,
-    { log, activity },
-    { instancesMax: 3, idleMs: 60_000, ...limits },
+    { log, activity, crowd },
+    { instancesMax: 3, idleMs: 60_000, onlyIdleMs: 60_000, ...limits },
   );
   pools.push(pool);
   return pool;
@@ -157,8 +161,29 @@ describe('FunctionPool', () => {
     expect(pool.processIds).toHaveLength(2);
   });
 
+  it('ends the instances that are idle, but the only one later', async () => {
+    const pool = open({}, { idleMs: 50, instancesMax: 2 });
+    await Promise.all([pool.invoke({ do: 'wait' }), pool.invoke({ do: 'wait' })]);
+    await Promise.all([pool.invoke({ do: 'wait' }), pool.invoke({ do: 'wait' })]);
+    await vi.waitFor(() => expect(pool.processIds).toHaveLength(1));
+    const [pid = 0] = pool.processIds;
+    await pool.invoke({ do: 'wait' });
+    expect(pool.processIds).toEqual([pid]);
+  });
+
+  it('starts no second instance in a full crowd, and takes the place of an idle one', async () => {
+    const crowd = new Crowd(2);
+    const [idle, busy] = [open({}, { crowd }), open({}, { crowd })];
+    await idle.invoke({});
+    const events = [busy.invoke({ do: 'hang' }), busy.invoke({})];
+    await vi.waitFor(() => expect(busy.processIds).toHaveLength(1));
+    expect(idle.processIds).toHaveLength(1);
+    expect(await events[1]).toMatchObject({ ok: true });
+    expect([idle.processIds.length, busy.processIds.length]).toEqual([0, 2]);
+  });
+
   it('ends an instance that is idle for too long', async () => {
-    const pool = open({}, { idleMs: 50 });
+    const pool = open({}, { idleMs: 50, onlyIdleMs: 50 });
     await pool.invoke({});
     const [pid = 0] = pool.processIds;
     await vi.waitFor(() => expect(isRunning(pid)).toBe(false));

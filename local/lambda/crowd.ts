@@ -1,0 +1,59 @@
+import { availableParallelism } from 'node:os';
+
+/** What a pool tells of itself to those that share the machine with it. */
+export interface Member {
+  /** Instances that start, work or are idle. */
+  readonly size: number;
+  /** Since when the longest idle instance is idle, in epoch milliseconds. */
+  readonly idleSinceMs: number | undefined;
+  endLongestIdle(): void;
+}
+
+/**
+ * An instance takes about 80 MB, and a few per core keep a core busy while others wait for
+ * receivers.
+ */
+const INSTANCES_MAX = Math.max(8, 4 * availableParallelism());
+
+/** An instance between two events is idle too, and would be missed at once. */
+const EVICTED_AFTER_MS = 1_000;
+
+/** Keeps the instances of all functions together within what the machine can bear. */
+export class Crowd {
+  readonly #members = new Set<Member>();
+  readonly #instancesMax: number;
+
+  constructor(instancesMax = INSTANCES_MAX) {
+    this.#instancesMax = instancesMax;
+  }
+
+  join(member: Member): void {
+    this.#members.add(member);
+  }
+
+  /**
+   * Whether the member may start one more instance. Its first is always admitted, so that no
+   * function has to wait for others. When the crowd is full, the longest idle instance of another
+   * member ends for any further one.
+   */
+  admits(member: Member): boolean {
+    if (member.size === 0) return true;
+    if (this.#size >= this.#instancesMax) this.#idlestBut(member)?.endLongestIdle();
+    return this.#size < this.#instancesMax;
+  }
+
+  get #size(): number {
+    return [...this.#members].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  #idlestBut(asking: Member): Member | undefined {
+    const latestMs = Date.now() - EVICTED_AFTER_MS;
+    let found: Member | undefined;
+    for (const member of this.#members) {
+      const { idleSinceMs = Number.POSITIVE_INFINITY } = member;
+      if (member === asking || idleSinceMs > latestMs) continue;
+      if (idleSinceMs < (found?.idleSinceMs ?? Number.POSITIVE_INFINITY)) found = member;
+    }
+    return found;
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { Crowd, type Member } from '../../local/lambda/crowd.ts';
+
+/** A function with so many instances, of which the longest idle one is idle for so long. */
+function memberOf(crowd: Crowd, size: number, idleMs?: number) {
+  const member = {
+    size,
+    idleSinceMs: idleMs === undefined ? undefined : Date.now() - idleMs,
+    endLongestIdle() {
+      member.size -= 1;
+      member.idleSinceMs = undefined;
+    },
+  } satisfies Member;
+  crowd.join(member);
+  return member;
+}
+
+describe('Crowd', () => {
+  it.each([
+    [7, true],
+    [8, false],
+  ])('beside %i instances of others admits a second one: %s', (others, isAdmitted) => {
+    const crowd = new Crowd(9);
+    memberOf(crowd, others);
+    expect(crowd.admits(memberOf(crowd, 1))).toBe(isAdmitted);
+  });
+
+  it('always admits the first instance of a function, and ends none for it', () => {
+    const crowd = new Crowd(2);
+    const other = memberOf(crowd, 2, 5_000);
+    expect(crowd.admits(memberOf(crowd, 0))).toBe(true);
+    expect(other.size).toBe(2);
+  });
+
+  it('ends the longest idle instance of another function for a new one', () => {
+    const crowd = new Crowd(4);
+    const [short, long, asking] = [
+      memberOf(crowd, 1, 2_000),
+      memberOf(crowd, 1, 3_000),
+      memberOf(crowd, 2, 9_000),
+    ];
+    expect(crowd.admits(asking)).toBe(true);
+    expect([short.size, long.size, asking.size]).toEqual([1, 0, 2]);
+  });
+
+  it('leaves an instance that is between two events', () => {
+    const crowd = new Crowd(2);
+    const other = memberOf(crowd, 1, 500);
+    expect(crowd.admits(memberOf(crowd, 1))).toBe(false);
+    expect(other.size).toBe(1);
+  });
+
+  it('ends one at most for each that it admits', () => {
+    const crowd = new Crowd(2);
+    const other = memberOf(crowd, 3, 5_000);
+    expect(crowd.admits(memberOf(crowd, 1))).toBe(false);
+    expect(other.size).toBe(2);
+  });
+});
