@@ -31,12 +31,12 @@ async function show(cloud: LocalCloud, receiver: Receiver): Promise<void> {
   const fileId = await uploadUsers(api, endpointId, USERS);
   say(`file       ${USERS} users, one alert for each`);
   let isKilled = false;
-  await watchFile(api, fileId, ({ status, delivered, pending }) => {
+  await watchFile(api, fileId, async ({ status, delivered, pending }) => {
     const seconds = String(Math.round((Date.now() - startedMs) / 1_000)).padStart(4);
     say(`${seconds} s     ${status}: ${delivered} delivered, ${pending} pending`);
     if (isKilled || delivered < USERS / 4) return;
     isKilled = true;
-    const killed = cloud.killInstances(BLOCK_WORKER);
+    const killed = await cloud.killInstances(BLOCK_WORKER);
     say(`kill -9    ${killed} block workers, in mid-flight; their leases end within 65 s`);
   });
   say(`done       ${receiver.accepted()} of ${USERS} users were alerted, nobody was missed`);

@@ -77,13 +77,13 @@ const File = z.object({ status: z.string(), delivered: z.number(), pending: z.nu
 export async function watchFile(
   api: DemoClient,
   fileId: string,
-  onProgress: (file: z.output<typeof File>) => void,
+  onProgress: (file: z.output<typeof File>) => Promise<void> | void,
 ): Promise<void> {
   let seen = '';
   for (;;) {
     const file = await api.get(`/v1/files/${fileId}`, File);
     const now = `${file.status} ${file.delivered}`;
-    if (now !== seen) onProgress(file);
+    if (now !== seen) await onProgress(file);
     seen = now;
     if (['completed', 'failed', 'expired'].includes(file.status)) return;
     await pause(500);
