@@ -45,6 +45,24 @@ export interface Leg {
   readonly hash?: string | undefined;
 }
 
+/** An account at its beginning: active, empty, and without history. */
+export function openAccount(
+  terms: Pick<Account, 'id' | 'tenantId' | 'currency' | 'minBalance'>,
+  nowMs: number,
+): Account {
+  return {
+    ...terms,
+    credits: 0n,
+    debits: 0n,
+    held: 0n,
+    seq: 0,
+    lastLegMs: nowMs,
+    hash: '',
+    status: 'active',
+    createdAtMs: nowMs,
+  };
+}
+
 /** The balance of an account: what came in less what went out. */
 export function balanceOf({ credits, debits }: Pick<Account, 'credits' | 'debits'>): bigint {
   return credits - debits;

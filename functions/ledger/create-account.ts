@@ -5,7 +5,7 @@ import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { type AccountWithDetails, findAccount, insertAccount } from './account.store.ts';
-import type { Account, AccountDetails } from './account.ts';
+import { type AccountDetails, openAccount } from './account.ts';
 import { accountCreated, accountView } from './account-view.ts';
 import { createAccountRoute } from './contract.ts';
 
@@ -31,21 +31,9 @@ function draftAccount(
   { tenantId, idempotency, body }: Call<typeof createAccountRoute>,
   { ids, clock }: Needs,
 ): AccountWithDetails {
-  const nowMs = clock.nowMs();
-  const account: Account = {
-    id: creationId('acc', { tenantId, scope: 'accounts', idempotency }, ids),
-    tenantId,
-    currency: body.currency,
-    credits: 0n,
-    debits: 0n,
-    held: 0n,
-    minBalance: body.minBalance,
-    seq: 0,
-    lastLegMs: nowMs,
-    hash: '',
-    status: 'active',
-    createdAtMs: nowMs,
-  };
+  const id = creationId('acc', { tenantId, scope: 'accounts', idempotency }, ids);
+  const { currency, minBalance } = body;
+  const account = openAccount({ id, tenantId, currency, minBalance }, clock.nowMs());
   const { name, externalId, metadata } = body;
   return {
     account,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { insertAccount } from '../../functions/ledger/account.store.ts';
-import type { Account } from '../../functions/ledger/account.ts';
+import { type Account, openAccount } from '../../functions/ledger/account.ts';
 import { postTransaction } from '../../functions/ledger/post-transaction.ts';
 import type { Item } from '../../functions/shared/world.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
@@ -12,20 +12,8 @@ let history: Snapshot;
 beforeAll(async () => {
   const world = await testWorld();
   const tenantId = newTenant(world);
-  const account = (id: `acc_${string}`): Account => ({
-    id,
-    tenantId,
-    currency: 'EUR',
-    credits: 0n,
-    debits: 0n,
-    held: 0n,
-    minBalance: 0n,
-    seq: 0,
-    lastLegMs: 0,
-    hash: '',
-    status: 'active',
-    createdAtMs: world.clock.nowMs(),
-  });
+  const account = (id: `acc_${string}`): Account =>
+    openAccount({ id, tenantId, currency: 'EUR', minBalance: 0n }, world.clock.nowMs());
   await world.db.commit([
     ...insertAccount(account('acc_a'), {}),
     ...insertAccount(account('acc_b'), {}),

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { accountKey, insertAccount, toAccount } from '../../functions/ledger/account.store.ts';
-import { type Account, balanceOf } from '../../functions/ledger/account.ts';
+import { type Account, balanceOf, openAccount } from '../../functions/ledger/account.ts';
 import { postTransaction } from '../../functions/ledger/post-transaction.ts';
 import type { TransactionDraft } from '../../functions/ledger/transaction.ts';
 import type { Db } from '../../functions/shared/world.ts';
@@ -148,20 +148,8 @@ async function funded(amount: string) {
 }
 
 async function newAccount(tenantId: string): Promise<Account> {
-  const account: Account = {
-    id: world.ids.next('acc'),
-    tenantId,
-    currency: 'EUR',
-    credits: 0n,
-    debits: 0n,
-    held: 0n,
-    minBalance: 0n,
-    seq: 0,
-    lastLegMs: 0,
-    hash: '',
-    status: 'active',
-    createdAtMs: world.clock.nowMs(),
-  };
+  const terms = { id: world.ids.next('acc'), tenantId, currency: 'EUR', minBalance: 0n };
+  const account = openAccount(terms, world.clock.nowMs());
   await world.db.commit(insertAccount(account, {}));
   return account;
 }
