@@ -4,7 +4,7 @@
  * Arguments: the file for the process id, the command, and its arguments.
  */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 
 const [pidFile = '', command = '', ...args] = process.argv.slice(2);
 const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -13,7 +13,11 @@ child.on('error', (error) => {
   process.stderr.write(`${error.message}\n`);
   process.exit(1);
 });
-child.on('spawn', () => writeFileSync(pidFile, String(child.pid)));
+child.on('spawn', () => {
+  // In one step: whoever reads half of a process id sends its signal to somebody else.
+  writeFileSync(`${pidFile}.new`, String(child.pid));
+  renameSync(`${pidFile}.new`, pidFile);
+});
 child.on('exit', (code) => process.exit(code ?? 1));
 
 process.stdin.resume();

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -21,6 +22,7 @@ import { LocalFailure } from '../../local/failure.ts';
 import type { Endpoints } from '../../local/functions.ts';
 import { freePort, listenExactly } from '../../local/http/listen.ts';
 import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { enginePid, killEngine, killEngineUntilAnother } from '../support/engine-process.ts';
 import { type SmallStack, writeSmallStack } from './small-stack.ts';
 
 const PATIENCE = { timeout: 10_000 };
@@ -198,19 +200,22 @@ it('ends an engine that was left behind, so that two never share a file', async 
   expect(await gone).toEqual([null, 'SIGKILL']);
 });
 
-describe('a part that is killed', () => {
-  /** Kills the engine of the tables, and resolves when another one has taken its place. */
-  async function killDynamo(): Promise<void> {
-    const pidOf = () => Number(readFileSync(join(stack.stateDir, 'dynamodb.pid'), 'utf8'));
-    const pid = pidOf();
-    process.kill(pid, 'SIGKILL');
-    await vi.waitFor(() => expect(pidOf()).not.toBe(pid), PATIENCE);
-  }
+it('replaces the process id of its engine in one step: half a one names another process', async () => {
+  const pidFile = join(stack.stateDir, 'dynamodb.pid');
+  const before = join(stack.stateDir, 'before');
+  await (await start()).stop();
+  linkSync(pidFile, before);
+  const pid = readFileSync(before, 'utf8');
+  await start();
+  expect(readFileSync(before, 'utf8')).toBe(pid);
+  expect(String(enginePid(stack.stateDir))).not.toBe(pid);
+});
 
+describe('a part that is killed', () => {
   it('comes back at its address with what it held: the engine of the tables', async () => {
     const { endpoints } = await start();
     await putItem(endpoints, 'before');
-    await killDynamo();
+    await killEngineUntilAnother(stack.stateDir);
     await vi.waitFor(() => putItem(endpoints, 'after'), PATIENCE);
     await vi.waitFor(() => expect(seenText()).toContain('after'), PATIENCE);
     const { Count } = await callAws<{ Count: number }>(
@@ -234,8 +239,8 @@ describe('a part that is killed', () => {
 
   it('again and again ends the cloud, in one line', async () => {
     const { broken } = await start();
-    for (let i = 0; i < 3; i += 1) await killDynamo();
-    process.kill(Number(readFileSync(join(stack.stateDir, 'dynamodb.pid'), 'utf8')), 'SIGKILL');
+    for (let i = 0; i < 3; i += 1) await killEngineUntilAnother(stack.stateDir);
+    killEngine(stack.stateDir);
     expect(await broken).toMatch(/^dynamodb ended 4 times within a minute \(.*\)$/);
   });
 });

@@ -1,11 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { listenExactly } from '../../local/http/listen.ts';
+import { killEngine, killEngineUntilAnother } from '../support/engine-process.ts';
 
 const START = join(import.meta.dirname, '../../local/start.ts');
 
@@ -57,18 +58,8 @@ it('ends with 1 and one line when an engine ends again and again', async () => {
   });
   const gone = once(child, 'exit');
   await once(child.stdout, 'data');
-  let lastPid = '';
-  for (let i = 0; i < 4; i += 1) {
-    lastPid = await vi.waitFor(
-      () => {
-        const pid = readFileSync(join(state, 'dynamodb.pid'), 'utf8');
-        expect(pid).not.toBe(lastPid);
-        return pid;
-      },
-      { timeout: 10_000 },
-    );
-    process.kill(Number(lastPid), 'SIGKILL');
-  }
+  for (let i = 0; i < 3; i += 1) await killEngineUntilAnother(state);
+  killEngine(state);
   expect(await gone).toEqual([1, null]);
   expect(complained).toContain('dynamodb: ended by itself (exit code 1) and is started again\n');
   expect(complained).toMatch(/\ntallyhook: dynamodb ended 4 times .* the state stays\n$/);

@@ -28,6 +28,8 @@ export async function startProduct(
   });
   const printed: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => printed.push(line));
+  const pid = child.pid;
+  if (pid === undefined) throw new Error('the product did not start');
   const find = (pattern: RegExp) => printed.map((it) => it.match(pattern)?.[1]).find(Boolean);
   await until(
     () => [child.exitCode, find(/DynamoDB +(\S+)/)],
@@ -40,9 +42,9 @@ export async function startProduct(
     dynamodbUrl: said(/DynamoDB +(\S+)/),
     sqsUrl: said(/SQS +(\S+)/),
     printed,
-    killAll: () => killAll(child),
+    killAll: () => killAll(child, pid),
     interrupt: async () => {
-      const processes = descendantsOf(child.pid ?? 0);
+      const processes = descendantsOf(pid);
       child.kill('SIGINT');
       const [code] = (await once(child, 'exit')) as [number | null];
       await until(
@@ -55,8 +57,8 @@ export async function startProduct(
   };
 }
 
-async function killAll(child: ChildProcess): Promise<void> {
-  const processes = [child.pid ?? 0, ...descendantsOf(child.pid ?? 0)];
+async function killAll(child: ChildProcess, pid: number): Promise<void> {
+  const processes = [pid, ...descendantsOf(pid)];
   const gone = once(child, 'exit');
   for (const pid of processes) {
     try {
