@@ -25,6 +25,7 @@ function callOf(given: Partial<Call<Contract>>): Call<Contract> {
     query: undefined,
     body: undefined,
     memberText: () => undefined,
+    header: () => undefined,
     idempotency: undefined,
     requestId: 'req_1',
     traceparent: undefined,

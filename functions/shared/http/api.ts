@@ -86,16 +86,25 @@ function requestIdOf({ headers }: APIGatewayProxyEventV2, { ids }: Shell): strin
   return given !== undefined && /^[\w-]{1,64}$/.test(given) ? given : ids.next('req');
 }
 
-function success({ reply }: Contract, { body, status, replayed }: Answer<unknown>): Result {
+function success({ reply }: Contract, answer: Answer<unknown>): Result {
+  const { contentType = 'application/json' } = reply;
+  const body = reply.schema.parse(answer.body);
   return {
-    statusCode: status ?? reply.status,
+    statusCode: answer.status ?? reply.status,
     headers: {
-      'content-type': 'application/json',
+      'content-type': contentType,
       'cache-control': 'no-store',
-      ...(replayed && { 'idempotent-replayed': 'true' }),
+      ...(answer.replayed && { 'idempotent-replayed': 'true' }),
+      ...answer.headers,
     },
-    body: JSON.stringify(reply.schema.parse(body)),
+    ...(reply.contentType ? asItIs(body) : { body: JSON.stringify(body) }),
   };
+}
+
+function asItIs(body: unknown): Pick<Result, 'body' | 'isBase64Encoded'> {
+  if (typeof body === 'string') return { body };
+  if (!(body instanceof Uint8Array)) throw new Error('a body that is not JSON is text or bytes');
+  return { body: Buffer.from(body).toString('base64'), isBase64Encoded: true };
 }
 
 function refusal(error: unknown, trace: Trace, { log }: Shell): Result {

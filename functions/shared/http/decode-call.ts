@@ -34,6 +34,7 @@ export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): D
     body: decoded,
     idempotency,
     memberText: body.memberText,
+    header: (name) => event.headers[name],
     method: event.requestContext.http.method,
     path: event.rawPath,
     traceparent: traceparentOf(event),

@@ -43,7 +43,12 @@ export interface Contract {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  readonly reply: { readonly status: number; readonly schema: z.ZodType };
+  readonly reply: {
+    readonly status: number;
+    readonly schema: z.ZodType;
+    /** When the body is sent as it is, text or bytes, and not as JSON. */
+    readonly contentType?: string;
+  };
   readonly refusals?: readonly ProblemCode[];
 }
 
@@ -72,6 +77,8 @@ export interface Call<Row extends Contract> {
   memberText(name: string): string | undefined;
   readonly idempotency: IdempotencyKey | undefined;
   readonly requestId: string;
+  /** A header of the request, by its lower-case name. */
+  header(name: string): string | undefined;
   /** Method and path as they were called. */
   readonly method: string;
   readonly path: string;
@@ -84,6 +91,8 @@ export interface Answer<Body> {
   readonly status?: number;
   /** The object was made by an earlier request with the same key. */
   readonly replayed?: boolean;
+  /** Beside those that every answer has, or instead of them; lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A contract with the code behind it. */

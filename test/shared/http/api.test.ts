@@ -100,20 +100,63 @@ describe('api', () => {
   });
 });
 
+describe('a route whose body is not JSON', () => {
+  const pageRoute = defineRoute({
+    method: 'GET',
+    path: '/page',
+    summary: '',
+    access: 'public',
+    reply: {
+      status: 200,
+      schema: z.union([z.string(), z.instanceof(Uint8Array)]),
+      contentType: 'text/html; charset=utf-8',
+    },
+  });
+
+  it.each([
+    ['text', '<p>', { body: '<p>' }],
+    ['bytes', Uint8Array.of(0xff, 0), { body: '/wA=', isBase64Encoded: true }],
+  ])('answers %s as it is, with headers of its own', async (_what, body, wanted) => {
+    const page = route(pageRoute, async ({ header }) => ({
+      body,
+      headers: { etag: String(header('if-none-match')), 'cache-control': 'public' },
+    }));
+    const event = {
+      routeKey: 'GET /page',
+      headers: { 'if-none-match': '"1"' },
+      requestContext: { http: { method: 'GET' } },
+    } as unknown as APIGatewayProxyEventV2;
+    const { world } = quietWorld();
+
+    const result = await api(world, [page], async () => ({}))(event, {} as Context);
+
+    expect(result).toMatchObject({
+      statusCode: 200,
+      headers: {
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'public',
+        etag: '"1"',
+      },
+      ...wanted,
+    });
+  });
+});
+
 interface Request {
   readonly id?: string;
   readonly headers?: Record<string, string>;
 }
 
-async function call(body: object, { id = '7', headers = {} }: Request = {}) {
+function quietWorld() {
   const lines: (LogFields & { event: string })[] = [];
   const note = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
   const clock = testClock();
-  const world = {
-    clock,
-    ids: openIds(clock.nowMs),
-    log: { info: note, warn: note, error: note },
-  };
+  const log = { info: note, warn: note, error: note };
+  return { lines, world: { clock, ids: openIds(clock.nowMs), log } };
+}
+
+async function call(body: object, { id = '7', headers = {} }: Request = {}) {
+  const { lines, world } = quietWorld();
   const handler = api(world, [echo], async () => ({ tenantId: 'ten_1', keyId: 'key_1' }));
   const event = {
     routeKey: 'POST /v1/things/{id}',
