@@ -179,7 +179,8 @@ export const ACCESS = {
       'work/': ['GetObject'],
     },
   },
-  // It answers without asking anybody who calls.
+  // These two answer without asking anybody who calls.
+  'docs/api': {},
   'operations/api': {},
 } as const satisfies Readonly<Record<string, Access>>;
 

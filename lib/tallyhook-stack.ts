@@ -2,6 +2,7 @@ import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Options } from '../functions/shared/config.ts';
 import { ACCESS } from './access.ts';
+import { Docs } from './docs.ts';
 import { Events } from './events.ts';
 import { Files } from './files.ts';
 import { assertEntries, type Bundles, buildId } from './kit/bundle.ts';
@@ -35,6 +36,7 @@ export class TallyhookStack extends Stack {
     const webhooks = new Webhooks(this, 'Webhooks', { ...room, outbox });
     const ledger = new Ledger(this, 'Ledger', room);
     const files = new Files(this, 'Files', room);
+    const docs = new Docs(this, 'Docs', room);
     const operations = new Operations(this, 'Operations', room);
 
     grantAccess({
@@ -45,6 +47,7 @@ export class TallyhookStack extends Stack {
         ...webhooks.functions,
         ...ledger.functions,
         ...files.functions,
+        ...docs.functions,
         ...operations.functions,
       },
       tables: {

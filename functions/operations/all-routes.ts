@@ -1,3 +1,4 @@
+import { docsRoutes } from '../docs/contract.ts';
 import { eventRoutes } from '../events/contract.ts';
 import { fileRoutes } from '../files/contract.ts';
 import { ledgerRoutes } from '../ledger/contract.ts';
@@ -13,5 +14,6 @@ export const allRoutes: readonly Contract[] = [
   ...webhookRoutes,
   ...ledgerRoutes,
   ...fileRoutes,
+  ...docsRoutes,
   ...operationsRoutes,
 ];

@@ -2,13 +2,18 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { OWN_FILES } from './own-files.ts';
 import { leaveOutUnreached } from './unreached.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, '.cache/bundles');
 
 /** What decides the content of the bundles: the code, the dependencies, and this file. */
-const INPUTS = ['functions/**/*.ts', 'lib/kit/{bundle,environment-credentials,unreached}.ts'];
+const INPUTS = [
+  'functions/**/*.ts',
+  'lib/kit/{bundle,environment-credentials,own-files,unreached}.ts',
+  'docs/openapi.json',
+];
 
 /** How every function is bundled. */
 export const BUNDLE_SETTINGS = {
@@ -38,10 +43,11 @@ export const BUNDLE_SETTINGS = {
   logLevel: 'silent',
 } as const satisfies BuildOptions;
 
-/** The bundle of one Lambda: a folder with the one file `index.mjs`. */
+/** The bundle of one Lambda: a folder with `index.mjs`, and its own files if it has some. */
 export interface Bundle {
   /** The folder's name is the hash of its content. */
   readonly folder: string;
+  /** Of `index.mjs`. */
   readonly bytes: number;
   /** Bytes in the bundle by the file that they come from. */
   readonly inputs: Readonly<Record<string, number>>;
@@ -97,19 +103,29 @@ export async function bundle(entries: readonly string[]): Promise<Bundles> {
   const bundles = Object.fromEntries(
     outputFiles.map(({ path, contents }) => {
       const entry = path.slice(CACHE.length + 1, -'.mjs'.length);
-      return [entry, keep(contents, metafile.outputs[`.cache/bundles/${entry}.mjs`])];
+      const own = Object.entries(OWN_FILES[entry] ?? {}).map(([name, make]) => [name, make()]);
+      const files = { 'index.mjs': contents, ...Object.fromEntries(own) };
+      return [entry, keep(files, metafile.outputs[`.cache/bundles/${entry}.mjs`])];
     }),
   );
   writeFileSync(index, JSON.stringify(bundles, null, 1));
   return bundles;
 }
 
-function keep(contents: Uint8Array, facts?: Metafile['outputs'][string]): Bundle {
-  const folder = join(CACHE, createHash('sha256').update(contents).digest('hex').slice(0, 16));
+type BundleFiles = Readonly<Record<string, Uint8Array>> & { readonly 'index.mjs': Uint8Array };
+
+function keep(files: BundleFiles, facts?: Metafile['outputs'][string]): Bundle {
+  const hash = createHash('sha256');
+  for (const contents of Object.values(files)) hash.update(contents);
+  const folder = join(CACHE, hash.digest('hex').slice(0, 16));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'index.mjs'), contents);
+  for (const [name, contents] of Object.entries(files)) writeFileSync(join(folder, name), contents);
   const inputs = Object.entries(facts?.inputs ?? {}).map(
     ([input, { bytesInOutput }]) => [input, bytesInOutput] as const,
   );
-  return { folder, bytes: contents.byteLength, inputs: Object.fromEntries(inputs) };
+  return {
+    folder,
+    bytes: files['index.mjs'].byteLength,
+    inputs: Object.fromEntries(inputs),
+  };
 }

@@ -12,7 +12,18 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   files: ['events', 'webhooks'],
   tasks: ['events', 'ledger'],
   inbox: ['events'],
-  operations: ['timers', 'tenants', 'events', 'webhooks', 'ledger', 'files', 'tasks', 'inbox'],
+  docs: [],
+  operations: [
+    'timers',
+    'tenants',
+    'events',
+    'webhooks',
+    'ledger',
+    'files',
+    'tasks',
+    'inbox',
+    'docs',
+  ],
 };
 
 /** What every room may use: how `due` is written, and who is calling. */
