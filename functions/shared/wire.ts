@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { CURRENCY_FORM, CURRENCY_FORM_FAULT, currencyFault } from './currencies.ts';
 import { KIB } from './units.ts';
 
 /** RFC 3339 with an offset on the wire, milliseconds since 1970 inside. */
@@ -30,11 +31,6 @@ export function text(minLength: number, maxLength: number) {
     .refine((it) => !it.includes('\0') && it.isWellFormed(), 'must be well-formed without NUL');
 }
 
-const AMOUNT = /^[1-9]\d{0,18}$/;
-
-/** 10^18 minor units: far above any balance, far below what a DynamoDB number can hold. */
-export const AMOUNT_MAX = 10n ** 18n;
-
 /** The message of every wrong amount; by it a refusal becomes `invalid_amount`. */
 export const AMOUNT_FAULT =
   'must be minor units from 1 to 10^18: a string of digits or an exact integer';
@@ -44,18 +40,35 @@ export const AMOUNT_FAULT =
  * value is refused with `invalid_amount`, a missing one with `validation_failed`.
  */
 export const Amount = z
-  .union([z.string(), z.number()], AMOUNT_FAULT)
-  .refine((it) => isAmount(it), AMOUNT_FAULT)
+  .union(
+    [
+      z.string().regex(/^([1-9]\d{0,17}|10{18})$/, AMOUNT_FAULT),
+      z.int(AMOUNT_FAULT).positive(AMOUNT_FAULT),
+    ],
+    AMOUNT_FAULT,
+  )
   .transform((it) => BigInt(it))
   .meta({ description: 'Integer minor units, 1 to 10^18, as a string.' });
 
-function isAmount(value: string | number): boolean {
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0;
-  return AMOUNT.test(value) && BigInt(value) <= AMOUNT_MAX;
-}
+/** A balance that is asked for, such as a limit: signed minor units below 10^30, to a bigint. */
+export const Balance = z
+  .string()
+  .regex(/^(0|-?[1-9]\d{0,29})$/, 'must be signed minor units of at most 30 digits, as a string')
+  .transform((it) => BigInt(it))
+  .meta({ description: 'Signed integer minor units of at most 30 digits, as a string.' });
 
-/** ISO 4217 code, upper case. */
-export const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
+/** A current ISO 4217 code that has a minor unit, or a tenant asset with its decimals. */
+export const Currency = z
+  .string()
+  .regex(CURRENCY_FORM, { error: CURRENCY_FORM_FAULT, abort: true })
+  .superRefine((it, context) => {
+    const fault = currencyFault(it);
+    if (fault !== undefined) context.addIssue(fault);
+  })
+  .meta({
+    description: 'ISO 4217 code, or a tenant asset: its name and its decimals.',
+    examples: ['EUR', 'XYZ/6'],
+  });
 
 const METADATA_KEYS_MAX = 50;
 
