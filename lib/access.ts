@@ -1,7 +1,14 @@
 import type { Options } from '../functions/shared/config.ts';
 
 /** The tables, each of one room. `<TABLE>` of the variable `TABLE_<TABLE>` is this name. */
-export type TableName = 'control' | 'ledger' | 'outbox' | 'endpoints' | 'deliveries' | 'files';
+export type TableName =
+  | 'control'
+  | 'ledger'
+  | 'statements'
+  | 'outbox'
+  | 'endpoints'
+  | 'deliveries'
+  | 'files';
 
 /** The queues on which work waits, besides their dead-letter queues. */
 export type QueueName =
@@ -64,8 +71,8 @@ export const ACCESS = {
     sendsTo: ['delivery-slow', 'file-care'],
   },
   'tenants/api': {
-    tables: { control: [...CALLER, 'PutItem'] },
-    secrets: ['admin-key'],
+    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
+    secrets: ['admin-key', 'cursor-key'],
   },
   'events/api': {
     tables: {
@@ -121,9 +128,14 @@ export const ACCESS = {
     tables: {
       control: CALLER,
       ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
+      statements: ['BatchGetItem', 'Query'],
       outbox: ['PutItem'],
     },
     secrets: ['admin-key', 'cursor-key'],
+  },
+  'ledger/on-posted': {
+    tables: { statements: ['PutItem', 'UpdateItem'] },
+    streamOf: 'outbox',
   },
   'files/api': {
     tables: {

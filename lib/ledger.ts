@@ -1,24 +1,50 @@
+import { Duration } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { ledgerRoutes } from '../functions/ledger/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
-import { apiFunction } from './kit/node-function.ts';
+import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomTable } from './kit/room-table.ts';
+import { StreamSource } from './kit/stream-source.ts';
 
-/** Money: accounts and their immutable journal. */
+/** The statements are written from the stream of the outbox, which belongs to a room above. */
+export interface LedgerProps extends RoomProps {
+  readonly outbox: Table;
+}
+
+/** Money: accounts, their immutable journal, and the statements that are projected from it. */
 export class Ledger extends Construct {
   readonly functions;
   readonly tables;
+  readonly parked;
 
-  constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
+  constructor(scope: Construct, id: string, { settings, api, outbox }: LedgerProps) {
     super(scope, id);
     this.tables = {
       ledger: new RoomTable(this, 'Ledger', {
         settings,
         indexes: { listing: [], due: [], reference: [] },
       }),
+      statements: new RoomTable(this, 'Statements', { settings, indexes: {} }),
     };
     const routes = apiFunction(this, 'ledger/api', settings);
     api.mount(routes, ledgerRoutes);
-    this.functions = { 'ledger/api': routes };
+
+    const onPosted = new NodeFunction(this, 'OnPosted', {
+      entry: 'ledger/on-posted',
+      settings,
+      timeout: Duration.seconds(30),
+      memoryMb: 512,
+      impact: 'Statements and the balances of derived accounts are behind.',
+    });
+    const stream = new StreamSource(this, 'Stream', {
+      outbox,
+      worker: onPosted,
+      parked: 'Unprojected',
+      types: ['transaction.', 'hold.'],
+      impact: 'Some statements end before an entry that is missing in them.',
+    });
+    this.parked = { 'ledger/on-posted': stream.parked };
+    this.functions = { 'ledger/api': routes, 'ledger/on-posted': onPosted };
   }
 }

@@ -34,7 +34,7 @@ export class TallyhookStack extends Stack {
     const events = new Events(this, 'Events', room);
     const { outbox } = events.tables;
     const webhooks = new Webhooks(this, 'Webhooks', { ...room, outbox });
-    const ledger = new Ledger(this, 'Ledger', room);
+    const ledger = new Ledger(this, 'Ledger', { ...room, outbox });
     const files = new Files(this, 'Files', room);
     const docs = new Docs(this, 'Docs', room);
     const operations = new Operations(this, 'Operations', room);
@@ -60,7 +60,7 @@ export class TallyhookStack extends Stack {
       queues: { ...webhooks.queues, ...files.queues },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
       bucket: files.bucket,
-      unrelayed: webhooks.unrelayed,
+      parked: { ...webhooks.parked, ...ledger.parked },
       options,
     });
   }

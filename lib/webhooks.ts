@@ -1,12 +1,5 @@
-import { Duration, Validations } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import {
-  EventSourceMapping,
-  FilterCriteria,
-  FilterRule,
-  StartingPosition,
-} from 'aws-cdk-lib/aws-lambda';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { webhookRoutes } from '../functions/webhooks/contract.ts';
 import type { QueueName } from './access.ts';
@@ -16,7 +9,8 @@ import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
 import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
-import { parkedQueue, WorkQueue } from './kit/work-queue.ts';
+import { StreamSource } from './kit/stream-source.ts';
+import { WorkQueue } from './kit/work-queue.ts';
 
 /** The relay reads the stream of the outbox, which belongs to the room above. */
 export interface WebhooksProps extends RoomProps {
@@ -29,7 +23,7 @@ export class Webhooks extends Construct {
   readonly tables;
   readonly queues;
   readonly secrets;
-  readonly unrelayed: Queue;
+  readonly parked;
 
   constructor(scope: Construct, id: string, { settings, api, outbox }: WebhooksProps) {
     super(scope, id);
@@ -51,12 +45,13 @@ export class Webhooks extends Construct {
     api.mount(routes, webhookRoutes);
 
     const onOutbox = relay(this, settings);
-    this.unrelayed = parkedQueue(this, 'Unrelayed', 'Some events reach their receivers late.');
-    Validations.of(this.unrelayed).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'It is a dead-letter queue itself: that of the outbox stream.',
+    const stream = new StreamSource(this, 'Stream', {
+      outbox,
+      worker: onOutbox,
+      parked: 'Unrelayed',
+      impact: 'Some events reach their receivers late.',
     });
-    readStream(this, { outbox, onOutbox, unrelayed: this.unrelayed });
+    this.parked = { 'webhooks/on-outbox': stream.parked };
     const onReconcile = reconciler(this, settings);
     eachMinute(this, 'EachMinute', onReconcile);
 
@@ -104,35 +99,5 @@ function deliverer(scope: Construct, settings: Settings): NodeFunction {
     timeout: Duration.seconds(30),
     memoryMb: 1_024,
     impact: 'Webhooks are late, or come twice under the same id.',
-  });
-}
-
-interface StreamParts {
-  readonly outbox: Table;
-  readonly onOutbox: NodeFunction;
-  readonly unrelayed: Queue;
-}
-
-function readStream(scope: Construct, { outbox, onOutbox, unrelayed }: StreamParts): void {
-  if (!outbox.tableStreamArn) throw new Error('the outbox has no stream');
-  new EventSourceMapping(scope, 'Stream', {
-    target: onOutbox,
-    eventSourceArn: outbox.tableStreamArn,
-    startingPosition: StartingPosition.TRIM_HORIZON,
-    batchSize: 100,
-    maxBatchingWindow: Duration.seconds(0),
-    parallelizationFactor: 2,
-    bisectBatchOnError: true,
-    retryAttempts: 20,
-    maxRecordAge: Duration.hours(6),
-    reportBatchItemFailures: true,
-    // Events only: the sort key of an Idempotency-Key's item is not that of a tenant's event.
-    filters: [
-      FilterCriteria.filter({
-        eventName: FilterRule.isEqual('INSERT'),
-        dynamodb: { Keys: { sk: { S: FilterRule.beginsWith('ten_') } } },
-      }),
-    ],
-    onFailure: { bind: () => ({ destination: unrelayed.queueArn }) },
   });
 }

@@ -13,7 +13,7 @@ const world = {
   clock: systemClock,
   ids: systemIds,
   log: jsonLog,
-  db: openDb({ tables: tables('control', 'ledger', 'outbox') }),
+  db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 

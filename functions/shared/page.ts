@@ -32,9 +32,12 @@ export async function readPage(
   return { items, nextCursor: makeCursor(positionOf(last, query.index), boundTo, key) };
 }
 
-/** An engine may end a page early; only the absence of `next` ends the list. */
-async function readUpTo(
-  db: Db,
+/**
+ * The first items of a query, behind `after`. An engine may end a page early; only the absence of
+ * `next` ends the list.
+ */
+export async function readUpTo(
+  db: Pick<Db, 'query'>,
   query: Omit<Query, 'limit' | 'after'>,
   { limit, after }: { limit: number; after: Item | undefined },
 ): Promise<readonly Item[]> {

@@ -60,6 +60,7 @@ export interface Metrics {
 export type TableName =
   | 'control'
   | 'ledger'
+  | 'statements'
   | 'outbox'
   | 'endpoints'
   | 'deliveries'

@@ -20,8 +20,8 @@ export interface House {
   readonly functions: Readonly<Record<Entry, NodeFunction>>;
   readonly tables: Readonly<Record<TableName, Table>>;
   readonly queues: Readonly<Record<QueueName, Queue>>;
-  /** Where the reader of the outbox stream parks what it cannot handle. */
-  readonly unrelayed: Queue;
+  /** Where each reader of a stream parks what it cannot handle. */
+  readonly parked: Readonly<Partial<Record<Entry, Queue>>>;
   readonly secrets: Readonly<Record<SecretName, Secret>>;
   readonly bucket: Bucket;
   readonly options: Options;
@@ -33,7 +33,7 @@ export function grantAccess(house: House): void {
     const access: Access = ACCESS[entry as Entry];
     grantTables(handler, access, house);
     grantQueues(handler, access, house);
-    grantStream(handler, access, house);
+    grantStream(handler, entry as Entry, house);
     grantBucket(handler, access, house);
     grantSecrets(handler, access, house);
     for (const option of access.options ?? []) {
@@ -66,13 +66,15 @@ function grantQueues(handler: NodeFunction, access: Access, house: House): void 
   }
 }
 
-function grantStream(handler: NodeFunction, { streamOf }: Access, house: House): void {
+function grantStream(handler: NodeFunction, entry: Entry, house: House): void {
+  const { streamOf }: Access = ACCESS[entry];
   if (!streamOf) return;
   const { tableStreamArn } = house.tables[streamOf];
-  if (!tableStreamArn) throw new Error(`${streamOf} has no stream`);
+  const parked = house.parked[entry];
+  if (!tableStreamArn || !parked) throw new Error(`${entry} has no stream, or no queue for it`);
   const actions = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'];
   allow(handler, { service: 'dynamodb', actions, resource: tableStreamArn });
-  allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: house.unrelayed.queueArn });
+  allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: parked.queueArn });
 }
 
 function grantBucket(handler: NodeFunction, { bucket }: Access, house: House): void {

@@ -37,6 +37,7 @@ const TABLES: readonly TableName[] = [
   'endpoints',
   'deliveries',
   'ledger',
+  'statements',
   'files',
 ];
 
@@ -63,7 +64,7 @@ export function accessMatrix(): string {
     ...matrix(TABLES, ({ tables }, table) => letters(TABLE_LETTERS, tables?.[table])),
     '',
     'Queues, of which fast and slow are those of deliveries: R receive and delete, S send. Stream:',
-    'R read the outbox, and send what cannot be handled to the queue `unrelayed`.',
+    'R read the outbox, and send what cannot be handled to the queue of that reader.',
     '',
     ...matrix([...QUEUES, 'stream'] as const, queueRight, (column) =>
       column.replace('delivery-', ''),

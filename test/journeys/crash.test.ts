@@ -167,7 +167,7 @@ async function tablesOf(client: DynamoDBClient): Promise<Record<TableName, strin
   const names: TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
   const entries = names.map((name) => [
     name,
-    TableNames.find((it) => it.toLowerCase().includes(name)) ?? '',
+    TableNames.find((it) => new RegExp(`${name}[0-9a-f]{8}$`, 'i').test(it)) ?? '',
   ]);
   return Object.fromEntries(entries) as Record<TableName, string>;
 }

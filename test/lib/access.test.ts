@@ -13,13 +13,15 @@ const NAMES: readonly [RegExp, string][] = [
   [/^WebhooksEndpoints/, 'endpoints'],
   [/^WebhooksDeliveries/, 'deliveries'],
   [/^Ledger[0-9A-F]{8}$/, 'ledger'],
+  [/^LedgerStatements/, 'statements'],
   [/^Files[0-9A-F]{8}$/, 'files'],
   [/^Webhooksdeliveryfast/, 'delivery-fast'],
   [/^Webhooksdeliveryslow/, 'delivery-slow'],
   [/^Filesfileevents/, 'file-events'],
   [/^Filesfileblocks/, 'file-blocks'],
   [/^Filesfilecare/, 'file-care'],
-  [/^WebhooksUnrelayed/, 'unrelayed'],
+  [/^WebhooksStreamUnrelayed/, 'parked webhooks/on-outbox'],
+  [/^LedgerStreamUnprojected/, 'parked ledger/on-posted'],
   [/^FilesBucket/, 'bucket'],
   [/^TenantsAdminKey/, 'admin-key'],
   [/^TenantsCursorKey/, 'cursor-key'],
@@ -64,7 +66,8 @@ function rightsInTemplate(entry: Entry): string[] {
 }
 
 /** The rights that a row of the access table stands for. */
-function rightsInTable(access: Access): string[] {
+function rightsInTable(entry: Entry): string[] {
+  const access: Access = ACCESS[entry];
   const onTables = Object.entries(access.tables ?? {}).flatMap(([table, actions = []]) =>
     actions.map((action) => {
       const [verb, index] = action.split(' ');
@@ -79,7 +82,7 @@ function rightsInTable(access: Access): string[] {
   const stream = access.streamOf
     ? [
         ...streamed.map((it) => `dynamodb:${it} ${access.streamOf}/stream`),
-        'sqs:SendMessage unrelayed',
+        `sqs:SendMessage parked ${entry}`,
       ]
     : [];
   const objects = Object.entries(access.bucket ?? {}).flatMap(([prefix, actions]) =>
@@ -130,7 +133,7 @@ describe('the access table', () => {
   });
 
   it.each(ENTRIES)('is what the template grants %s', (entry) => {
-    expect(rightsInTemplate(entry)).toEqual(rightsInTable(ACCESS[entry]));
+    expect(rightsInTemplate(entry)).toEqual(rightsInTable(entry));
   });
 
   it.each(ENTRIES)('is what the environment of %s names', (entry) => {

@@ -8,8 +8,10 @@ export interface TableSpec {
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
+/** The first one that a logical id holds is its table: that of the statements holds two. */
 const TABLES: readonly TableName[] = [
   'control',
+  'statements',
   'ledger',
   'outbox',
   'endpoints',
@@ -24,7 +26,7 @@ const CREATE_TABLE_PROPERTIES = [
   'GlobalSecondaryIndexes',
 ];
 
-/** The tables of a synthesised stack. Their logical ids hold the table's name twice. */
+/** The tables of a synthesised stack. Their logical ids hold the table's name. */
 export function tableSpecsOf(template: Template): TableSpec[] {
   const resources = Object.entries(template.findResources('AWS::DynamoDB::Table'));
   return resources.map(([logicalId, resource]) => {

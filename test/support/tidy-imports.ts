@@ -41,16 +41,15 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
   [/^functions\/shared\/aws\//, ['@aws-sdk/', '@middy/core', 'zod']],
   [/^functions\/shared\/http\/api\.ts$/, ['@middy/core', 'zod']],
   [/^functions\/shared\//, ['zod', 'ulid', 'ipaddr.js']],
-  [/^functions\/\w+\/(contract|[\w-]+(\.store|-message))\.ts$/, ['zod']],
+  [/^functions\/\w+\/(contract|[\w-]+(\.contract|\.store|-message))\.ts$/, ['zod']],
 ];
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block care choose claim commit create defer deliver disable end find finish fire get
-  list mark park parse pause post probe publish read receive reconcile recover refuse release relay
-  remember renew rotate save scan send settle sign split store sweep take tell update watch`.split(
-    /\s+/,
-  ),
+  `authenticate block care choose claim commit create defer deliver disable end find finish fire
+  get list mark park parse pause post probe project publish read rebuild receive reconcile recover
+  refuse release relay remember renew revoke rotate save scan send settle sign split store sweep take
+  tell update watch`.split(/\s+/),
 );
 
 /** What may be in a file of a room. */
@@ -59,7 +58,7 @@ export type Role = 'contract' | 'store' | 'entry' | 'use case' | 'noun';
 /** The role of a file in a room, by its name. */
 export function roleOf(path: string): Role {
   const name = posix.basename(path, '.ts');
-  if (name === 'contract') return 'contract';
+  if (name === 'contract' || name.endsWith('.contract')) return 'contract';
   if (name.endsWith('.store')) return 'store';
   if (/^(api|on-[a-z-]+)$/.test(name)) return 'entry';
   // One blocks an endpoint; a block alone is a thing.
