@@ -20,10 +20,17 @@ const RateLimit = z.strictObject({ perSecond: z.number().min(0.01).max(5_000) })
 
 const DAY_SECONDS = 86_400;
 
+/** 0, or what a clock of milliseconds can tell from it: a table cannot hold 10^-182 at all. */
+const Seconds = z
+  .number()
+  .min(0)
+  .max(DAY_SECONDS)
+  .refine((it) => it <= 0 || it >= 0.001, 'must be 0 or at least 0.001');
+
 const Retry = z.strictObject({
   maxAttempts: z.int().min(1).max(30).default(ATTEMPTS_DEFAULT),
   schedule: z
-    .array(z.number().min(0).max(DAY_SECONDS))
+    .array(Seconds)
     .min(1)
     .max(30)
     .optional()

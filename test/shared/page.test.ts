@@ -15,6 +15,17 @@ beforeAll(async () => {
 const read = (cursor?: string, boundTo = [pk, 'all']) =>
   readPage(world, { table: 'ledger', pk }, { limit: 2, cursor, boundTo });
 
+/** 32 bytes are 43 characters, of which the last one has two bits that stand for nothing. */
+function withUnusedBits(cursor: string): string {
+  const last = Buffer.from(`${cursor.at(-1)}AAA`, 'base64url').readUInt8();
+  return (
+    cursor.slice(0, -1) +
+    Buffer.from([last | 0x04])
+      .toString('base64url')
+      .charAt(0)
+  );
+}
+
 describe('readPage', () => {
   it('goes on where the page before ended, until there is no more', async () => {
     const first = await read();
@@ -41,6 +52,12 @@ describe('readPage', () => {
     ['a cut MAC', (it: string) => it.slice(0, -1), ['same', 'all']],
     ['no MAC', (it: string) => it.split('.')[0] ?? '', ['same', 'all']],
     ['noise', () => 'x', ['same', 'all']],
+    ['nothing in it', () => '', ['same', 'all']],
+    ['a part too many', (it: string) => `${it}.x`, ['same', 'all']],
+    ['padding', (it: string) => `${it}=`, ['same', 'all']],
+    ['a blank in its MAC', (it: string) => `${it} `, ['same', 'all']],
+    ['unused bits set', withUnusedBits, ['same', 'all']],
+    ['another cursor’s MAC', (it: string) => `e30.${it.split('.')[1]}`, ['same', 'all']],
   ])('refuses a cursor with %s', async (_what, change, boundTo) => {
     const { nextCursor = '' } = await read();
     const bound = boundTo.map((it) => (it === 'same' ? pk : it));

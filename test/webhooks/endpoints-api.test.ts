@@ -57,6 +57,15 @@ describe('POST /v1/endpoints', () => {
     expect(read.body).toMatchObject(settings);
   });
 
+  it('refuses seconds that no clock of milliseconds knows, and no table can hold', async () => {
+    const schedule = [5, 3.55e-182];
+    const body = { url, retry: { schedule } };
+    const refused = await ask(newTenant(world), 'POST /v1/endpoints', { body });
+
+    expect(refused.status).toBe(422);
+    expect(refused.body).toMatchObject({ errors: [{ pointer: '/retry/schedule/1' }] });
+  });
+
   it.each([
     [{ eventTypes: [] }, '/eventTypes'],
     [{ eventTypes: ['*'] }, '/eventTypes/0'],

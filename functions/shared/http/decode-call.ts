@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import * as z from 'zod';
 import { Problem } from '../problem.ts';
 import { KIB } from '../units.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -23,9 +24,7 @@ type Decoded = Omit<Call<Contract>, 'tenantId' | 'requestId'>;
 export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): Decoded {
   const params = decodeParams(contract, event);
   const body = contract.body ? readBody(contract, event) : NO_BODY;
-  const query = contract.query
-    ? validate(contract.query, event.queryStringParameters ?? {}, '?')
-    : undefined;
+  const query = readQuery(contract, event);
   const idempotency = readKey(contract, event, body);
   const decoded = contract.body ? validate(contract.body, body.value) : undefined;
   return {
@@ -51,8 +50,11 @@ function decodeParams({ params }: Contract, event: APIGatewayProxyEventV2): unkn
 
 function readBody({ movesMoney }: Contract, event: APIGatewayProxyEventV2): JsonBody {
   const { headers, body, isBase64Encoded } = event;
-  if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) {
-    throw new Problem('unsupported_media_type', { detail: 'Send content-type: application/json.' });
+  const type = headers['content-type'] ?? '';
+  if (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type)) {
+    throw new Problem('unsupported_media_type', {
+      detail: 'Send content-type: application/json, in UTF-8.',
+    });
   }
   if (headers['content-encoding'] !== undefined) {
     throw new Problem('unsupported_media_type', { detail: 'Send the body without an encoding.' });
@@ -63,6 +65,22 @@ function readBody({ movesMoney }: Contract, event: APIGatewayProxyEventV2): Json
   }
   return parseJson(bytes, { movesMoney });
 }
+
+/** Where a route knows no parameters, any would be obeyed by nobody: `?dryRun=true` moves money. */
+const NO_QUERY = z.strictObject({});
+
+function readQuery({ query, access }: Contract, event: APIGatewayProxyEventV2): unknown {
+  const given = event.queryStringParameters ?? {};
+  if (query) return validate(query, given, '?');
+  // Probes, caches and the senders of others' webhooks add what they like.
+  if (access !== 'public') validate(NO_QUERY, given, '?');
+  return undefined;
+}
+
+const JSON_TYPE = /^application\/json\s*(;|$)/i;
+
+/** JSON has one encoding (RFC 8259): a charset may say so, and nothing else. */
+const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(;|$))/i;
 
 const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
 
@@ -87,8 +105,11 @@ function readKey(
   return { key, fingerprint: fingerprintOf(method, event.rawPath, body.exactValue()) };
 }
 
-/** W3C trace context; anything else is left out rather than refused. */
+/** W3C trace context: neither version ff nor an id of zeros stands for a trace. */
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0+-)[\da-f]{32}-(?!0+-)[\da-f]{16}-[\da-f]{2}$/;
+
+/** Anything else is left out rather than refused. */
 function traceparentOf({ headers }: APIGatewayProxyEventV2): string | undefined {
   const given = headers.traceparent;
-  return given && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(given) ? given : undefined;
+  return given && TRACEPARENT.test(given) ? given : undefined;
 }

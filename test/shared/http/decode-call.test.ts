@@ -1,0 +1,94 @@
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { decodeCall } from '../../../functions/shared/http/decode-call.ts';
+import { defineRoute } from '../../../functions/shared/http/route.ts';
+
+const plain = defineRoute({
+  method: 'POST',
+  path: '/v1/things',
+  summary: '',
+  access: 'events:write',
+  body: z.strictObject({ a: z.string() }),
+  reply: { status: 200, schema: z.object({}) },
+});
+
+const open = defineRoute({
+  method: 'GET',
+  path: '/health',
+  summary: '',
+  access: 'public',
+  reply: { status: 200, schema: z.object({}) },
+});
+
+function eventOf(given: Partial<APIGatewayProxyEventV2>): APIGatewayProxyEventV2 {
+  return {
+    rawPath: '/v1/things',
+    headers: { 'content-type': 'application/json' },
+    requestContext: { http: { method: 'POST' } },
+    body: '{"a":"b"}',
+    isBase64Encoded: false,
+    ...given,
+  } as unknown as APIGatewayProxyEventV2;
+}
+
+describe('decodeCall', () => {
+  it('refuses a query where a route has none: it would be obeyed by nobody', () => {
+    const call = () => decodeCall(plain, eventOf({ queryStringParameters: { dryRun: 'true' } }));
+
+    expect(call).toThrow(
+      expect.objectContaining({
+        code: 'validation_failed',
+        facts: expect.objectContaining({
+          errors: [expect.objectContaining({ pointer: '?dryRun', code: 'unknown_field' })],
+        }),
+      }),
+    );
+  });
+
+  it('lets a query be where anybody may call: probes and caches add their own', () => {
+    const event = eventOf({ queryStringParameters: { now: '1' } });
+
+    expect(decodeCall(open, event)).toMatchObject({ query: undefined });
+  });
+
+  it.each([
+    'application/json',
+    'Application/JSON; charset=UTF-8',
+    'application/json;charset="utf-8"',
+    'application/json; profile="a"; charset=utf-8 ; q=1',
+  ])('reads a body of the type %s', (type) => {
+    const event = eventOf({ headers: { 'content-type': type } });
+
+    expect(decodeCall(plain, event)).toMatchObject({ body: { a: 'b' } });
+  });
+
+  it.each([
+    'application/json; charset=utf-16',
+    'application/json; charset=iso-8859-1',
+    'application/json,application/json',
+    'application/jsonp',
+    'application/problem+json',
+    'text/json',
+    '',
+  ])('refuses a body of the type %j', (type) => {
+    const call = () => decodeCall(plain, eventOf({ headers: { 'content-type': type } }));
+
+    expect(call).toThrow(expect.objectContaining({ code: 'unsupported_media_type' }));
+  });
+
+  const TRACE = '0af7651916cd43dd8448eb211c80319c';
+  const SPAN = 'b7ad6b7169203331';
+  it.each([
+    [`00-${TRACE}-${SPAN}-01`, true],
+    [`00-${'0'.repeat(32)}-${SPAN}-01`, false],
+    [`00-${TRACE}-${'0'.repeat(16)}-01`, false],
+    [`ff-${TRACE}-${SPAN}-01`, false],
+    [`00-${TRACE.toUpperCase()}-${SPAN}-01`, false],
+    [`00-${TRACE}-${SPAN}-01-more`, false],
+  ])('carries the traceparent %s on: %s', (traceparent, isKept) => {
+    const event = eventOf({ headers: { 'content-type': 'application/json', traceparent } });
+
+    expect(decodeCall(plain, event).traceparent).toBe(isKept ? traceparent : undefined);
+  });
+});
