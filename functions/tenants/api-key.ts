@@ -5,20 +5,36 @@ import { idPart } from '../shared/ids/derive.ts';
 /** What a key may do: single scopes, or everything. */
 export type KeyScopes = readonly (Scope | '*')[];
 
+/** How often a key may call. */
+export interface RateLimit {
+  readonly perSecond: number;
+  /** So many at once, after a rest. */
+  readonly burst: number;
+}
+
 /** An API key as it is stored: never the key itself. */
 export interface ApiKey {
   readonly id: `key_${string}`;
   readonly tenantId: string;
   readonly name: string;
   readonly scopes: KeyScopes;
+  /** Its own limit; that of its tenant if absent. */
+  readonly rateLimit?: RateLimit | undefined;
   /** SHA-256 of the whole key, hexadecimal. */
   readonly hash: string;
   /** The end of the key, for people to tell their keys apart. */
   readonly lastFour: string;
   readonly createdAtMs: number;
+  readonly expiresAtMs?: number | undefined;
+  /** From then on it is revoked: ahead while a rotated key overlaps with its successor. */
+  readonly revokedAtMs?: number | undefined;
+  readonly fingerprint?: string | undefined;
 }
 
 const KEY_FORM = /^th_(?:live|test)_[0-9A-HJKMNP-TV-Z]{26}_[\w-]{43}$/;
+
+/** How many random bytes a key has: 256 bits. */
+export const SECRET_BYTES = 32;
 
 /** Whether the text may be a key at all; saves the look-up of noise. */
 export function looksLikeKey(text: string): boolean {
@@ -30,12 +46,31 @@ export function formatKey(mode: 'live' | 'test', keyId: string, secret: Uint8Arr
   return `th_${mode}_${idPart(keyId)}_${Buffer.from(secret).toString('base64url')}`;
 }
 
+/** What is kept of a key: a hash, which cannot be guessed back, and its end. */
+export function tracesOf(raw: string): Pick<ApiKey, 'hash' | 'lastFour'> {
+  return { hash: hashKey(raw), lastFour: raw.slice(-4) };
+}
+
 /** A key has 256 random bits, so a plain hash cannot be guessed back. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
+/** What a key is at a time. Only an active one opens anything. */
+export function statusAt(
+  { revokedAtMs = Infinity, expiresAtMs = Infinity }: Pick<ApiKey, 'revokedAtMs' | 'expiresAtMs'>,
+  nowMs: number,
+): 'active' | 'revoked' | 'expired' {
+  if (revokedAtMs <= nowMs) return 'revoked';
+  return expiresAtMs <= nowMs ? 'expired' : 'active';
+}
+
 /** Whether the scopes open a route; `tenant` is opened by every key of a tenant. */
 export function allows(scopes: KeyScopes, access: Scope | 'tenant'): boolean {
   return access === 'tenant' || scopes.includes('*') || scopes.includes(access);
+}
+
+/** Whether a key with the scopes `own` may hand out `others`: nobody gives what they lack. */
+export function covers(own: KeyScopes, others: KeyScopes): boolean {
+  return own.includes('*') || others.every((it) => own.includes(it));
 }

@@ -4,15 +4,23 @@ import { api } from '../shared/http/api.ts';
 import { secrets, tables } from '../shared/resources.ts';
 import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from './authenticate.ts';
+import { createKey, createTenantKey } from './create-key.ts';
 import { createTenant } from './create-tenant.ts';
 import { getOwnTenant, getTenant } from './get-tenant.ts';
+import { listTenants } from './list-tenants.ts';
+import { getKey, listKeys } from './read-keys.ts';
+import { revokeKey } from './revoke-key.ts';
+import { rotateKey } from './rotate-key.ts';
+import { updateTenant } from './update-tenant.ts';
 
 const world = {
   clock: systemClock,
   ids: systemIds,
   log: jsonLog,
   db: openDb({ tables: tables('control') }),
-  secrets: openSecrets(secrets('admin-key')),
+  secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 
-export const handler = api(world, [createTenant, getTenant, getOwnTenant], authenticator());
+const tenants = [createTenant, listTenants, getTenant, updateTenant, createTenantKey, getOwnTenant];
+const keys = [createKey, listKeys, getKey, revokeKey, rotateKey];
+export const handler = api(world, [...tenants, ...keys], authenticator());

@@ -3,32 +3,27 @@ import type { Authenticate } from '../shared/http/api.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { findApiKey } from './api-key.store.ts';
-import { type ApiKey, allows, hashKey, looksLikeKey } from './api-key.ts';
+import { findCallingKey } from './api-key.store.ts';
+import { type ApiKey, allows, hashKey, looksLikeKey, statusAt } from './api-key.ts';
+import { rememberFor } from './remember-for.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'secrets'>;
 
 /** A key that was revoked works no longer than this on an instance that knew it. */
 const CACHE_MS = 30 * SECOND_MS;
-const CACHED_KEYS_MAX = 10_000;
 
 /**
  * Checks the key of each request, and remembers good ones for 30 seconds. Every fault of a key
  * has one answer, `unauthorized`; a good key at the wrong door gets `forbidden_scope`.
  */
 export function authenticator(): Authenticate<Needs> {
-  const known = new Map<string, { key: ApiKey; untilMs: number }>();
+  const knownKey = rememberFor(CACHE_MS, ({ db }: Needs, hash) => findCallingKey(db, hash));
 
-  async function findKey(token: string, { db, clock }: Needs): Promise<ApiKey | undefined> {
+  /** Its end is looked at each time: what is remembered may have expired since. */
+  async function findKey(token: string, world: Needs): Promise<ApiKey | undefined> {
     if (!looksLikeKey(token)) return undefined;
-    const hash = hashKey(token);
-    const cached = known.get(hash);
-    if (cached && cached.untilMs > clock.nowMs()) return cached.key;
-    known.delete(hash);
-    const key = await findApiKey(db, hash);
-    if (known.size >= CACHED_KEYS_MAX) known.clear();
-    if (key) known.set(hash, { key, untilMs: clock.nowMs() + CACHE_MS });
-    return key;
+    const key = await knownKey(world, hashKey(token));
+    return key && statusAt(key, world.clock.nowMs()) === 'active' ? key : undefined;
   }
 
   return async (authorization, access, world) => {
@@ -37,7 +32,7 @@ export function authenticator(): Authenticate<Needs> {
 
     const key = await findKey(token, world);
     if (key && access !== 'admin' && allows(key.scopes, access)) {
-      return { tenantId: key.tenantId, keyId: key.id };
+      return { tenantId: key.tenantId, keyId: key.id, scopes: key.scopes };
     }
     if (key) throw forbidden(`This key does not have the scope ${access}.`);
     if (!(await isAdminKey(token, world))) throw unauthorized();

@@ -1,10 +1,29 @@
 import * as z from 'zod';
 import { defineRoute, SCOPES } from '../shared/http/route.ts';
-import { id, text } from '../shared/wire.ts';
+import { Instant, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { LIMITS_MAX } from './tenant.ts';
+
+const perSecond = z.int().min(1).max(LIMITS_MAX.requestsPerSecond);
+const burst = z.int().min(1).max(LIMITS_MAX.burst);
+
+const Limits = z.strictObject({
+  requestsPerSecond: perSecond.optional().meta({
+    description: 'The highest rate of a key, and that of keys without their own. Default: 100.',
+  }),
+  burst: burst.optional().meta({
+    description: 'The highest burst of a key. Default: twice requestsPerSecond.',
+  }),
+});
 
 const CreateTenantBody = z.strictObject({
   name: text(1, 200),
   mode: z.enum(['live', 'test']).default('live'),
+  limits: Limits.prefault({}),
+});
+
+const UpdateTenantBody = z.strictObject({
+  name: text(1, 200).optional(),
+  limits: Limits.optional(),
 });
 
 const Tenant = z.object({
@@ -12,14 +31,19 @@ const Tenant = z.object({
   object: z.literal('tenant'),
   name: z.string(),
   mode: z.enum(['live', 'test']),
+  limits: z.object({ requestsPerSecond: z.int(), burst: z.int() }),
   createdAt: z.string(),
 });
 
+const GrantedScopes = z.array(z.enum([...SCOPES, '*']));
+
 const FirstKey = z.object({
   id: id('key'),
-  /** Shown once: a replayed creation leaves it out. */
-  key: z.string().optional(),
-  scopes: z.array(z.enum([...SCOPES, '*'])),
+  key: z
+    .string()
+    .optional()
+    .meta({ description: 'Shown once: a replayed creation leaves it out.' }),
+  scopes: GrantedScopes,
 });
 
 export const createTenantRoute = defineRoute({
@@ -30,7 +54,17 @@ export const createTenantRoute = defineRoute({
   idempotencyKey: 'accepted',
   body: CreateTenantBody,
   reply: { status: 201, schema: Tenant.extend({ apiKey: FirstKey.optional() }) },
-  refusals: ['idempotency_key_reused'],
+  refusals: ['idempotency_key_reused', 'busy'],
+});
+
+export const listTenantsRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/tenants',
+  summary: 'Tenants, newest first',
+  access: 'admin',
+  query: z.strictObject(PageQuery),
+  reply: { status: 200, schema: pageOf(Tenant) },
+  refusals: ['invalid_cursor'],
 });
 
 export const getTenantRoute = defineRoute({
@@ -43,6 +77,17 @@ export const getTenantRoute = defineRoute({
   refusals: ['not_found'],
 });
 
+export const updateTenantRoute = defineRoute({
+  method: 'PATCH',
+  path: '/v1/tenants/{id}',
+  summary: 'Change the name or the limits of a tenant; limits hold within 30 seconds',
+  access: 'admin',
+  params: z.object({ id: id('ten') }),
+  body: UpdateTenantBody,
+  reply: { status: 200, schema: Tenant },
+  refusals: ['not_found', 'busy'],
+});
+
 export const getOwnTenantRoute = defineRoute({
   method: 'GET',
   path: '/v1/tenant',
@@ -51,4 +96,133 @@ export const getOwnTenantRoute = defineRoute({
   reply: { status: 200, schema: Tenant },
 });
 
-export const tenantRoutes = [createTenantRoute, getTenantRoute, getOwnTenantRoute];
+const Scopes = GrantedScopes.min(1)
+  .refine((it) => new Set(it).size === it.length, 'names a scope twice')
+  .meta({
+    description: 'What the key opens: scopes, or * for all. Writing does not imply reading.',
+  });
+
+const CreateKeyBody = z.strictObject({
+  name: text(1, 200),
+  scopes: Scopes,
+  rateLimit: z
+    .strictObject({ perSecond, burst })
+    .optional()
+    .meta({ description: 'At most that of the tenant, which is also the default.' }),
+  expiresAt: Instant.optional().meta({ description: 'The key opens nothing from then on.' }),
+});
+
+const Key = z.object({
+  id: id('key'),
+  object: z.literal('key'),
+  name: z.string(),
+  scopes: GrantedScopes,
+  lastFour: z.string().meta({ description: 'The end of the key.' }),
+  status: z.enum(['active', 'revoked', 'expired']),
+  rateLimit: z.object({ perSecond: z.int(), burst: z.int() }).optional(),
+  expiresAt: z.string().optional(),
+  revokedAt: z
+    .string()
+    .optional()
+    .meta({ description: 'In the future while a rotated key overlaps with its successor.' }),
+  createdAt: z.string(),
+});
+
+const NewKey = Key.extend({
+  key: z
+    .string()
+    .optional()
+    .meta({ description: 'The key itself. Shown once: a replay leaves it out.' }),
+});
+
+export const createKeyRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/keys',
+  summary: "Make an API key, within the caller's own scopes",
+  access: 'keys:write',
+  idempotencyKey: 'accepted',
+  body: CreateKeyBody,
+  reply: { status: 201, schema: NewKey },
+  refusals: ['idempotency_key_reused', 'busy'],
+});
+
+export const createTenantKeyRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/tenants/{id}/keys',
+  summary: 'Make an API key for a tenant, for instance when its first one got lost',
+  access: 'admin',
+  idempotencyKey: 'accepted',
+  params: z.object({ id: id('ten') }),
+  body: CreateKeyBody.extend({
+    name: text(1, 200).default('made by the operator'),
+    scopes: Scopes.default(['*']),
+  }),
+  reply: { status: 201, schema: NewKey },
+  refusals: ['not_found', 'idempotency_key_reused', 'busy'],
+});
+
+export const listKeysRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/keys',
+  summary: 'API keys, newest first; revoked and expired ones stay on the list',
+  access: 'keys:read',
+  query: z.strictObject(PageQuery),
+  reply: { status: 200, schema: pageOf(Key) },
+  refusals: ['invalid_cursor'],
+});
+
+export const getKeyRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/keys/{id}',
+  summary: 'One API key',
+  access: 'keys:read',
+  params: z.object({ id: id('key') }),
+  reply: { status: 200, schema: Key },
+  refusals: ['not_found'],
+});
+
+export const revokeKeyRoute = defineRoute({
+  method: 'DELETE',
+  path: '/v1/keys/{id}',
+  summary: 'Revoke an API key, effective within 30 seconds; repeating it changes nothing',
+  access: 'keys:write',
+  params: z.object({ id: id('key') }),
+  reply: { status: 200, schema: Key },
+  refusals: ['not_found', 'busy'],
+});
+
+/** So long may a rotated key live on: whoever has it still must learn of the new one. */
+const OVERLAP_SECONDS_MAX = 2_592_000;
+
+export const rotateKeyRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/keys/{id}/rotate',
+  summary: 'Replace an API key by a new one with the same rights',
+  access: 'keys:write',
+  idempotencyKey: 'accepted',
+  params: z.object({ id: id('key') }),
+  body: z.strictObject({
+    overlapSeconds: z
+      .int()
+      .min(0)
+      .max(OVERLAP_SECONDS_MAX)
+      .default(0)
+      .meta({ description: 'So long the old key lives on.' }),
+  }),
+  reply: { status: 201, schema: NewKey },
+  refusals: ['not_found', 'conflict', 'idempotency_key_reused', 'busy'],
+});
+
+export const tenantRoutes = [
+  createTenantRoute,
+  listTenantsRoute,
+  getTenantRoute,
+  updateTenantRoute,
+  createTenantKeyRoute,
+  getOwnTenantRoute,
+  createKeyRoute,
+  listKeysRoute,
+  getKeyRoute,
+  revokeKeyRoute,
+  rotateKeyRoute,
+];

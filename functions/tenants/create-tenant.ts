@@ -1,17 +1,15 @@
 import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
-import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import { insertApiKey } from './api-key.store.ts';
-import { type ApiKey, formatKey, hashKey } from './api-key.ts';
 import { createTenantRoute } from './contract.ts';
+import { draftKey } from './draft-key.ts';
 import { insertTenant, toTenant } from './tenant.store.ts';
-import type { Tenant } from './tenant.ts';
+import { limitsOf, type Tenant } from './tenant.ts';
+import { tenantView } from './tenant-view.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
-
-const SECRET_BYTES = 32;
 
 /** POST /v1/tenants. The tenant and its first key are one commit: no tenant is without a key. */
 export const createTenant = route(createTenantRoute, async (call, world: Needs) => {
@@ -37,33 +35,14 @@ function draftTenant(call: Call<typeof createTenantRoute>, { ids, clock }: Needs
     id: creationId('ten', scope, ids),
     name: call.body.name,
     mode: call.body.mode,
+    limits: limitsOf(call.body.limits),
     createdAtMs: clock.nowMs(),
     fingerprint: call.idempotency?.fingerprint,
   };
 }
 
-function firstKey(tenant: Tenant, { ids }: Needs): { key: ApiKey; raw: string } {
-  const keyId = ids.next('key');
-  const raw = formatKey(tenant.mode, keyId, ids.secretBytes(SECRET_BYTES));
-  const key: ApiKey = {
-    id: keyId,
-    tenantId: tenant.id,
-    name: 'first key',
-    scopes: ['*'],
-    hash: hashKey(raw),
-    lastFour: raw.slice(-4),
-    createdAtMs: tenant.createdAtMs,
-  };
-  return { key, raw };
-}
-
-/** The tenant as the API shows it. */
-export function tenantView(tenant: Tenant) {
-  return {
-    id: tenant.id,
-    object: 'tenant' as const,
-    name: tenant.name,
-    mode: tenant.mode,
-    createdAt: toInstant(tenant.createdAtMs),
-  };
+function firstKey(tenant: Tenant, { ids }: Needs) {
+  const { createdAtMs } = tenant;
+  const wish = { id: ids.next('key'), name: 'first key', scopes: ['*'] as const, createdAtMs };
+  return draftKey(tenant, wish, ids);
 }

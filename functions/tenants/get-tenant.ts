@@ -2,8 +2,8 @@ import { route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { getOwnTenantRoute, getTenantRoute } from './contract.ts';
-import { tenantView } from './create-tenant.ts';
 import { findTenant } from './tenant.store.ts';
+import { tenantView } from './tenant-view.ts';
 
 type Needs = Pick<World, 'db'>;
 

@@ -1,15 +1,25 @@
 import * as z from 'zod';
 import { sortableMs } from '../shared/sortable.ts';
-import type { Db, Item, Write } from '../shared/world.ts';
-import type { Tenant } from './tenant.ts';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
+import { limitsOf, type Tenant, type TenantLimits } from './tenant.ts';
 
+/** The partition of the index `listing` in which all tenants stand. */
+export const TENANTS = 'T';
+
+/** Stored items are read tolerantly: an unknown field is a later release's. */
 const TenantItem = z.object({
   id: z.templateLiteral(['ten_', z.string()]),
   name: z.string(),
   mode: z.enum(['live', 'test']),
+  requestsPerSecond: z.number().optional(),
+  burst: z.number().optional(),
   createdAt: z.number(),
   fp: z.string().optional(),
 });
+
+function tenantKey(tenantId: string): Key {
+  return { pk: tenantId, sk: '#' };
+}
 
 /** Refused when the id is taken: a creation with the same Idempotency-Key. */
 export function insertTenant(tenant: Tenant): Write {
@@ -18,24 +28,51 @@ export function insertTenant(tenant: Tenant): Write {
     table: 'control',
     condition: 'attribute_not_exists(pk)',
     item: {
-      pk: tenant.id,
-      sk: '#',
+      ...tenantKey(tenant.id),
       v: 1,
       id: tenant.id,
       name: tenant.name,
       mode: tenant.mode,
+      ...tenant.limits,
       createdAt: tenant.createdAtMs,
       fp: tenant.fingerprint,
-      listingPk: 'T',
+      listingPk: TENANTS,
       listingSk: `${sortableMs(tenant.createdAtMs)}#${tenant.id}`,
     },
   };
 }
 
+/** What may change of a tenant. What is absent stays as it is. */
+export interface TenantChange {
+  readonly name?: string | undefined;
+  readonly limits?: Partial<{ [Name in keyof TenantLimits]: number | undefined }> | undefined;
+}
+
+/**
+ * Sets what is named, each field by itself, so that two changes at a time both last. Refused when
+ * there is no such tenant. Undefined when nothing is named.
+ */
+export function updateTenant(tenantId: string, change: TenantChange): Write | undefined {
+  const fields = Object.entries({ name: change.name, ...change.limits }).filter(
+    ([, value]) => value !== undefined,
+  );
+  if (fields.length === 0) return undefined;
+  return {
+    kind: 'update',
+    table: 'control',
+    key: tenantKey(tenantId),
+    update: `SET ${fields.map(([name]) => `#${name} = :${name}`).join(', ')}`,
+    condition: 'attribute_exists(pk)',
+    names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
+    values: Object.fromEntries(fields.map(([name, value]) => [`:${name}`, value])),
+  };
+}
+
 /** The tenant in a stored item. */
 export function toTenant(item: Item): Tenant {
-  const { createdAt, fp, ...stored } = TenantItem.parse(item);
-  return { ...stored, createdAtMs: createdAt, fingerprint: fp };
+  const { createdAt, fp, requestsPerSecond, burst, ...stored } = TenantItem.parse(item);
+  const limits = limitsOf({ requestsPerSecond, burst });
+  return { ...stored, limits, createdAtMs: createdAt, fingerprint: fp };
 }
 
 /** Undefined when there is no such tenant. */
@@ -43,6 +80,6 @@ export async function findTenant(
   db: Pick<Db, 'get'>,
   tenantId: string,
 ): Promise<Tenant | undefined> {
-  const item = await db.get('control', { pk: tenantId, sk: '#' });
+  const item = await db.get('control', tenantKey(tenantId));
   return item && toTenant(item);
 }

@@ -1,9 +1,32 @@
+/** What all requests and keys of a tenant keep to. */
+export interface TenantLimits {
+  /** The highest rate that one of its keys may have; what a key without its own limit has. */
+  readonly requestsPerSecond: number;
+  /** The highest burst that one of its keys may have. */
+  readonly burst: number;
+}
+
 /** An organisation whose data is kept apart from everybody else's. */
 export interface Tenant {
   readonly id: `ten_${string}`;
   readonly name: string;
   /** `test` tenants get keys that say so. */
   readonly mode: 'live' | 'test';
+  readonly limits: TenantLimits;
   readonly createdAtMs: number;
   readonly fingerprint?: string | undefined;
+}
+
+/** The largest limits that a tenant may have, by which their schema is bounded as well. */
+export const LIMITS_MAX: TenantLimits = { requestsPerSecond: 10_000, burst: 20_000 };
+
+const REQUESTS_PER_SECOND = 100;
+
+/** The limits as they were asked for: without a burst it is that of two seconds. */
+export function limitsOf(asked: {
+  readonly requestsPerSecond?: number | undefined;
+  readonly burst?: number | undefined;
+}): TenantLimits {
+  const { requestsPerSecond = REQUESTS_PER_SECOND, burst = 2 * requestsPerSecond } = asked;
+  return { requestsPerSecond, burst };
 }

@@ -25,6 +25,8 @@ function callOf(given: Partial<Call<Contract>>): Call<Contract> {
     query: undefined,
     body: undefined,
     memberText: () => undefined,
+    exactBody: () => undefined,
+    scopes: [],
     header: () => undefined,
     idempotency: undefined,
     requestId: 'req_1',

@@ -46,10 +46,10 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block care choose claim commit create defer deliver disable end find finish fire
-  get list mark park parse pause post probe project publish read rebuild receive reconcile recover
-  refuse release relay remember renew revoke rotate save scan send settle sign split store sweep take
-  tell update watch`.split(/\s+/),
+  `authenticate block capture care choose claim commit create defer deliver disable end expire
+  find finish fire get list mark park parse pause post probe project publish read rebuild receive
+  reconcile recover refuse relay release remember remind renew revoke rotate save scan send
+  settle sign split store sweep take tell update void watch`.split(/\s+/),
 );
 
 /** What may be in a file of a room. */

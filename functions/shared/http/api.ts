@@ -4,12 +4,14 @@ import { Problem } from '../problem.ts';
 import type { World } from '../world.ts';
 import { decodeCall } from './decode-call.ts';
 import { problemAnswer } from './problem-answer.ts';
-import type { Access, Answer, Call, Contract, Route } from './route.ts';
+import type { Access, Answer, Call, Contract, Route, Scope } from './route.ts';
 
 /** Who calls: a tenant by one of its keys, or the operator by the admin key. */
 export interface Caller {
   readonly tenantId?: string;
   readonly keyId?: string;
+  /** What the key may do. */
+  readonly scopes?: readonly (Scope | '*')[];
 }
 
 /** Refuses with `unauthorized` or `forbidden_scope`. */
@@ -54,6 +56,7 @@ export function api<Needs extends Shell>(
     const call: Call<Contract> = {
       ...decodeCall(contract, event),
       tenantId: trace.caller?.tenantId,
+      scopes: trace.caller?.scopes ?? [],
       requestId: trace.requestId,
     };
     const reply = await route.answer(call, world);
@@ -120,5 +123,6 @@ function logRequest(
   { log }: Shell,
 ): void {
   const { method } = event.requestContext.http;
-  log.info('http.request', { method, route: event.routeKey, ...facts, ...caller });
+  const { tenantId, keyId } = caller ?? {};
+  log.info('http.request', { method, route: event.routeKey, ...facts, tenantId, keyId });
 }

@@ -7,14 +7,14 @@ import type { Call, Contract, IdempotencyKey } from './route.ts';
 import { type JsonBody, parseJson } from './strict-json.ts';
 import { validate } from './validate.ts';
 
-const BODY_BYTES_MAX = 256 * KIB;
+const BODY_KB_MAX = 256;
 const NO_BODY: JsonBody = {
   value: undefined,
   memberText: () => undefined,
   exactValue: () => undefined,
 };
 
-type Decoded = Omit<Call<Contract>, 'tenantId' | 'requestId'>;
+type Decoded = Omit<Call<Contract>, 'tenantId' | 'scopes' | 'requestId'>;
 
 /**
  * Checks all of a request against its contract. Refuses with `not_found` for a malformed id,
@@ -33,6 +33,7 @@ export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): D
     body: decoded,
     idempotency,
     memberText: body.memberText,
+    exactBody: body.exactValue,
     header: (name) => event.headers[name],
     method: event.requestContext.http.method,
     path: event.rawPath,
@@ -48,7 +49,10 @@ function decodeParams({ params }: Contract, event: APIGatewayProxyEventV2): unkn
   return result.data;
 }
 
-function readBody({ movesMoney }: Contract, event: APIGatewayProxyEventV2): JsonBody {
+function readBody(
+  { movesMoney, bodyKbMax = BODY_KB_MAX }: Contract,
+  event: APIGatewayProxyEventV2,
+): JsonBody {
   const { headers, body, isBase64Encoded } = event;
   const type = headers['content-type'] ?? '';
   if (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type)) {
@@ -60,8 +64,8 @@ function readBody({ movesMoney }: Contract, event: APIGatewayProxyEventV2): Json
     throw new Problem('unsupported_media_type', { detail: 'Send the body without an encoding.' });
   }
   const bytes = Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
-  if (bytes.length > BODY_BYTES_MAX) {
-    throw new Problem('payload_too_large', { detail: 'A body may have 256 KB at most.' });
+  if (bytes.length > bodyKbMax * KIB) {
+    throw new Problem('payload_too_large', { detail: `A body may have ${bodyKbMax} KB at most.` });
   }
   return parseJson(bytes, { movesMoney });
 }

@@ -43,6 +43,8 @@ export interface Contract {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** A larger body is refused; 256 KB when absent. */
+  readonly bodyKbMax?: number;
   readonly reply: {
     readonly status: number;
     readonly schema: z.ZodType;
@@ -70,11 +72,15 @@ type TenantOf<Of extends Access> = Of extends 'admin' | 'public' ? undefined : s
 /** A request that was authenticated, checked and decoded. */
 export interface Call<Row extends Contract> {
   readonly tenantId: TenantOf<Row['access']>;
+  /** What the key of the caller may do; nothing for the operator and the public. */
+  readonly scopes: readonly (Scope | '*')[];
   readonly params: Output<Row['params']>;
   readonly query: Output<Row['query']>;
   readonly body: Output<Row['body']>;
   /** The exact text of a top-level member of the body. */
   memberText(name: string): string | undefined;
+  /** The body with each number as it was written: see fingerprint.ts. */
+  exactBody(): unknown;
   readonly idempotency: IdempotencyKey | undefined;
   readonly requestId: string;
   /** A header of the request, by its lower-case name. */

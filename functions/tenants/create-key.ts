@@ -1,0 +1,83 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
+import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { type Answer, type Call, type IdempotencyKey, route } from '../shared/http/route.ts';
+import { Problem, type ProblemError } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { insertApiKey, toApiKey } from './api-key.store.ts';
+import { type ApiKey, covers } from './api-key.ts';
+import { apiKeyView } from './api-key-view.ts';
+import { createKeyRoute, createTenantKeyRoute } from './contract.ts';
+import { draftKey } from './draft-key.ts';
+import { findTenant } from './tenant.store.ts';
+import type { Tenant } from './tenant.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
+
+/** POST /v1/keys: nobody makes a key that may do more than their own. */
+export const createKey = route(createKeyRoute, async (call, world: Needs) => {
+  if (!covers(call.scopes, call.body.scopes)) {
+    const detail = 'The new key would have scopes that yours lacks.';
+    throw new Problem('forbidden_scope', { detail });
+  }
+  return makeKey({ ...call, scope: 'keys' }, world);
+});
+
+/** POST /v1/tenants/{id}/keys, for the operator. */
+export const createTenantKey = route(createTenantKeyRoute, async (call, world: Needs) =>
+  // A scope of its own: what the operator sends must not meet what the tenant has sent.
+  makeKey({ ...call, tenantId: call.params.id, scope: 'keys-by-operator' }, world),
+);
+
+interface Wanted {
+  readonly tenantId: string;
+  readonly scope: string;
+  readonly body: Call<typeof createKeyRoute>['body'];
+  readonly idempotency: IdempotencyKey | undefined;
+}
+
+async function makeKey(wanted: Wanted, world: Needs) {
+  const { body, idempotency } = wanted;
+  const tenant = await findTenant(world.db, wanted.tenantId);
+  if (!tenant) throw new Problem('not_found');
+  const nowMs = world.clock.nowMs();
+  assertWithin(tenant, body, nowMs);
+
+  const id = creationId('key', wanted, world.ids);
+  const { expiresAt: expiresAtMs, ...rest } = body;
+  const wish = { ...rest, id, expiresAtMs, createdAtMs: nowMs, idempotency };
+  const { key, raw } = draftKey(tenant, wish, world.ids);
+  const commit = await commitDespiteConflicts(world, insertApiKey(key));
+  if (commit.ok) return { body: { ...apiKeyView(key, nowMs), key: raw } };
+
+  const taken = commit.reasons[0]?.item;
+  if (!taken) throw new Error('a key was refused by something else than its id');
+  return replayOfKey(toApiKey(taken), idempotency, nowMs);
+}
+
+/** The key as it is now. It was shown by the first answer and is not repeated. */
+export function replayOfKey(
+  winner: ApiKey,
+  idempotency: IdempotencyKey | undefined,
+  nowMs: number,
+): Answer<ReturnType<typeof apiKeyView>> {
+  assertSameRequest(winner, idempotency);
+  return { body: apiKeyView(winner, nowMs), replayed: true };
+}
+
+/** Refuses a limit above that of the tenant, and a time that is past, each with its pointer. */
+function assertWithin({ limits }: Tenant, body: Wanted['body'], nowMs: number): void {
+  const errors: ProblemError[] = [];
+  const fault = (pointer: string, detail: string) =>
+    errors.push({ pointer, code: 'invalid', detail });
+  const { perSecond = 0, burst = 0 } = body.rateLimit ?? {};
+  if (perSecond > limits.requestsPerSecond) {
+    fault('/rateLimit/perSecond', `is above that of the tenant, ${limits.requestsPerSecond}`);
+  }
+  if (burst > limits.burst) fault('/rateLimit/burst', `is above the tenant's, ${limits.burst}`);
+  if (body.expiresAt !== undefined && body.expiresAt <= nowMs) {
+    fault('/expiresAt', 'must be in the future');
+  }
+  if (errors.length === 0) return;
+  const detail = errors.map((it) => `${it.pointer}: ${it.detail}`).join('; ');
+  throw new Problem('validation_failed', { detail, errors });
+}

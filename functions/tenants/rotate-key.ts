@@ -1,0 +1,66 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
+import { creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { endApiKey, findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
+import { type ApiKey, statusAt } from './api-key.ts';
+import { apiKeyView } from './api-key-view.ts';
+import { rotateKeyRoute } from './contract.ts';
+import { replayOfKey } from './create-key.ts';
+import { type DraftedKey, draftKey } from './draft-key.ts';
+import { assertMayEnd, findOwnKey } from './revoke-key.ts';
+import { findTenant } from './tenant.store.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
+type RotateCall = Call<typeof rotateKeyRoute>;
+
+/** POST /v1/keys/{id}/rotate. The new key begins and the old one's end is set in one commit. */
+export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
+  const old = await findOwnKey(world, call.tenantId, call.params.id);
+  assertMayEnd(call.scopes, old);
+  const nowMs = world.clock.nowMs();
+  const { key, raw } = await draftSuccessor(old, call, world);
+  if (statusAt(old, nowMs) !== 'active') return answerEnded(old, { key, call }, world);
+
+  const endMs = endOf(old, nowMs + call.body.overlapSeconds * SECOND_MS);
+  const writes = [...insertApiKey(key), ...endApiKey(old, endMs)];
+  const commit = await commitDespiteConflicts(world, writes);
+  if (commit.ok) return { body: { ...apiKeyView(key, nowMs), key: raw } };
+
+  const [taken] = commit.reasons;
+  if (taken?.item) return replayOfKey(toApiKey(taken.item), call.idempotency, nowMs);
+  throw endedMeanwhile();
+});
+
+/** An earlier end, of an earlier rotation, stands. */
+function endOf({ revokedAtMs = Infinity }: ApiKey, wantedMs: number): number {
+  return Math.min(revokedAtMs, wantedMs);
+}
+
+async function draftSuccessor(old: ApiKey, call: RotateCall, world: Needs): Promise<DraftedKey> {
+  const { tenantId, idempotency } = call;
+  const tenant = await findTenant(world.db, tenantId);
+  if (!tenant) throw new Problem('not_found');
+  const { name, scopes, rateLimit, expiresAtMs } = old;
+  const id = creationId('key', { tenantId, scope: 'keys', idempotency }, world.ids);
+  const createdAtMs = world.clock.nowMs();
+  const wish = { id, name, scopes, rateLimit, expiresAtMs, createdAtMs, idempotency };
+  return draftKey(tenant, wish, world.ids);
+}
+
+/** The key has ended: by this very request, whose answer got lost, or by another one. */
+async function answerEnded(
+  old: ApiKey,
+  { key, call }: { readonly key: ApiKey; readonly call: RotateCall },
+  { clock, db }: Needs,
+) {
+  const winner = call.idempotency && (await findApiKey(db, old.tenantId, key.id));
+  if (winner) return replayOfKey(winner, call.idempotency, clock.nowMs());
+  throw endedMeanwhile();
+}
+
+function endedMeanwhile(): Problem {
+  return new Problem('conflict', { detail: 'This key is not active any more. Make a new one.' });
+}
