@@ -3,8 +3,8 @@ import { inject } from 'vitest';
 import type { Item } from '../../functions/shared/world.ts';
 import { type Snapshot, takeSnapshot } from './invariants/snapshot.ts';
 
-/** What the shared cloud holds of one tenant, for the invariants. */
-export async function snapshotOf(tenantId: string): Promise<Snapshot> {
+/** What the shared cloud holds of these tenants, for the invariants. */
+export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snapshot> {
   const { dynamodbUrl, tables } = inject('cloud');
   const client = new DynamoDBClient({
     endpoint: dynamodbUrl,
@@ -12,8 +12,9 @@ export async function snapshotOf(tenantId: string): Promise<Snapshot> {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
   const all = await takeSnapshot(client, tables);
-  const isOwn = ({ pk, sk }: Item) => String(pk).startsWith(tenantId) || isEventOf(sk);
-  const isEventOf = (sk: unknown) => String(sk).startsWith(`${tenantId}#`);
+  const own = new Set(tenantIds);
+  const ownerOf = (key: unknown) => String(key).split('#', 1)[0] ?? '';
+  const isOwn = ({ pk, sk }: Item) => own.has(ownerOf(pk)) || own.has(ownerOf(sk));
   return {
     ledger: all.ledger.filter(isOwn),
     outbox: all.outbox.filter(isOwn),

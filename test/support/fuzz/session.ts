@@ -1,0 +1,158 @@
+import type { Contract } from '../../../functions/shared/http/route.ts';
+import { apiClient } from '../api.ts';
+import { type FuzzAnswer, type FuzzCall, routeKey } from './call.ts';
+import { invalidCall, noiseCall, validCall } from './compose.ts';
+import { type Dice, diceOf } from './dice.ts';
+import { isRecord } from './json-schema.ts';
+import { judge } from './judge.ts';
+import { Pool } from './pool.ts';
+
+/** The API that is fuzzed. */
+export interface FuzzTarget {
+  readonly apiUrl: string;
+  readonly adminKey: string;
+  /** Where endpoints of the fuzzed tenants may point. */
+  readonly receiverUrl: string;
+  readonly contracts: readonly Contract[];
+}
+
+/** A request whose answer breaks a promise. */
+export interface Finding {
+  readonly step: number;
+  readonly call: FuzzCall;
+  readonly answer: FuzzAnswer;
+  readonly complaints: readonly string[];
+}
+
+/** One tenant's life: what was asked, and what came of it. */
+export interface SessionResult {
+  readonly tenantId: string;
+  readonly findings: readonly Finding[];
+  /** Per route and kind of request: how often each status came. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** So many requests at the beginning only make things for the later ones to use. */
+const ROUNDS_OF_CREATION = 3;
+
+/** One tenant, `requests` requests one after the other. Equal seeds ask for the same things. */
+export async function runSession(
+  target: FuzzTarget,
+  { seed, requests }: { readonly seed: number; readonly requests: number },
+): Promise<SessionResult> {
+  const session = new Session(target, await newcomer(target), diceOf(seed));
+  for (let step = 0; step < requests; step += 1) await session.step(step);
+  return session;
+}
+
+interface Newcomer {
+  readonly tenantId: string;
+  readonly key: string;
+  readonly keyId: string;
+}
+
+async function newcomer({ apiUrl, adminKey }: FuzzTarget): Promise<Newcomer> {
+  const limits = { requestsPerSecond: 10_000, burst: 20_000 };
+  const admin = apiClient(apiUrl, adminKey);
+  const ask = (body: object) =>
+    admin.post<{ id: string; apiKey: { id: string; key: string } }>('/v1/tenants', body);
+  const generous = await ask({ name: 'Fuzz', limits });
+  const { status, body } = generous.status === 201 ? generous : await ask({ name: 'Fuzz' });
+  if (status !== 201) throw new Error(`no tenant: ${status} ${JSON.stringify(body)}`);
+  return { tenantId: body.id, key: body.apiKey.key, keyId: body.apiKey.id };
+}
+
+class Session implements SessionResult {
+  readonly tenantId: string;
+  readonly findings: Finding[] = [];
+  readonly counts = new Map<string, number>();
+  readonly #target: FuzzTarget;
+  readonly #key: string;
+  readonly #dice: Dice;
+  readonly #pool: Pool;
+  readonly #creations: readonly Contract[];
+  /** Requests that made something, to be repeated. */
+  readonly #made: { readonly call: FuzzCall; readonly id: unknown }[] = [];
+
+  constructor(target: FuzzTarget, { tenantId, key, keyId }: Newcomer, dice: Dice) {
+    this.tenantId = tenantId;
+    this.#target = target;
+    this.#key = key;
+    this.#dice = dice;
+    this.#pool = new Pool(namesOf(target), [tenantId, keyId]);
+    const makes = ({ method, params, access }: Contract) =>
+      method === 'POST' && !params && access !== 'public';
+    this.#creations = target.contracts.filter(makes);
+  }
+
+  async step(step: number): Promise<void> {
+    const call = this.#compose(step);
+    const { key, adminKey } = { key: this.#key, adminKey: this.#target.adminKey };
+    const answer = await this.#send(call, call.contract.access === 'admin' ? adminKey : key);
+    const complaints = judge(call, answer, [key, adminKey]);
+    if (complaints.length > 0) this.findings.push({ step, call, answer, complaints });
+    const name = `${routeKey(call.contract)} ${call.expected.kind} ${answer.status}`;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    if (answer.status < 300) this.#learn(call, answer);
+  }
+
+  #compose(step: number): FuzzCall {
+    const dice = this.#dice;
+    const creation = this.#creations[step % this.#creations.length];
+    if (creation && step < ROUNDS_OF_CREATION * this.#creations.length) {
+      return validCall(creation, this.#pool, dice);
+    }
+    if (this.#made.length > 0 && dice.chance(0.05)) {
+      const { call, id } = dice.pick(this.#made);
+      return { ...call, what: 'the same again', expected: { kind: 'replay', id } };
+    }
+    const contract = dice.pick(this.#target.contracts);
+    return dice.pick([...TURNS])(contract, this.#pool, dice);
+  }
+
+  async #send({ contract, target, headers, body }: FuzzCall, key: string): Promise<FuzzAnswer> {
+    const authorization = contract.access === 'public' ? {} : { authorization: `Bearer ${key}` };
+    const answer = await fetch(this.#target.apiUrl + target, {
+      method: contract.method,
+      headers: { ...headers, ...authorization },
+      redirect: 'manual',
+      ...(body !== undefined && { body }),
+    });
+    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  }
+
+  #learn(call: FuzzCall, { text, headers }: FuzzAnswer): void {
+    if (!/json/.test(headers.get('content-type') ?? '')) return;
+    const body: unknown = JSON.parse(text);
+    this.#pool.learn(body);
+    const isFirst = call.contract.idempotencyKey && call.expected.kind === 'valid';
+    if (isFirst && isRecord(body) && body.id !== undefined) this.#made.push({ call, id: body.id });
+  }
+}
+
+const TURNS = [
+  ...[validCall, validCall, validCall, validCall],
+  ...[invalidCall, invalidCall, invalidCall, invalidCall, noiseCall],
+];
+
+/** Values that lead beyond the schema: money of few currencies, receivers that exist. */
+function namesOf({ receiverUrl }: FuzzTarget): Readonly<Record<string, readonly unknown[]>> {
+  const nowMs = Date.now();
+  const around = [-60_000, -1, 60_000, 3_600_000].map((it) => new Date(nowMs + it).toISOString());
+  return {
+    currency: [...Array(12).fill('EUR'), 'USD', 'JPY'],
+    amount: ['1', '5', '100', 7, '1000000000', '1000000000000000000'],
+    minBalance: ['0', null, '-500'],
+    maxBalance: ['1000000', null],
+    url: [receiverUrl],
+    secret: [`whsec_${Buffer.alloc(24, 7).toString('base64')}`],
+    limit: ['1', '2', '25', '100'],
+    expiresAt: around,
+    dueAt: around,
+    from: around,
+    to: around,
+    at: around,
+    reference: ['order-1', 'order-2'],
+    externalId: Array.from({ length: 20 }, (_one, n) => `user-${n}`),
+  };
+}
