@@ -17,7 +17,13 @@ const ROOT = join(import.meta.dirname, '..');
 const CACHE = join(ROOT, '.cache', 'synthesised');
 /** About 6 MB each. */
 const KEPT_MAX = 30;
-const INPUTS = ['{bin,lib,functions}/**/*.ts', 'package-lock.json', 'cdk.json'];
+/** The document of the API is deployed beside the code. */
+const INPUTS = [
+  '{bin,lib,functions}/**/*.ts',
+  'docs/openapi.json',
+  'package-lock.json',
+  'cdk.json',
+];
 
 export type Egress = 'loopback' | 'public';
 

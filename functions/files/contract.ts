@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isReservedType } from '../events/event.ts';
-import { defineRoute } from '../shared/http/route.ts';
+import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { GIB } from '../shared/units.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
 
@@ -40,11 +40,33 @@ const FileFault = z.object({
   detail: z.string(),
 });
 
+/** rows = alerts + duplicates + malformed; the other counts add up to the alerts. */
+const counts = {
+  rows: z.int(),
+  alerts: z.int(),
+  duplicates: z.int(),
+  malformed: z.int(),
+  delivered: z.int(),
+  failed: z.int(),
+  uncertain: z.int(),
+  cancelled: z.int(),
+  pending: z.int(),
+};
+
+const FileStatus = z.enum([
+  'awaiting_upload',
+  'parsing',
+  'delivering',
+  'completed',
+  'failed',
+  'expired',
+]);
+
 const File = z
   .object({
     id: id('fil'),
     object: z.literal('file'),
-    status: z.enum(['awaiting_upload', 'parsing', 'delivering', 'completed', 'failed', 'expired']),
+    status: FileStatus,
     name: z.string(),
     bytes: z.int(),
     endpointId: id('end'),
@@ -52,15 +74,7 @@ const File = z
     idColumn: z.union([z.string(), z.int()]),
     message: z.string().optional(),
     onUnknown: z.enum(['resend', 'stop']),
-    rows: z.int(),
-    alerts: z.int(),
-    duplicates: z.int(),
-    malformed: z.int(),
-    delivered: z.int(),
-    failed: z.int(),
-    uncertain: z.int(),
-    cancelled: z.int(),
-    pending: z.int(),
+    ...counts,
     error: FileFault.optional(),
     createdAt: z.string(),
     completedAt: z.string().optional(),
@@ -113,3 +127,36 @@ export const getFileRoute = defineRoute({
 });
 
 export const fileRoutes = [createFileRoute, listFilesRoute, getFileRoute];
+
+const FileData = z
+  .object({
+    fileId: id('fil'),
+    name: z.string(),
+    bytes: z.int(),
+    endpointId: id('end'),
+    status: FileStatus,
+    ...counts,
+    error: FileFault.optional(),
+  })
+  .meta({ id: 'FileData' });
+
+/** What the room tells of. */
+export const fileEventTypes: EventTypes = {
+  alert: {
+    summary: 'One user of a file; the file may give it another type',
+    data: z.object({
+      userId: z.string(),
+      message: z.string().optional(),
+      row: z.int(),
+      fileId: id('fil'),
+      fileName: z.string(),
+      columns: z
+        .record(z.string(), z.string())
+        .meta({ description: "The row's other values, by the names of the header line." }),
+    }),
+  },
+  'file.ready': { summary: 'A file was read and its alerts begin', data: FileData },
+  'file.completed': { summary: 'Every alert of a file has its outcome', data: FileData },
+  'file.failed': { summary: 'A file could not be read; nothing of it was sent', data: FileData },
+  'file.expired': { summary: 'The upload of a file never came', data: FileData },
+};

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defineRoute } from '../shared/http/route.ts';
+import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { id, PageQuery, pageOf, text } from '../shared/wire.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 import { parseSecret } from './signature.ts';
@@ -166,7 +166,7 @@ const ListDeliveriesQuery = z
     ...PageQuery,
     endpointId: id('end').optional(),
     eventId: id('evt').optional(),
-    status: StatusList.optional(),
+    status: StatusList.optional().meta({ description: 'One status, or several: `held,expired`.' }),
   })
   .refine(
     ({ endpointId, eventId, status }) =>
@@ -223,3 +223,18 @@ export const webhookRoutes = [
   getDeliveryRoute,
   retryDeliveryRoute,
 ];
+
+/** What the room tells of. */
+export const webhookEventTypes: EventTypes = {
+  'delivery.exhausted': {
+    summary: 'Every attempt of a delivery has failed',
+    data: z.object({
+      deliveryId: DeliveryId,
+      endpointId: id('end'),
+      eventId: id('evt'),
+      eventType: z.string(),
+      attempts: z.int(),
+      reason: z.string().optional(),
+    }),
+  },
+};

@@ -54,6 +54,11 @@ export interface Contract {
   readonly refusals?: readonly ProblemCode[];
 }
 
+/** What Tallyhook itself tells of: by event type, what has happened and what `data` holds. */
+export type EventTypes = Readonly<
+  Record<string, { readonly summary: string; readonly data: z.ZodType }>
+>;
+
 /** Keeps the exact types of the row. */
 export function defineRoute<const Row extends Contract>(row: Row): Row {
   return row;

@@ -1,0 +1,124 @@
+import type {
+  ZodOpenApiOperationObject,
+  ZodOpenApiResponseObject,
+  ZodOpenApiResponsesObject,
+} from 'zod-openapi';
+import type { Contract } from '../../../functions/shared/http/route.ts';
+import { PROBLEMS, type ProblemCode } from '../../../functions/shared/problem.ts';
+import type { Examples } from './examples.ts';
+import { byStatus, refusalsOf } from './refusals.ts';
+import { isJson, type Operation } from './route-table.ts';
+import { headers } from './shared-parts.ts';
+import { tagOf } from './tags.ts';
+
+/** What OpenAPI says of one route. */
+export function operationObject(
+  { id, room, contract }: Operation,
+  examples: Examples,
+): ZodOpenApiOperationObject {
+  const { params, query, body, idempotencyKey } = contract;
+  const example = examples.operations[id];
+  const key = idempotencyKey === 'required' ? 'IdempotencyKeyRequired' : 'IdempotencyKey';
+  return {
+    operationId: id,
+    tags: [tagOf(room)],
+    summary: contract.summary,
+    description: accessSentence(contract),
+    security: securityOf(contract),
+    requestParams: { ...(params && { path: params }), ...(query && { query }) },
+    ...(idempotencyKey && { parameters: [{ $ref: `#/components/parameters/${key}` }] }),
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: body,
+            ...(example?.body !== undefined && { examples: shown(example.body) }),
+          },
+        },
+      },
+    }),
+    responses: {
+      [contract.reply.status]: successOf(contract, example?.answer),
+      ...refused(contract, examples),
+    },
+  };
+}
+
+function accessSentence({ access }: Contract): string {
+  if (access === 'public') return 'Needs no key.';
+  if (access === 'admin') return 'Needs the admin key.';
+  return access === 'tenant'
+    ? 'Needs any key of a tenant.'
+    : `Needs a key of a tenant with the scope \`${access}\`.`;
+}
+
+function securityOf({ access }: Contract): Record<string, string[]>[] {
+  if (access === 'public') return [];
+  if (access === 'admin') return [{ adminKey: [] }];
+  return [{ tenantKey: access === 'tenant' ? [] : [access] }];
+}
+
+function successOf(contract: Contract, answer: unknown): ZodOpenApiResponseObject {
+  const { reply, access, idempotencyKey } = contract;
+  const named = headers(
+    'X-Request-Id',
+    ...(isJson(contract) ? [] : (['ETag'] as const)),
+    ...(idempotencyKey ? (['Idempotent-Replayed'] as const) : []),
+    ...(access === 'public' ? [] : (['RateLimit-Policy', 'RateLimit'] as const)),
+  );
+  const description = STATUS_TEXT[reply.status] ?? 'Done.';
+  if (!isJson(contract)) {
+    const [type = ''] = reply.contentType?.split(';') ?? [];
+    const isObject = type === 'application/json';
+    const schema = { type: isObject ? ('object' as const) : ('string' as const) };
+    return { description, headers: named, content: { [type]: { schema } } };
+  }
+  const examples = answer === undefined ? {} : { examples: shown(answer) };
+  const content = { 'application/json': { schema: reply.schema, ...examples } };
+  return { description, headers: named, content };
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  200: 'The answer.',
+  201: 'Created.',
+  202: 'Accepted.',
+};
+
+function refused(contract: Contract, examples: Examples): ZodOpenApiResponsesObject {
+  const answers = [...byStatus(refusalsOf(contract))].map(
+    ([status, codes]) => [status, problemAnswer(status, codes, examples)] as const,
+  );
+  return Object.fromEntries(answers);
+}
+
+function problemAnswer(
+  status: number,
+  codes: readonly ProblemCode[],
+  { refusals }: Examples,
+): ZodOpenApiResponseObject {
+  const known = codes.filter((it) => refusals[it] !== undefined);
+  const ofCodes = { type: 'object' as const, properties: { code: { enum: [...codes] } } };
+  return {
+    description: codes.map((it) => `\`${it}\`: ${PROBLEMS[it].title}.`).join('\n\n'),
+    headers: headers(
+      'X-Request-Id',
+      ...(status === 401 ? (['WWW-Authenticate'] as const) : []),
+      ...(status === 429 || status === 503 ? (['Retry-After'] as const) : []),
+    ),
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, ofCodes] },
+        ...(known.length > 0 && {
+          examples: Object.fromEntries(
+            known.map((it) => [it, { $ref: `#/components/examples/${it}` }]),
+          ),
+        }),
+      },
+    },
+  };
+}
+
+function shown(value: unknown) {
+  return { example: { value } };
+}

@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Receiver, startReceiver } from '../../local/receiver/server.ts';
+import { type Examples, readExamples } from '../docs/openapi/examples.ts';
+import { readRooms } from '../docs/openapi/route-table.ts';
+import { until } from '../support/until.ts';
+import { formOf } from '../support/walk/form.ts';
+import { withPlaceholders } from '../support/walk/placeholders.ts';
+import { walkThrough } from '../support/walk/steps.ts';
+import { Walk } from '../support/walk/walk.ts';
+
+const OUT_OF_DATE =
+  'the examples are out of date: UPDATE_DOCS=1 npx vitest run --project journeys ' +
+  'test/journeys/docs-examples.test.ts, and then UPDATE_DOCS=1 npx vitest run --project rooms ' +
+  'test/docs';
+
+/** That an upload never came is known only long after its form was given out. */
+const UNSEEN_EVENTS = ['file.expired'];
+
+const { operations, eventTypes } = await readRooms();
+const receivers: Receiver[] = [];
+let walk: Walk;
+
+beforeAll(async () => {
+  const [good, bad] = await Promise.all([startReceiver(), startReceiver({ failShare: 1 })]);
+  receivers.push(good, bad);
+  walk = await Walk.begin(inject('cloud'));
+  await walkThrough(walk, { good: good.url, bad: bad.url });
+  await until(
+    () => walk.arrived(good.received.map(({ body }) => body.toString())),
+    () => unseenEvents().length === 0,
+  );
+  if (process.env.UPDATE_DOCS) {
+    const text = JSON.stringify(withPlaceholders(walk.examples), null, 2);
+    writeFileSync('docs/examples.json', `${text}\n`);
+  }
+});
+afterAll(() => Promise.all(receivers.map((it) => it.close())));
+
+function unseenEvents(): string[] {
+  const seen = [...Object.keys(walk.examples.webhooks), ...UNSEEN_EVENTS];
+  return Object.keys(eventTypes).filter((it) => !seen.includes(it));
+}
+
+it('calls every route whose answer is JSON: test/support/walk/steps.ts', () => {
+  expect(walk.missing()).toEqual([]);
+});
+
+it('receives every event type', () => {
+  expect(unseenEvents()).toEqual([]);
+});
+
+describe('the committed examples are of the form that is answered now', () => {
+  let committed: Examples;
+  beforeAll(() => {
+    committed = readExamples();
+  });
+
+  it.each(operations.map(({ id }) => id))('%s', (id) => {
+    expect(formOf(committed.operations[id]), OUT_OF_DATE).toEqual(
+      formOf(walk.examples.operations[id]),
+    );
+  });
+
+  it.each(['operations', 'refusals', 'webhooks'] as const)('all %s', (kind) => {
+    expect(formOf(committed[kind]), OUT_OF_DATE).toEqual(formOf(walk.examples[kind]));
+  });
+});

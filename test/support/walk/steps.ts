@@ -1,0 +1,193 @@
+import type { Body, Walk } from './walk.ts';
+
+/** Where the walk's webhooks go. */
+export interface Addresses {
+  /** Takes every webhook. */
+  readonly good: string;
+  /** Refuses every webhook. */
+  readonly bad: string;
+}
+
+const idOf = (object: Body | undefined) => ({ id: String(object?.id) });
+
+/**
+ * Each route once, in the order in which one gets to know the API, and the usual refusals. A new
+ * route is one more line; the first call of an operation becomes its example.
+ */
+export async function walkThrough(walk: Walk, addresses: Addresses): Promise<void> {
+  await walk.call('health');
+  await walkTenants(walk);
+  await walkKeys(walk);
+  const endpoint = await walkEndpoints(walk, addresses);
+  await walkLedger(walk);
+  await walk.call('createEvent', {
+    body: { type: 'order.shipped', data: { orderId: 'order-1042', carrier: 'DHL' } },
+  });
+  await walkFiles(walk, endpoint);
+  await walkDeliveries(walk, endpoint);
+  await walkRefusals(walk);
+}
+
+async function walkTenants(walk: Walk): Promise<void> {
+  const tenant = await walk.call('createTenant', { body: { name: 'Acme Payments' } });
+  walk.use(String(tenant.apiKey?.key));
+  const params = idOf(tenant);
+  await walk.call('getTenant', { params });
+  await walk.call('listTenants', { query: { limit: '1' } });
+  await walk.call('updateTenant', { params, body: { limits: { requestsPerSecond: 200 } } });
+  await walk.call('createTenantKey', { params, body: { name: 'In place of a lost one' } });
+  await walk.call('getOwnTenant');
+}
+
+async function walkKeys(walk: Walk): Promise<void> {
+  const key = await walk.call('createKey', {
+    body: {
+      name: 'Checkout',
+      scopes: ['ledger:read', 'ledger:write'],
+      rateLimit: { perSecond: 50, burst: 100 },
+      expiresAt: '2099-12-31T00:00:00.000Z',
+    },
+  });
+  const params = idOf(key);
+  await walk.call('getKey', { params });
+  await walk.call('rotateKey', { params, body: { overlapSeconds: 3_600 } });
+  await walk.call('revokeKey', { params });
+  await walk.call('listKeys', { query: { limit: '2' } });
+}
+
+async function walkEndpoints(walk: Walk, { good, bad }: Addresses): Promise<Body> {
+  const endpoint = await walk.call('createEndpoint', {
+    body: {
+      url: good,
+      description: 'Bookkeeping',
+      rateLimit: { perSecond: 50 },
+      retry: { maxAttempts: 8 },
+    },
+  });
+  await walk.call('createEndpoint', {
+    body: { url: bad, eventTypes: ['order.*'], retry: { maxAttempts: 1 } },
+  });
+  // This type goes only to endpoints that name it.
+  await walk.call('createEndpoint', { body: { url: good, eventTypes: ['delivery.exhausted'] } });
+  await walk.call('getEndpoint', { params: idOf(endpoint) });
+  await walk.call('getEndpointSecret', { params: idOf(endpoint) });
+  await walk.call('listEndpoints', { query: { status: 'active' } });
+  return endpoint;
+}
+
+async function walkLedger(walk: Walk): Promise<void> {
+  const currency = 'EUR';
+  const alice = await walk.call('createAccount', {
+    body: { currency, name: 'Alice', externalId: 'customer-17', metadata: { plan: 'gold' } },
+  });
+  const bob = await walk.call('createAccount', { body: { currency, name: 'Bob' } });
+  const transfer = {
+    type: 'transfer',
+    sourceAccountId: String(alice.id),
+    destinationAccountId: String(bob.id),
+    amount: '2500',
+    currency,
+    description: 'Dinner',
+    reference: 'order-1042',
+  };
+  await walk.refused('insufficient_funds', 'createTransaction', { body: transfer });
+  const credit = { type: 'credit', accountId: String(alice.id), amount: '10000', currency };
+  await walk.setUp('createTransaction', { body: credit });
+  const posted = await walk.call('createTransaction', { body: transfer });
+  await walk.call('getTransaction', { params: idOf(posted) });
+  await walk.call('getAccount', { params: idOf(alice) });
+  await walk.call('listAccounts', { query: { limit: '2' } });
+  await walk.refused('currency_mismatch', 'createTransaction', {
+    body: { ...transfer, currency: 'USD' },
+  });
+  await walk.refused('same_account', 'createTransaction', {
+    body: { ...transfer, destinationAccountId: String(alice.id) },
+  });
+  await walk.refused('conflict', 'createAccount', {
+    body: { currency, externalId: 'customer-17' },
+  });
+}
+
+async function walkFiles(walk: Walk, endpoint: Body): Promise<void> {
+  const endpointId = String(endpoint.id);
+  const users = 'user_id,first_name\nuser-1,Ada\nuser-2,Grace\n';
+  const message = 'Your statement is ready';
+  const file = await announce(walk, users, { endpointId, message });
+  await walk.call('getFile', {
+    params: idOf(file),
+    until: ({ status }) => String(status) === 'completed',
+  });
+  await announce(walk, 'no_such_column\n1\n', { endpointId });
+  await walk.call('listFiles', {
+    until: ({ data }) => JSON.stringify(data).includes('"failed"'),
+  });
+}
+
+/** Announces a file and uploads it by the form of the answer, as a browser would. */
+async function announce(
+  walk: Walk,
+  content: string,
+  about: Readonly<Record<string, string>>,
+): Promise<Body> {
+  const body = { name: 'users.csv', size: Buffer.byteLength(content), ...about };
+  const file = await walk.call('createFile', { body });
+  const form = new FormData();
+  for (const [name, value] of Object.entries(file.upload?.fields ?? {})) {
+    form.append(name, String(value));
+  }
+  form.append('file', new Blob([content]), 'users.csv');
+  const answer = await fetch(String(file.upload?.url), { method: 'POST', body: form });
+  if (!answer.ok) throw new Error(`no upload: ${answer.status} ${await answer.text()}`);
+  return file;
+}
+
+async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
+  const exhausted = await walk.call('listDeliveries', {
+    query: { status: 'exhausted' },
+    until: ({ data }) => Number(data?.length) === 1,
+  });
+  const [delivery] = exhausted.data as unknown as Body[];
+  await walk.call('getDelivery', { params: idOf(delivery) });
+  await walk.call('retryDelivery', { params: idOf(delivery) });
+  const delivered = await walk.setUp('listDeliveries', {
+    query: { endpointId: String(endpoint.id), status: 'delivered' },
+    until: ({ data }) => Number(data?.length) > 0,
+  });
+  const [done] = delivered.data as unknown as Body[];
+  await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
+}
+
+async function walkRefusals(walk: Walk): Promise<void> {
+  const body = { currency: 'EUR' };
+  const debit = { type: 'debit', accountId: `acc_${'0'.repeat(26)}`, currency: 'EUR' };
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+  await walk.refused('unauthorized', 'listAccounts', { headers: bearer('th_live_nobody') });
+  await walk.refused('forbidden_scope', 'listAccounts', { key: 'admin' });
+  await walk.refused('not_found', 'getAccount', { params: { id: debit.accountId } });
+  await walk.refused('invalid_cursor', 'listAccounts', { query: { cursor: 'made-up' } });
+  await walk.refused('malformed_json', 'createAccount', { text: '{"currency":' });
+  await walk.refused('validation_failed', 'createAccount', {
+    body: { currency: 'euro', nam: 'A' },
+  });
+  await walk.refused('invalid_amount', 'createTransaction', {
+    body: { ...debit, amount: '25.00' },
+  });
+  await walk.refused('unsupported_media_type', 'createAccount', {
+    text: 'currency=EUR',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+  await walk.refused('payload_too_large', 'createAccount', { text: ' '.repeat(257 * 1_024) });
+  await walk.refused('idempotency_key_required', 'createTransaction', {
+    body: { ...debit, amount: '1' },
+    headers: { 'idempotency-key': '' },
+  });
+  const badKey = { 'idempotency-key': 'with a blank' };
+  await walk.refused('idempotency_key_invalid', 'createAccount', { body, headers: badKey });
+  const sameKey = { 'idempotency-key': 'order-1042' };
+  await walk.setUp('createAccount', { body, headers: sameKey });
+  await walk.refused('idempotency_key_reused', 'createAccount', {
+    body: { currency: 'USD' },
+    headers: sameKey,
+  });
+  await walk.refused('url_not_allowed', 'createEndpoint', { body: { url: 'ftp://example.com' } });
+}
