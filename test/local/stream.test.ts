@@ -9,7 +9,7 @@ import type { Engine } from '../../local/engines/engine.ts';
 import { ensureTable } from '../../local/engines/tables.ts';
 import { Checkpoints } from '../../local/event-sources/checkpoints.ts';
 import type { EventSource } from '../../local/event-sources/sqs.ts';
-import { startStreamSource } from '../../local/event-sources/stream.ts';
+import { type StreamSourceSpec, startStreamSource } from '../../local/event-sources/stream.ts';
 import { deliver, pauseMs, type StreamRecord } from '../../local/event-sources/stream-batch.ts';
 import { Lanes } from '../../local/event-sources/stream-lanes.ts';
 import type { InvokeResult } from '../../local/lambda/instance.ts';
@@ -247,6 +247,10 @@ describe('a stream source on the engine', () => {
     return { streamArn, put };
   }
 
+  interface Started extends StreamSourceSpec {
+    readonly checkpoints: Checkpoints;
+  }
+
   interface Batch {
     readonly Records: readonly {
       eventSourceARN: string;
@@ -254,10 +258,13 @@ describe('a stream source on the engine', () => {
     }[];
   }
 
-  function start(streamArn: string, answer: (keys: string[]) => InvokeResult, more = {}) {
+  function start(
+    streamArn: string,
+    answer: (keys: string[]) => InvokeResult,
+    { checkpoints = new Checkpoints(join(dir, 'streams.json')), ...more }: Partial<Started> = {},
+  ) {
     const seen: string[] = [];
     const lost: object[] = [];
-    const checkpoints = new Checkpoints(join(dir, 'streams.json'));
     const spec = {
       id: 'Source',
       functionArn: 'arn:function',
@@ -329,5 +336,31 @@ describe('a stream source on the engine', () => {
     const last = start(streamArn, () => DONE);
     await put('d');
     await vi.waitFor(() => expect(last.seen).toEqual(['c', 'd']));
+  });
+
+  it('lets two sources of a stream each have a filter and a position of its own', async () => {
+    const { streamArn, put } = await makeTable('shared');
+    for (const pk of ['acc_1', 'ten_1', 'acc_2']) await put(pk);
+    const checkpoints = new Checkpoints(join(dir, 'streams.json'));
+    const filtered = (id: string) => ({
+      id,
+      checkpoints,
+      retriesMax: -1,
+      filters: [{ dynamodb: { Keys: { pk: { S: [{ prefix: id }] } } } }],
+    });
+    const stuck = start(streamArn, () => FAILED, filtered('acc'));
+    const other = start(streamArn, () => DONE, filtered('ten'));
+    await vi.waitFor(() => expect([stuck.seen[0], other.seen]).toEqual(['acc_1', ['ten_1']]));
+    await put('ten_2');
+    await vi.waitFor(() => expect(other.seen).toEqual(['ten_1', 'ten_2']));
+    await Promise.all([stuck.source.stop(), other.source.stop()]);
+
+    const again = start(streamArn, () => DONE, filtered('acc'));
+    const further = start(streamArn, () => DONE, filtered('ten'));
+    await put('ten_3');
+    await vi.waitFor(() => expect(again.seen).toEqual(['acc_1', 'acc_2']));
+    await vi.waitFor(() => expect(further.seen).toEqual(['ten_3']));
+    await Promise.all([again.source.stop(), further.source.stop()]);
+    checkpoints.flush();
   });
 });
