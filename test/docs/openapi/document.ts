@@ -4,6 +4,7 @@ import { nameSchemas } from './component-names.ts';
 import { readExamples } from './examples.ts';
 import { operationObject } from './operation-object.ts';
 import { nameRecursion } from './recursion.ts';
+import { soleRefusals } from './refused-answers.ts';
 import { readRooms } from './route-table.ts';
 import { SHARED_PARTS } from './shared-parts.ts';
 import { tagsOf } from './tags.ts';
@@ -57,7 +58,11 @@ export async function openApiDocument(): Promise<oas31.OpenAPIObject> {
       ],
       paths,
       webhooks: Object.fromEntries(webhooks),
-      components: { ...SHARED_PARTS, examples: Object.fromEntries(refusals) },
+      components: {
+        ...SHARED_PARTS,
+        responses: soleRefusals(rooms.operations, examples),
+        examples: Object.fromEntries(refusals),
+      },
     },
     { override: wireForms },
   );

@@ -1,12 +1,7 @@
-import type {
-  ZodOpenApiOperationObject,
-  ZodOpenApiResponseObject,
-  ZodOpenApiResponsesObject,
-} from 'zod-openapi';
+import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Contract } from '../../../functions/shared/http/route.ts';
-import { PROBLEMS, type ProblemCode } from '../../../functions/shared/problem.ts';
 import type { Examples } from './examples.ts';
-import { byStatus, refusalsOf } from './refusals.ts';
+import { refusedAnswers } from './refused-answers.ts';
 import { isJson, type Operation } from './route-table.ts';
 import { headers } from './shared-parts.ts';
 import { tagOf } from './tags.ts';
@@ -40,7 +35,7 @@ export function operationObject(
     }),
     responses: {
       [contract.reply.status]: successOf(contract, example?.answer),
-      ...refused(contract, examples),
+      ...refusedAnswers(contract, examples),
     },
   };
 }
@@ -84,40 +79,6 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   201: 'Created.',
   202: 'Accepted.',
 };
-
-function refused(contract: Contract, examples: Examples): ZodOpenApiResponsesObject {
-  const answers = [...byStatus(refusalsOf(contract))].map(
-    ([status, codes]) => [status, problemAnswer(status, codes, examples)] as const,
-  );
-  return Object.fromEntries(answers);
-}
-
-function problemAnswer(
-  status: number,
-  codes: readonly ProblemCode[],
-  { refusals }: Examples,
-): ZodOpenApiResponseObject {
-  const known = codes.filter((it) => refusals[it] !== undefined);
-  const ofCodes = { type: 'object' as const, properties: { code: { enum: [...codes] } } };
-  return {
-    description: codes.map((it) => `\`${it}\`: ${PROBLEMS[it].title}.`).join('\n\n'),
-    headers: headers(
-      'X-Request-Id',
-      ...(status === 401 ? (['WWW-Authenticate'] as const) : []),
-      ...(status === 429 || status === 503 ? (['Retry-After'] as const) : []),
-    ),
-    content: {
-      'application/problem+json': {
-        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, ofCodes] },
-        ...(known.length > 0 && {
-          examples: Object.fromEntries(
-            known.map((it) => [it, { $ref: `#/components/examples/${it}` }]),
-          ),
-        }),
-      },
-    },
-  };
-}
 
 function shown(value: unknown) {
   return { example: { value } };

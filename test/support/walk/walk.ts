@@ -6,6 +6,9 @@ import { until } from '../until.ts';
 
 type Json = Example['answer'];
 
+/** How long a step asks again: a file takes long on a busy machine. */
+const PATIENCE_MS = 60_000;
+
 /** What a step sends beside what its contract says. */
 export interface Step {
   /** `{ id }` of `/v1/accounts/{id}`. */
@@ -73,6 +76,7 @@ export class Walk {
     const answered = await until(
       () => this.#send(operation, step),
       (it) => it.status !== wanted || (step.until?.(it.answer as unknown as Body) ?? true),
+      PATIENCE_MS,
     );
     const { request, status, answer } = answered;
     if (status !== wanted) throw new Error(`${request}: ${status} ${JSON.stringify(answer)}`);
