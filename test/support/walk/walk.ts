@@ -1,5 +1,6 @@
 import type { ProblemCode } from '../../../functions/shared/problem.ts';
 import type { Example, Examples } from '../../docs/openapi/examples.ts';
+import { refusalsOf } from '../../docs/openapi/refusals.ts';
 import { type Operation, readRooms } from '../../docs/openapi/route-table.ts';
 import type { SharedCloud } from '../cloud-setup.ts';
 import { until } from '../until.ts';
@@ -83,9 +84,12 @@ export class Walk {
     return answered;
   }
 
-  /** One step that is refused with this code. */
+  /** One step that is refused with this code, which the contract of the route must name. */
   async refused(code: ProblemCode, id: string, step: Step = {}): Promise<void> {
-    const { request, status, answer } = await this.#send(this.#operationOf(id), step);
+    const operation = this.#operationOf(id);
+    const isNamed = refusalsOf(operation.contract).includes(code);
+    if (!isNamed) throw new Error(`the contract of ${id} does not name ${code}`);
+    const { request, status, answer } = await this.#send(operation, step);
     const { code: given } = answer as unknown as Body;
     if (String(given) !== code) throw new Error(`${request}: ${status} ${JSON.stringify(answer)}`);
     this.examples.refusals[code] ??= answer;
