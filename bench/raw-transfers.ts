@@ -12,7 +12,7 @@ import {
   type TransactWriteItemsCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { insertAccount } from '../functions/ledger/account.store.ts';
-import type { Account } from '../functions/ledger/account.ts';
+import { type Account, openAccount } from '../functions/ledger/account.ts';
 import { postTransaction } from '../functions/ledger/post-transaction.ts';
 import { openDb } from '../functions/shared/aws/db.ts';
 import { jsonLog, systemClock, systemIds } from '../functions/shared/system.ts';
@@ -134,31 +134,18 @@ async function transferByProduct(db: Db): Promise<void> {
       id: systemIds.next('txn'),
       tenantId,
       type: 'transfer',
-      sourceId: source.id,
-      destinationId: destination.id,
-      amount: 1n,
-      currency: 'EUR',
+      postings: [
+        { sourceId: source.id, destinationId: destination.id, amount: 1n, currency: 'EUR' },
+      ],
       fingerprint: 'x'.repeat(64),
     },
   );
 }
 
 function accountOf(tenantId: string): Account {
-  const nowMs = systemClock.nowMs();
-  return {
-    id: systemIds.next('acc'),
-    tenantId,
-    currency: 'EUR',
-    credits: 10n ** 12n,
-    debits: 0n,
-    held: 0n,
-    minBalance: 0n,
-    seq: 0,
-    lastLegMs: nowMs,
-    hash: '',
-    status: 'active',
-    createdAtMs: nowMs,
-  };
+  const limits = { mode: 'limited', minBalance: 0n, maxBalance: null } as const;
+  const terms = { id: systemIds.next('acc'), tenantId, currency: 'EUR', ...limits };
+  return { ...openAccount(terms, systemClock.nowMs()), credits: 10n ** 12n };
 }
 
 /** Reads the two accounts, and writes the transaction again: on their `seq`, under new keys. */

@@ -16,7 +16,8 @@ export type QueueName =
   | 'delivery-slow'
   | 'file-events'
   | 'file-blocks'
-  | 'file-care';
+  | 'file-care'
+  | 'hold-expiry';
 
 /** The secrets that the stack makes. */
 export type SecretName = 'admin-key' | 'master-key' | 'cursor-key';
@@ -54,8 +55,8 @@ export interface Access {
   readonly options?: readonly (keyof Options)[];
 }
 
-/** What every API needs in order to know its caller: the item of the key. */
-const CALLER = ['GetItem'] as const;
+/** What every API needs of its caller: the key and its tenant, and tokens of the rate limit. */
+const CALLER = ['GetItem', 'UpdateItem'] as const;
 
 /**
  * Who may do what: one row per Lambda, by its entry under `functions/`. The stack grants from
@@ -65,13 +66,14 @@ export const ACCESS = {
   'timers/on-minute': {
     tables: {
       control: ['GetItem', 'PutItem'],
+      ledger: ['Query due'],
       deliveries: ['Query due'],
       files: ['Query due'],
     },
-    sendsTo: ['delivery-slow', 'file-care'],
+    sendsTo: ['delivery-slow', 'file-care', 'hold-expiry'],
   },
   'tenants/api': {
-    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
+    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'Query listing'] },
     secrets: ['admin-key', 'cursor-key'],
   },
   'events/api': {
@@ -127,15 +129,33 @@ export const ACCESS = {
   'ledger/api': {
     tables: {
       control: CALLER,
-      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
+      ledger: [
+        'GetItem',
+        'BatchGetItem',
+        'PutItem',
+        'UpdateItem',
+        'ConditionCheckItem',
+        'Query',
+        'Query listing',
+        'Query reference',
+      ],
       statements: ['BatchGetItem', 'Query'],
       outbox: ['PutItem'],
     },
     secrets: ['admin-key', 'cursor-key'],
   },
+  'ledger/on-hold': {
+    tables: {
+      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
+      outbox: ['PutItem'],
+    },
+    consumes: ['hold-expiry'],
+    sendsTo: ['hold-expiry'],
+  },
   'ledger/on-posted': {
     tables: { statements: ['PutItem', 'UpdateItem'] },
     streamOf: 'outbox',
+    sendsTo: ['hold-expiry'],
   },
   'files/api': {
     tables: {

@@ -9,9 +9,10 @@ const CONSUMER_MAX = 1_000;
 const PERCENT: Readonly<Record<QueueName, number>> = {
   'delivery-fast': 50,
   'delivery-slow': 20,
-  'file-blocks': 20,
-  'file-care': 6,
+  'file-blocks': 18,
+  'file-care': 5,
   'file-events': 4,
+  'hold-expiry': 3,
 };
 
 /**

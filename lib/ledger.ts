@@ -6,6 +6,7 @@ import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomTable } from './kit/room-table.ts';
 import { StreamSource } from './kit/stream-source.ts';
+import { WorkQueue } from './kit/work-queue.ts';
 
 /** The statements are written from the stream of the outbox, which belongs to a room above. */
 export interface LedgerProps extends RoomProps {
@@ -16,6 +17,7 @@ export interface LedgerProps extends RoomProps {
 export class Ledger extends Construct {
   readonly functions;
   readonly tables;
+  readonly queues;
   readonly parked;
 
   constructor(scope: Construct, id: string, { settings, api, outbox }: LedgerProps) {
@@ -44,7 +46,27 @@ export class Ledger extends Construct {
       types: ['transaction.', 'hold.'],
       impact: 'Some statements end before an entry that is missing in them.',
     });
+    const onHold = new NodeFunction(this, 'OnHold', {
+      entry: 'ledger/on-hold',
+      settings,
+      timeout: Duration.seconds(30),
+      memoryMb: 512,
+      impact: 'Holds expire late.',
+    });
+    this.queues = {
+      'hold-expiry': new WorkQueue(this, 'hold-expiry', {
+        name: 'hold-expiry',
+        settings,
+        worker: onHold,
+        batchSize: 10,
+        impact: 'Some holds expire late.',
+      }).queue,
+    };
     this.parked = { 'ledger/on-posted': stream.parked };
-    this.functions = { 'ledger/api': routes, 'ledger/on-posted': onPosted };
+    this.functions = {
+      'ledger/api': routes,
+      'ledger/on-posted': onPosted,
+      'ledger/on-hold': onHold,
+    };
   }
 }

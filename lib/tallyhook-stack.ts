@@ -57,7 +57,7 @@ export class TallyhookStack extends Stack {
         ...ledger.tables,
         ...files.tables,
       },
-      queues: { ...webhooks.queues, ...files.queues },
+      queues: { ...webhooks.queues, ...ledger.queues, ...files.queues },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
       bucket: files.bucket,
       parked: { ...webhooks.parked, ...ledger.parked },

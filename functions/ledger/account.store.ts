@@ -1,7 +1,14 @@
 import * as z from 'zod';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
-import { type Account, type AccountDetails, availableOf, type Leg } from './account.ts';
+import {
+  type Account,
+  type AccountDetails,
+  type AccountStatus,
+  availableOf,
+  balanceOf,
+  roomOf,
+} from './account.ts';
 
 /** Minor units in a stored item: a number where that is exact, else already a bigint. */
 export const StoredMinor = z.union([z.int(), z.bigint()]).transform((it) => BigInt(it));
@@ -10,10 +17,12 @@ const AccountItem = z.object({
   id: z.templateLiteral(['acc_', z.string()]),
   tenant: z.string(),
   ccy: z.string(),
+  mode: z.enum(['limited', 'derived']).default('limited'),
   cr: StoredMinor,
   dr: StoredMinor,
   held: StoredMinor,
   min: StoredMinor.nullable(),
+  max: StoredMinor.nullable().default(null),
   seq: z.int(),
   lts: z.int(),
   hash: z.string(),
@@ -26,6 +35,7 @@ const DetailsItem = z.object({
   externalId: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   fp: z.string().optional(),
+  rev: z.int().default(0),
 });
 
 /** Where an account's balance lies; its details lie beside it under `M`. */
@@ -51,10 +61,8 @@ export function insertAccount(account: Account, details: AccountDetails): Write[
       pk: key.pk,
       sk: 'M',
       v: 1,
-      name: details.name,
-      externalId: details.externalId,
-      metadata: details.metadata,
-      fp: details.fingerprint,
+      ...toDetailsItem(details),
+      ...statusListing(account, account.status),
     }),
   ];
   if (details.externalId === undefined) return writes;
@@ -73,48 +81,124 @@ function toAccountItem(account: Account): Item {
     id: account.id,
     tenant: account.tenantId,
     ccy: account.currency,
+    mode: account.mode,
     cr: account.credits,
     dr: account.debits,
     held: account.held,
     avail: availableOf(account),
     min: account.minBalance,
+    max: account.maxBalance ?? undefined,
+    room: roomOf(account) ?? undefined,
     seq: account.seq,
     lts: account.lastLegMs,
     hash: account.hash,
     status: account.status,
     createdAt: account.createdAtMs,
-    listingPk: `${account.tenantId}#A`,
+    listingPk: listingOf(account.tenantId),
     listingSk: `${sortableMs(account.createdAtMs)}#${account.id}`,
   };
 }
 
+/** The partition of the index `listing` with a tenant's accounts: all, or those of one status. */
+export function listingOf(tenantId: string, status?: AccountStatus): string {
+  return status === undefined ? `${tenantId}#A` : `${tenantId}#A#${status}`;
+}
+
+/** Lies on the details, because no posting rewrites them. */
+function statusListing({ tenantId, id, createdAtMs }: Account, status: AccountStatus): Item {
+  return {
+    listingPk: listingOf(tenantId, status),
+    listingSk: `${sortableMs(createdAtMs)}#${id}`,
+  };
+}
+
 /**
- * Moves the balance by one leg. Refused when the account was touched since it was read, is not
- * active, or (for a debit) does not have the money: the condition stands even if the code that
- * decided was wrong.
+ * Turns the stored account from `before` into `after`. Refused when it was touched since it was
+ * read, is not active (unless `evenIf` says otherwise), has not the money, or not the room: the
+ * conditions stand even if the code that decided was wrong.
  */
-export function applyLeg(account: Account, leg: Leg, atMs: number): Write {
-  const isDebit = leg.amount < 0n;
-  const amount = isDebit ? -leg.amount : leg.amount;
-  const covered = isDebit && account.minBalance !== null ? ' AND avail >= :amount' : '';
+export function saveMovement(
+  before: Account,
+  after: Account,
+  { inAnyStatus = false }: { readonly inAnyStatus?: boolean } = {},
+): Write {
+  const taken = availableOf(before) - availableOf(after);
+  const brought = balanceOf(after) - balanceOf(before);
+  const isCovered = before.minBalance !== null && taken > 0n;
+  const hasCeiling = before.maxBalance !== null;
+  const conditions = [
+    'seq = :seq AND ccy = :ccy',
+    ...(inAnyStatus ? [] : ['#status = :active']),
+    ...(isCovered ? ['avail >= :taken'] : []),
+    ...(hasCeiling && brought > 0n ? ['room >= :brought'] : []),
+  ];
   return {
     kind: 'update',
     table: 'ledger',
-    key: accountKey(account.tenantId, account.id),
-    update: `SET ${isDebit ? 'dr = dr + :amount' : 'cr = cr + :amount'}, \
-avail = avail ${isDebit ? '-' : '+'} :amount, seq = seq + :one, lts = :at, #hash = :hash`,
-    condition: `seq = :seq AND #status = :active AND ccy = :ccy${covered}`,
-    names: { '#hash': 'hash', '#status': 'status' },
+    key: accountKey(before.tenantId, before.id),
+    update: `SET cr = cr + :cr, dr = dr + :dr, held = held + :held, avail = avail - :taken, \
+seq = seq + :steps, lts = :at, #hash = :hash${hasCeiling ? ', room = room - :brought' : ''}`,
+    condition: conditions.join(' AND '),
+    names: { '#hash': 'hash', ...(!inAnyStatus && { '#status': 'status' }) },
     values: {
-      ':amount': amount,
-      ':one': 1,
-      ':at': atMs,
-      ':hash': leg.hash,
-      ':seq': account.seq,
-      ':active': 'active',
-      ':ccy': account.currency,
+      ':cr': after.credits - before.credits,
+      ':dr': after.debits - before.debits,
+      ':held': after.held - before.held,
+      ':taken': taken,
+      ...(hasCeiling && { ':brought': brought }),
+      ':seq': before.seq,
+      ':steps': after.seq - before.seq,
+      ':at': after.lastLegMs,
+      ':hash': after.hash,
+      ':ccy': before.currency,
+      ...(!inAnyStatus && { ':active': 'active' }),
     },
   };
+}
+
+/** Refused when the account was touched since it was read. */
+export function checkUntouched({ tenantId, id, seq }: Account): Write {
+  return {
+    kind: 'check',
+    table: 'ledger',
+    key: accountKey(tenantId, id),
+    condition: 'seq = :seq',
+    values: { ':seq': seq },
+  };
+}
+
+/**
+ * Sets the status of an account and what it is called. Refused when the account was touched since
+ * it was read, because closing needs to know that it is empty, or its details were.
+ */
+export function saveAccount(
+  { account: was, details: { revision = 0 } }: AccountWithDetails,
+  { account, details }: AccountWithDetails,
+): Write[] {
+  const { pk, sk } = accountKey(was.tenantId, was.id);
+  const setStatus: Write = {
+    kind: 'update',
+    table: 'ledger',
+    key: { pk, sk },
+    update: 'SET #status = :status',
+    condition: '#status = :was AND seq = :seq',
+    names: { '#status': 'status' },
+    values: { ':status': account.status, ':was': was.status, ':seq': was.seq },
+  };
+  const listing = statusListing(account, account.status);
+  const setDetails: Write = {
+    kind: 'put',
+    table: 'ledger',
+    item: { pk, sk: 'M', v: 1, ...toDetailsItem(details), rev: revision + 1, ...listing },
+    condition: 'rev = :rev',
+    values: { ':rev': revision },
+  };
+  return [setStatus, setDetails];
+}
+
+function toDetailsItem(details: AccountDetails): Item {
+  const { name, externalId, metadata, fingerprint, revision } = details;
+  return { name, externalId, metadata, fp: fingerprint, rev: revision ?? 0 };
 }
 
 /** The account in a stored item. */
@@ -124,10 +208,12 @@ export function toAccount(item: Item): Account {
     id: stored.id,
     tenantId: stored.tenant,
     currency: stored.ccy,
+    mode: stored.mode,
     credits: stored.cr,
     debits: stored.dr,
     held: stored.held,
     minBalance: stored.min,
+    maxBalance: stored.max,
     seq: stored.seq,
     lastLegMs: stored.lts,
     hash: stored.hash,
@@ -138,8 +224,8 @@ export function toAccount(item: Item): Account {
 
 /** The details in a stored item. */
 export function toDetails(item: Item): AccountDetails {
-  const { fp, ...details } = DetailsItem.parse(item);
-  return { ...details, fingerprint: fp };
+  const { fp, rev, ...details } = DetailsItem.parse(item);
+  return { ...details, fingerprint: fp, revision: rev };
 }
 
 export interface AccountWithDetails {
@@ -179,4 +265,14 @@ export async function loadAccounts(
     const details = items[2 * index + 1];
     return balance && details ? [{ account: toAccount(balance), details: toDetails(details) }] : [];
   });
+}
+
+/** Undefined when no account of the tenant has this external id. */
+export async function findExternalId(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  externalId: string,
+): Promise<string | undefined> {
+  const marker = await db.get('ledger', externalIdKey(tenantId, externalId));
+  return marker && String(marker.account);
 }

@@ -4,18 +4,24 @@ import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
+import { createAccountRoute } from './account.contract.ts';
 import { type AccountWithDetails, findAccount, insertAccount } from './account.store.ts';
 import { type AccountDetails, openAccount } from './account.ts';
-import { accountCreated, accountView } from './account-view.ts';
-import { createAccountRoute } from './contract.ts';
+import { accountEvent, accountView } from './account-view.ts';
+import { viewNow } from './read-accounts.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
 /** POST /v1/accounts. Refuses with `conflict` when the external id is taken. */
 export const createAccount = route(createAccountRoute, async (call, world: Needs) => {
   const created = draftAccount(call, world);
-  const event = accountCreated(created, world.ids.next('evt'), call.traceparent);
   const { account, details } = created;
+  const event = accountEvent(created, {
+    type: 'account.created',
+    id: world.ids.next('evt'),
+    occurredAtMs: account.createdAtMs,
+    traceparent: call.traceparent,
+  });
   const commit = await commitDespiteConflicts(world, [
     ...insertAccount(account, details),
     insertEvent(event),
@@ -32,8 +38,8 @@ function draftAccount(
   { ids, clock }: Needs,
 ): AccountWithDetails {
   const id = creationId('acc', { tenantId, scope: 'accounts', idempotency }, ids);
-  const { currency, minBalance } = body;
-  const account = openAccount({ id, tenantId, currency, minBalance }, clock.nowMs());
+  const { currency, mode } = body;
+  const account = openAccount({ id, tenantId, currency, mode, ...limitsOf(body) }, clock.nowMs());
   const { name, externalId, metadata } = body;
   return {
     account,
@@ -41,15 +47,38 @@ function draftAccount(
   };
 }
 
+/** A derived account has no limits, and may not be given any. */
+function limitsOf({ mode, minBalance, maxBalance }: Call<typeof createAccountRoute>['body']) {
+  if (mode === 'limited') {
+    return {
+      minBalance: minBalance === undefined ? 0n : minBalance,
+      maxBalance: maxBalance ?? null,
+    };
+  }
+  const asked = { minBalance: minBalance ?? undefined, maxBalance };
+  const errors = Object.entries(asked)
+    .filter(([, limit]) => limit !== undefined)
+    .map(([name]) => ({
+      pointer: `/${name}`,
+      code: 'not_available',
+      detail: 'is not for a derived account: it has no stored balance to hold against a limit',
+    }));
+  if (errors.length === 0) return { minBalance: null, maxBalance: null };
+  throw new Problem('not_available', {
+    detail: errors.map((it) => `${it.pointer} ${it.detail}`).join('; '),
+    errors,
+  });
+}
+
 async function replay(
   { tenantId, idempotency }: Call<typeof createAccountRoute>,
   accountId: string,
-  { db }: Needs,
+  world: Needs,
 ) {
-  const found = await findAccount(db, tenantId, accountId);
+  const found = await findAccount(world.db, tenantId, accountId);
   if (!found) throw new Error(`account ${accountId} was taken, but is not there`);
   assertSameRequest(found.details, idempotency);
-  return { body: accountView(found), replayed: true };
+  return { body: await viewNow(found, world), replayed: true };
 }
 
 function externalIdTaken({ externalId }: AccountDetails): Problem {

@@ -1,17 +1,18 @@
 import { insertEvent } from '../events/event.store.ts';
-import { fullJitterMs } from '../shared/backoff.ts';
+import type { OutboxEvent } from '../events/event.ts';
 import { assertSameRequest } from '../shared/http/idempotency.ts';
 import { Problem } from '../shared/problem.ts';
-import { SECOND_MS } from '../shared/units.ts';
-import type { Reason, World, Write } from '../shared/world.ts';
-import { accountKey, applyLeg, toAccount } from './account.store.ts';
-import type { Account } from './account.ts';
-import { insertTransaction, journalKey, toTransaction } from './transaction.store.ts';
+import type { Item, World, Write } from '../shared/world.ts';
+import { checkBooks, openBooks, saveBooks } from './books.store.ts';
+import { commitMoney, type Plan } from './commit-money.ts';
+import { insertTransaction, toTransaction } from './transaction.store.ts';
 import {
   accountIdsOf,
+  type Books,
+  type Decision,
   decideTransaction,
-  isStoredRefusal,
   rejectTransaction,
+  storedRefusalOf,
   type Transaction,
   type TransactionDraft,
 } from './transaction.ts';
@@ -25,9 +26,8 @@ export interface Posting {
   readonly replayed: boolean;
 }
 
-const TRIES_MAX = 6;
-const TRYING_MS_MAX = 2 * SECOND_MS;
-const BACKOFF = { baseMs: 10, capMs: 400 };
+/** Writes are held to one commit of 100: the journal, the event, and one per limited account. */
+export const ACCOUNTS_MAX = 97;
 
 /**
  * Posts the draft, or finds what its id has already made: {accounts, journal, event} in one
@@ -40,117 +40,97 @@ export async function postTransaction(
   draft: TransactionDraft,
   { also = [] }: { readonly also?: readonly Write[] } = {},
 ): Promise<Posting> {
-  const startMs = world.clock.nowMs();
-  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const posting = await tryToPost(world, draft, also);
-    if (posting) return posting;
-    if (world.clock.nowMs() - startMs > TRYING_MS_MAX) break;
-    // Full jitter: those who collided do not collide again in step.
-    await world.clock.sleep(fullJitterMs(tries, BACKOFF, world.ids.random()));
-  }
-  world.log.warn('ledger.busy', { accounts: accountIdsOf(draft) });
-  throw new Problem('busy', {
-    detail: 'The accounts are under contention. Retry with the same Idempotency-Key.',
-    retryAfterSeconds: 1,
+  const accountIds = accountIdsOf(draft);
+  assertFits(accountIds);
+  const posting = await commitMoney<Posting>(world, async () => {
+    const recordId = draft.id;
+    const { earlier, books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
+    if (earlier) return { done: replayOf(earlier, draft) };
+    const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
+    const decision = decideOrReject(world, draft, { books, decide });
+    const looked = draft.preconditions?.map((it) => it.accountId) ?? [];
+    const checks = checkBooks(looked, books, decision.books);
+    return planOf(world, decision, { before: books, also: [...also, ...checks] });
   });
+  return settled(posting);
 }
 
-/** Undefined when somebody else was faster, so that it is worth reading again. */
-async function tryToPost(
-  world: Needs,
+/** The same decision on the accounts as they are now, and nothing is written or remembered. */
+export async function tryTransaction(world: Needs, draft: TransactionDraft): Promise<Transaction> {
+  const accountIds = accountIdsOf(draft);
+  assertFits(accountIds);
+  // A fresh id has no record: the key of a dry run stays free.
+  const recordId = world.ids.next('txn');
+  const { books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
+  return decideTransaction(draft, books, world.clock.nowMs()).transaction;
+}
+
+/** What the draft comes to: the decision, or the refusal that the journal will remember. */
+export function decideOrReject<Decided extends Decision>(
+  { clock }: Pick<Needs, 'clock'>,
   draft: TransactionDraft,
-  also: readonly Write[],
-): Promise<Posting | undefined> {
-  const { earlier, accounts } = await read(world, draft);
-  if (earlier) return replay(earlier, draft);
-
-  const decision = decideOrReject(draft, accounts, world.clock.nowMs());
-  const transaction =
-    decision.status === 'posted' ? { ...decision, eventId: world.ids.next('evt') } : decision;
-  const commit = await world.db.commit(writesOf(transaction, accounts, also));
-  if (commit.ok) return { transaction: settled(transaction), replayed: false };
-  assertWorthRetrying(commit.reasons);
-  return undefined;
-}
-
-/** All that the decision needs, strongly consistent: each item is one read unit. */
-async function read({ db }: Needs, draft: TransactionDraft) {
-  const accountIds = [...new Set(accountIdsOf(draft))];
-  const [journal, ...items] = await db.getAll(
-    [
-      journalKey(draft.tenantId, draft.id),
-      ...accountIds.map((it) => accountKey(draft.tenantId, it)),
-    ].map((key) => ({ table: 'ledger', ...key })),
-  );
-  if (journal) return { earlier: toTransaction(journal), accounts: new Map<string, Account>() };
-
-  const missing = accountIds.filter((_id, index) => items[index] === undefined);
-  if (missing.length > 0) {
-    throw new Problem('not_found', { detail: `There is no account ${missing.join(', ')}.` });
-  }
-  const accounts = items.flatMap((item) => (item ? [toAccount(item)] : []));
-  return { earlier: undefined, accounts: new Map(accounts.map((it) => [it.id as string, it])) };
-}
-
-function decideOrReject(
-  draft: TransactionDraft,
-  accounts: ReadonlyMap<string, Account>,
-  nowMs: number,
-): Transaction {
+  { books, decide }: { readonly books: Books; readonly decide: (nowMs: number) => Decided },
+): Decided | Decision {
+  const nowMs = clock.nowMs();
   try {
-    return decideTransaction(draft, accounts, nowMs);
+    return decide(nowMs);
   } catch (error) {
-    if (!(error instanceof Problem) || !isStoredRefusal(error.code)) throw error;
-    return rejectTransaction(draft, { code: error.code, detail: error.message }, nowMs);
+    const refusal = storedRefusalOf(error);
+    if (!refusal) throw error;
+    return { transaction: rejectTransaction(draft, refusal, nowMs), books };
   }
 }
 
-/** Either the money, its record and its event together, or the record of a refusal alone. */
-function writesOf(
-  transaction: Transaction,
-  accounts: ReadonlyMap<string, Account>,
-  also: readonly Write[],
-): Write[] {
-  if (transaction.status === 'rejected') return [insertTransaction(transaction)];
-  const moved = transaction.legs.flatMap((leg) => {
-    const account = accounts.get(leg.accountId);
-    return account ? [applyLeg(account, leg, transaction.createdAtMs)] : [];
-  });
-  return [
+/** What goes into the commit of a decision beside its record, its money and its event. */
+export interface Surroundings {
+  readonly before: Books;
+  readonly also?: readonly Write[];
+  /** The event that tells of it, when that is not `transaction.posted`. */
+  readonly tell?: (transaction: Transaction) => OutboxEvent;
+}
+
+/** Either the money with its record and its event together, or the record of a refusal alone. */
+export function planOf(
+  { ids }: Pick<Needs, 'ids'>,
+  decision: Decision,
+  { before, also = [], tell = transactionPosted }: Surroundings,
+): Plan<Posting> {
+  if (decision.transaction.status === 'rejected') {
+    const { transaction } = decision;
+    return { result: { transaction, replayed: false }, writes: [insertTransaction(transaction)] };
+  }
+  const transaction = { ...decision.transaction, eventId: ids.next('evt') };
+  const writes = [
     insertTransaction(transaction),
-    ...moved,
-    insertEvent(transactionPosted(transaction)),
+    ...saveBooks(before, decision.books),
+    insertEvent(tell(transaction)),
     ...also,
   ];
+  return { result: { transaction, replayed: false }, writes };
 }
 
-/** A stored refusal is thrown like the first time, so that the caller sees one answer. */
-function settled(transaction: Transaction, replayed = false): Transaction {
-  const { refusal } = transaction;
-  if (refusal) throw new Problem(refusal.code, { detail: refusal.detail, replayed });
-  return transaction;
+/** What an earlier request made, if it is the same request. */
+export function replayOf(earlier: Item, draft: Pick<TransactionDraft, 'fingerprint'>): Posting {
+  assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
+  return { transaction: toTransaction(earlier), replayed: true };
 }
 
-function replay(earlier: Transaction, draft: TransactionDraft): Posting {
-  assertSameRequest(earlier, draft);
-  return { transaction: settled(earlier, true), replayed: true };
+/** A stored refusal is thrown at each time alike, so that the caller sees one answer. */
+export function settled(posting: Posting): Posting {
+  if (!posting.transaction.refusal) return posting;
+  throw refusalOf(posting.transaction, posting.replayed);
 }
 
-/**
- * The journal's condition: another request with this key won, and the next read finds it. An
- * account's condition or a conflict: somebody moved it, and the next read sees how. Throttling
- * gets worse by retrying at once.
- */
-function assertWorthRetrying(reasons: readonly Reason[]): void {
-  const codes = new Set(reasons.map((it) => it.code));
-  if (reasons[0]?.code === 'condition') return;
-  if (codes.has('throttled')) {
-    throw new Problem('busy', {
-      detail: 'The ledger is throttled. Retry with the same Idempotency-Key.',
-      retryAfterSeconds: 1,
-    });
-  }
-  if (!codes.has('condition') && !codes.has('conflict')) {
-    throw new Error(`a commit was cancelled for ${[...codes].join(', ')}`);
-  }
+/** The stored refusal of a rejected transaction. */
+export function refusalOf({ id, refusal }: Transaction, replayed: boolean): Problem {
+  if (!refusal) throw new Error(`${id} was not refused`);
+  const { code, detail, errors } = refusal;
+  return new Problem(code, { detail, ...(errors && { errors }), ...(replayed && { replayed }) });
+}
+
+function assertFits(accountIds: readonly string[]): void {
+  if (accountIds.length <= ACCOUNTS_MAX) return;
+  throw new Problem('batch_too_large', {
+    detail: `A transaction may touch ${ACCOUNTS_MAX} accounts; this one has ${accountIds.length}.`,
+  });
 }

@@ -75,7 +75,9 @@ export function linesOfEvent(event: OutboxEvent): StatementLine[] {
   }
   const type = HOLD_ENTRIES[eventType];
   if (type === undefined) throw new Error(`${eventType} is no event of the ledger`);
-  const what = { type, transactionId: data.transactionId, holdId: data.id };
+  // A hold that is told of later, by its journal, has the transaction that captured it.
+  const transactionId = type === 'capture' ? data.transactionId : undefined;
+  const what = { type, transactionId, holdId: data.id };
   return linesOf({ tenantId, atMs, reference, entries, ...what });
 }
 

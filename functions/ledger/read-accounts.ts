@@ -1,34 +1,87 @@
-import { route } from '../shared/http/route.ts';
+import { type Call, route } from '../shared/http/route.ts';
 import { readPage } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
+import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
-import { findAccount, loadAccounts } from './account.store.ts';
-import { accountView } from './account-view.ts';
-import { getAccountRoute, listAccountsRoute } from './contract.ts';
+import { getAccountRoute, listAccountsRoute } from './account.contract.ts';
+import {
+  type AccountWithDetails,
+  findAccount,
+  findExternalId,
+  listingOf,
+  loadAccounts,
+} from './account.store.ts';
+import { WORLD } from './account.ts';
+import { accountView, worldView } from './account-view.ts';
+import { findBalanceAt, findDerivedBalance } from './find-balance.ts';
+import { assertCurrency } from './read-entries.ts';
+import { statementOf, statementOfWorld } from './statement.ts';
 
-/** GET /v1/accounts/{id}: strongly consistent. */
+type Needs = Pick<World, 'clock' | 'db' | 'secrets'>;
+type ListCall = Call<typeof listAccountsRoute>;
+
+/** GET /v1/accounts/{id}: strongly consistent, but for derived accounts. */
 export const getAccount = route(
   getAccountRoute,
-  async ({ tenantId, params }, { db }: Pick<World, 'db'>) => {
-    const found = await findAccount(db, tenantId, params.id);
+  async ({ tenantId, params, query }, world: Pick<World, 'clock' | 'db'>) => {
+    assertCurrency(params.id, query.currency);
+    if (params.id === WORLD) {
+      assertNow(query.at);
+      const { currency = '' } = query;
+      const statement = statementOfWorld(tenantId, currency);
+      return { body: worldView(currency, await findDerivedBalance(world, statement)) };
+    }
+    const found = await findAccount(world.db, tenantId, params.id);
     if (!found) throw new Problem('not_found');
-    return { body: accountView(found) };
+    if (query.at === undefined) return { body: await viewNow(found, world) };
+    const shown = await findBalanceAt(world, found.account, query.at);
+    return { body: { ...accountView(found, shown), at: toInstant(query.at) } };
   },
 );
 
 /** GET /v1/accounts: which accounts is up to a second old, their balances are not. */
-export const listAccounts = route(
-  listAccountsRoute,
-  async ({ tenantId, query }, world: Pick<World, 'db' | 'secrets'>) => {
-    const list = await readPage(
-      world,
-      { table: 'ledger', index: 'listing', pk: `${tenantId}#A`, newestFirst: true },
-      { ...query, boundTo: [tenantId, 'accounts'] },
-    );
-    const accounts = await loadAccounts(world.db, list.items);
-    const { nextCursor } = list;
-    return {
-      body: { data: accounts.map(accountView), nextCursor, hasMore: nextCursor !== undefined },
-    };
-  },
-);
+export const listAccounts = route(listAccountsRoute, async (call, world: Needs) => {
+  const { found, nextCursor } =
+    call.query.externalId === undefined
+      ? await listByTime(call, world)
+      : { found: await findByExternalId(call, world), nextCursor: undefined };
+  const data = await Promise.all(found.map((it) => viewNow(it, world)));
+  return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
+});
+
+async function listByTime({ tenantId, query }: ListCall, world: Needs) {
+  const { status, ...page } = query;
+  const list = await readPage(
+    world,
+    {
+      ...{ table: 'ledger', index: 'listing', newestFirst: true },
+      pk: listingOf(tenantId, status),
+    },
+    { ...page, boundTo: [tenantId, 'accounts', status ?? ''] },
+  );
+  return { found: await loadAccounts(world.db, list.items), nextCursor: list.nextCursor };
+}
+
+async function findByExternalId(
+  { tenantId, query }: ListCall,
+  { db }: Needs,
+): Promise<AccountWithDetails[]> {
+  const id = await findExternalId(db, tenantId, query.externalId ?? '');
+  const found = id && (await findAccount(db, tenantId, id));
+  const isWanted = found && (query.status === undefined || found.account.status === query.status);
+  return isWanted ? [found] : [];
+}
+
+/** The account with its balance as it is now. */
+export async function viewNow(found: AccountWithDetails, world: Pick<World, 'db'>) {
+  if (found.account.mode === 'limited') return accountView(found);
+  const balance = await findDerivedBalance(world, statementOf(found.account));
+  return accountView(found, { balance });
+}
+
+function assertNow(at: number | undefined): void {
+  if (at === undefined) return;
+  throw new Problem('not_available', {
+    detail: '@world has no stored balance, and so no balance at a time.',
+  });
+}

@@ -4,13 +4,7 @@ import { msOfSortable, sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { StoredMinor } from './account.store.ts';
 import { WORLD } from './account.ts';
-import {
-  hasStanding,
-  type StandingLine,
-  type StatementLine,
-  type StatementName,
-  sourceOf,
-} from './statement.ts';
+import { hasStanding, type StatementLine, type StatementName, sourceOf } from './statement.ts';
 
 /** One shard bears some 200 lines a second: they share the item with its total. */
 export const STATEMENT_SHARDS = 16;
@@ -61,8 +55,8 @@ function sortableSeq(seq: number): string {
   return String(seq).padStart(SEQ_DIGITS, '0');
 }
 
-/** Puts a line of a limited account. Repeated, it changes nothing. */
-export function putLine(line: StandingLine): Write {
+/** Puts a line, over what is there. The total of a derived account's shard is not touched. */
+export function putLine(line: StatementLine): Write {
   return { kind: 'put', table: 'statements', item: toLineItem(line) };
 }
 
@@ -122,10 +116,15 @@ export function toLineItem(line: StatementLine): Key & Item {
 }
 
 /** The line in a stored item of this statement. */
-export function toLine(statement: StatementName, item: Item): StatementLine {
+export function toLine(
+  { tenantId, accountId, currency }: StatementName,
+  item: Item,
+): StatementLine {
   const { sk, type, amount, bal, avail, ...stored } = LineItem.parse(item);
   const line = {
-    ...statement,
+    tenantId,
+    accountId,
+    currency,
     atMs: msOfSortable(sk),
     type,
     amount,

@@ -1,47 +1,88 @@
 import type { OutboxEvent } from '../events/event.ts';
 import { toInstant } from '../shared/wire.ts';
-import type { Transaction } from './transaction.ts';
+import type { Leg } from './account.ts';
+import type { Posting, Transaction } from './transaction.ts';
 
-/** The transaction as the API shows it. */
-export function transactionView(transaction: Transaction) {
+/** The transaction as the API shows it; `reversedBy` is the one that took it back. */
+export function transactionView(transaction: Transaction, reversedBy?: Transaction['id']) {
+  const [only] = transaction.postings;
+  const isSingle = only && transaction.postings.length === 1;
   return {
     id: transaction.id,
     object: 'transaction' as const,
     type: transaction.type,
     status: transaction.status,
-    amount: String(transaction.amount),
-    currency: transaction.currency,
-    entries: transaction.legs.map((leg) => ({
-      accountId: leg.accountId,
-      amount: String(leg.amount),
-      seq: leg.seq,
-      balanceAfter: leg.balanceAfter?.toString(),
-    })),
+    ...(isSingle && { amount: String(only.amount), currency: only.currency }),
+    postings: transaction.postings.map(postingView),
+    entries: transaction.legs.map(entryView),
     description: transaction.description,
     reference: transaction.reference,
+    effectiveAt: optionalInstant(transaction.effectiveAtMs),
     metadata: transaction.metadata,
-    problem: transaction.refusal,
+    reverses: transaction.reverses,
+    reversedBy,
+    holdId: transaction.holdId,
+    problem: transaction.refusal && {
+      ...transaction.refusal,
+      errors: transaction.refusal.errors?.map((it) => ({ ...it })),
+    },
     createdAt: toInstant(transaction.createdAtMs),
   };
 }
 
-/**
- * The event `transaction.posted`. Its entries carry the accounts' chain hashes besides, so that
- * receivers hold anchors of the history which nobody can rewrite.
- */
-export function transactionPosted(transaction: Transaction): OutboxEvent {
-  const { entries, problem: _none, ...view } = transactionView(transaction);
-  const anchored = entries.map((entry, index) => ({
-    ...entry,
-    hash: transaction.legs[index]?.hash,
-  }));
-  if (!transaction.eventId) throw new Error('a posted transaction has an event');
+function postingView({ sourceId, destinationId, amount, currency }: Posting) {
   return {
-    id: transaction.eventId as OutboxEvent['id'],
+    sourceAccountId: sourceId,
+    destinationAccountId: destinationId,
+    amount: String(amount),
+    currency,
+  };
+}
+
+/** One account's share; what only a stored balance has is absent for others. */
+function entryView({ accountId, currency, amount, ...leg }: Leg) {
+  return {
+    accountId,
+    currency,
+    amount: String(amount),
+    seq: leg.seq,
+    balanceAfter: leg.balanceAfter?.toString(),
+    availableAfter: leg.availableAfter?.toString(),
+  };
+}
+
+/** A time that need not be there, as text. */
+export function optionalInstant(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : toInstant(ms);
+}
+
+/**
+ * The entries of an event. They carry the accounts' chain hashes besides, so that receivers hold
+ * anchors of the history which nobody can rewrite.
+ */
+export function anchoredEntries(legs: readonly Leg[]) {
+  return legs.map((leg) => ({
+    ...entryView(leg),
+    heldAfter: leg.heldAfter?.toString(),
+    hash: leg.hash,
+  }));
+}
+
+/** The event `transaction.posted`. */
+export function transactionPosted(transaction: Transaction): OutboxEvent {
+  const view = transactionView(transaction);
+  return {
+    id: eventIdOf(transaction),
     tenantId: transaction.tenantId,
     type: 'transaction.posted',
     occurredAtMs: transaction.createdAtMs,
-    data: JSON.stringify({ ...view, entries: anchored }),
+    data: JSON.stringify({ ...view, entries: anchoredEntries(transaction.legs) }),
     traceparent: transaction.traceparent,
   };
+}
+
+/** The id of the event that is committed with an entry of the journal. */
+export function eventIdOf({ eventId }: { readonly eventId?: string | undefined }) {
+  if (!eventId) throw new Error('what is posted has an event');
+  return eventId as OutboxEvent['id'];
 }

@@ -1,38 +1,48 @@
 import * as z from 'zod';
 import { idPart, shardOf } from '../shared/ids/derive.ts';
 import { sortableMs } from '../shared/sortable.ts';
-import type { Item, Key, Write } from '../shared/world.ts';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { StoredMinor } from './account.store.ts';
-import type { Leg } from './account.ts';
-import { STORED_REFUSALS, type Transaction } from './transaction.ts';
+import { LegItem, toLeg, toLegItem } from './leg.store.ts';
+import { STORED_REFUSALS, TRANSACTION_TYPES, type Transaction } from './transaction.ts';
 
 /** Ids derived from keys are not in time order, so the journal is listed by time in four parts. */
-const JOURNAL_SHARDS = 4;
+export const JOURNAL_SHARDS = 4;
 
-const LegItem = z.object({
-  acc: z.string(),
+type Status = Transaction['status'];
+
+const PostingItem = z.object({
+  src: z.string(),
+  dst: z.string(),
   amount: StoredMinor,
-  seq: z.int().optional(),
-  bal: StoredMinor.optional(),
-  hash: z.string().optional(),
+  ccy: z.string(),
+});
+
+const RefusalItem = z.object({
+  code: z.enum(STORED_REFUSALS),
+  detail: z.string(),
+  errors: z
+    .array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }))
+    .optional(),
 });
 
 const TransactionItem = z.object({
   id: z.templateLiteral(['txn_', z.string()]),
   tenant: z.string(),
-  type: z.enum(['credit', 'debit', 'transfer']),
+  type: z.enum(TRANSACTION_TYPES),
   status: z.enum(['posted', 'rejected']),
   ts: z.int(),
-  source: z.string(),
-  destination: z.string(),
-  amount: StoredMinor,
-  ccy: z.string(),
+  postings: z.array(PostingItem),
   legs: z.array(LegItem),
   event: z.string().optional(),
-  refusal: z.object({ code: z.enum(STORED_REFUSALS), detail: z.string() }).optional(),
+  refusal: RefusalItem.optional(),
   description: z.string().optional(),
   reference: z.string().optional(),
+  effectiveAt: z.int().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
+  reverses: z.templateLiteral(['txn_', z.string()]).optional(),
+  hold: z.templateLiteral(['hld_', z.string()]).optional(),
+  batch: z.array(z.string()).optional(),
   fp: z.string().optional(),
 });
 
@@ -41,14 +51,20 @@ export function journalKey(tenantId: string, id: string): Key {
   return { pk: `${tenantId}#${idPart(id)}`, sk: '#' };
 }
 
+/** A partition of the index `listing` with a tenant's posted or rejected transactions. */
+export function journalListing(tenantId: string, status: Status, shard: number): string {
+  return `${tenantId}#${status === 'posted' ? 'J' : 'R'}#${shard}`;
+}
+
+/** The partition of the index `reference` with what has this reference. */
+export function referenceListing(tenantId: string, status: Status, reference: string): string {
+  return `${tenantId}#${status === 'posted' ? 'J' : 'R'}#${reference}`;
+}
+
 /** Refused when the id is taken: another request with the same Idempotency-Key was first. */
 export function insertTransaction(transaction: Transaction): Write {
-  const { id, tenantId } = transaction;
-  const time = sortableMs(transaction.createdAtMs);
-  const reference = transaction.reference && {
-    referencePk: `${tenantId}#${transaction.reference}`,
-    referenceSk: `${time}#${id}`,
-  };
+  const { id, tenantId, status, reference } = transaction;
+  const place = `${sortableMs(transaction.createdAtMs)}#${id}`;
   return {
     kind: 'put',
     table: 'ledger',
@@ -59,28 +75,48 @@ export function insertTransaction(transaction: Transaction): Write {
       id,
       tenant: tenantId,
       type: transaction.type,
-      status: transaction.status,
+      status,
       ts: transaction.createdAtMs,
-      source: transaction.sourceId,
-      destination: transaction.destinationId,
-      amount: transaction.amount,
-      ccy: transaction.currency,
+      postings: transaction.postings.map((it) => ({
+        src: it.sourceId,
+        dst: it.destinationId,
+        amount: it.amount,
+        ccy: it.currency,
+      })),
       legs: transaction.legs.map(toLegItem),
       event: transaction.eventId,
       refusal: transaction.refusal,
       description: transaction.description,
-      reference: transaction.reference,
+      reference,
+      effectiveAt: transaction.effectiveAtMs,
       metadata: transaction.metadata,
+      reverses: transaction.reverses,
+      hold: transaction.holdId,
+      batch: transaction.batch,
       fp: transaction.fingerprint,
-      listingPk: `${tenantId}#J#${shardOf(id, JOURNAL_SHARDS)}`,
-      listingSk: `${time}#${id}`,
-      ...reference,
+      listingPk: journalListing(tenantId, status, shardOf(id, JOURNAL_SHARDS)),
+      listingSk: place,
+      ...(reference !== undefined && {
+        referencePk: referenceListing(tenantId, status, reference),
+        referenceSk: place,
+      }),
     },
   };
 }
 
-function toLegItem({ accountId, amount, seq, balanceAfter, hash }: Leg): Item {
-  return { acc: accountId, amount, seq, bal: balanceAfter, hash };
+/** Beside its transaction: its being there says that the transaction was taken back. */
+export function reversalKey(tenantId: string, id: string): Key {
+  return { ...journalKey(tenantId, id), sk: 'V' };
+}
+
+/** Refused when the transaction has a reversal already. */
+export function insertReversal(tenantId: string, reversedId: string, reversalId: string): Write {
+  return {
+    kind: 'put',
+    table: 'ledger',
+    condition: 'attribute_not_exists(pk)',
+    item: { ...reversalKey(tenantId, reversedId), v: 1, reversal: reversalId },
+  };
 }
 
 /** The transaction in a stored item. */
@@ -92,20 +128,64 @@ export function toTransaction(item: Item): Transaction {
     type: stored.type,
     status: stored.status,
     createdAtMs: stored.ts,
-    sourceId: stored.source,
-    destinationId: stored.destination,
-    amount: stored.amount,
-    currency: stored.ccy,
-    legs: stored.legs.map(({ acc, bal, ...leg }) => ({
-      ...leg,
-      accountId: acc,
-      balanceAfter: bal,
+    postings: stored.postings.map((it) => ({
+      sourceId: it.src,
+      destinationId: it.dst,
+      amount: it.amount,
+      currency: it.ccy,
     })),
+    legs: stored.legs.map(toLeg),
     eventId: stored.event,
     refusal: stored.refusal,
     description: stored.description,
     reference: stored.reference,
+    effectiveAtMs: stored.effectiveAt,
     metadata: stored.metadata,
+    reverses: stored.reverses,
+    holdId: stored.hold,
+    batch: stored.batch,
     fingerprint: stored.fp,
   };
+}
+
+/** A transaction, and the one that took it back if any. */
+export interface FoundTransaction {
+  readonly transaction: Transaction;
+  readonly reversedBy?: Transaction['id'] | undefined;
+}
+
+const MarkerItem = z.object({ reversal: z.templateLiteral(['txn_', z.string()]) });
+
+/** Both by one read. Undefined when the tenant has no such transaction. */
+export async function findTransaction(
+  db: Pick<Db, 'query'>,
+  tenantId: string,
+  id: string,
+): Promise<FoundTransaction | undefined> {
+  const { pk } = journalKey(tenantId, id);
+  const { items } = await db.query({ table: 'ledger', pk });
+  return toFound(
+    items.find((it) => it.sk === '#' && it.id === id),
+    items.find((it) => it.sk === 'V'),
+  );
+}
+
+/** Those of these ids that there are, in their order. */
+export async function loadTransactions(
+  db: Pick<Db, 'getAll'>,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<FoundTransaction[]> {
+  const keys = ids.flatMap((id) => [
+    { table: 'ledger' as const, ...journalKey(tenantId, id) },
+    { table: 'ledger' as const, ...reversalKey(tenantId, id) },
+  ]);
+  const items = await db.getAll(keys);
+  return ids.flatMap((_id, index) => toFound(items[2 * index], items[2 * index + 1]) ?? []);
+}
+
+function toFound(item: Item | undefined, marker: Item | undefined): FoundTransaction | undefined {
+  if (!item) return undefined;
+  const reversedBy = marker && MarkerItem.parse(marker).reversal;
+  return { transaction: toTransaction(item), reversedBy };
 }

@@ -1,22 +1,62 @@
-import { Problem, type ProblemCode } from '../shared/problem.ts';
-import { type Account, availableOf, balanceOf, chainHash, type Leg, WORLD } from './account.ts';
+import { Problem, type ProblemCode, type ProblemError } from '../shared/problem.ts';
+import {
+  type Account,
+  assertLimited,
+  assertUsable,
+  assertWithinLimits,
+  availableOf,
+  type Leg,
+  type Movement,
+  moveAccount,
+  WORLD,
+} from './account.ts';
 
-export type TransactionType = 'credit' | 'debit' | 'transfer';
+/** A `hold` is in the journal only when it was refused; else it is a hold of its own. */
+export const TRANSACTION_TYPES = [
+  'credit',
+  'debit',
+  'transfer',
+  'journal',
+  'reversal',
+  'capture',
+  'hold',
+] as const;
 
-/**
- * A movement as it was asked for: `amount` minor units of `currency`, from source to destination.
- */
-export interface TransactionDraft {
-  readonly id: `txn_${string}`;
-  readonly tenantId: string;
-  readonly type: TransactionType;
+export type TransactionType = (typeof TRANSACTION_TYPES)[number];
+
+/** `amount` minor units of `currency`, from source to destination. */
+export interface Posting {
   readonly sourceId: string;
   readonly destinationId: string;
   readonly amount: bigint;
   readonly currency: string;
+}
+
+/** What must be true of an account when the transaction is posted. */
+export interface Precondition {
+  readonly accountId: string;
+  readonly version?: number | undefined;
+  readonly minAvailable?: bigint | undefined;
+}
+
+/** A movement of money as it was asked for. */
+export interface TransactionDraft {
+  readonly id: `txn_${string}`;
+  readonly tenantId: string;
+  readonly type: TransactionType;
+  readonly postings: readonly Posting[];
+  readonly preconditions?: readonly Precondition[] | undefined;
   readonly description?: string | undefined;
   readonly reference?: string | undefined;
+  /** For reports and filters only, in milliseconds since 1970. */
+  readonly effectiveAtMs?: number | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** The transaction that this one takes back. */
+  readonly reverses?: `txn_${string}` | undefined;
+  /** The hold that this one captures. */
+  readonly holdId?: `hld_${string}` | undefined;
+  /** Ids of all transactions of an atomic batch, at the first one. */
+  readonly batch?: readonly string[] | undefined;
   readonly fingerprint?: string | undefined;
   readonly traceparent?: string | undefined;
 }
@@ -32,92 +72,168 @@ export const STORED_REFUSALS = [
 
 export type StoredRefusal = (typeof STORED_REFUSALS)[number];
 
+/** Why the journal refused, as it will be answered for ever. */
+export interface Refusal {
+  readonly code: StoredRefusal;
+  readonly detail: string;
+  readonly errors?: readonly ProblemError[] | undefined;
+}
+
 /** A journal entry: posted money, or the refusal of it. Never changed, never deleted. */
-export interface Transaction extends TransactionDraft {
+export interface Transaction extends Omit<TransactionDraft, 'preconditions'> {
   readonly status: 'posted' | 'rejected';
   readonly createdAtMs: number;
   readonly legs: readonly Leg[];
   /** The event that was committed with it. */
   readonly eventId?: string | undefined;
-  readonly refusal?: { readonly code: StoredRefusal; readonly detail: string } | undefined;
+  readonly refusal?: Refusal | undefined;
 }
 
-/** Whether a problem is one that the journal remembers. */
-export function isStoredRefusal(code: ProblemCode): code is StoredRefusal {
-  return STORED_REFUSALS.some((it) => it === code);
+/** Accounts by id, as they are or as they will be after a decision. */
+export type Books = ReadonlyMap<string, Account>;
+
+/** What a decision is made on. */
+export interface Moment {
+  readonly books: Books;
+  readonly nowMs: number;
 }
 
-/** The accounts of a draft that have a balance item. */
-export function accountIdsOf(draft: TransactionDraft): string[] {
-  return [draft.sourceId, draft.destinationId].filter((it) => it !== WORLD);
+/** A decision: the transaction, and its accounts as they are after it. */
+export interface Decision {
+  readonly transaction: Transaction;
+  readonly books: Books;
+}
+
+/** The refusal that the journal remembers, if the error is one. */
+export function storedRefusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof Problem)) return undefined;
+  const code = STORED_REFUSALS.find((it) => it === error.code);
+  return code && { code, detail: error.message, errors: error.facts.errors };
+}
+
+/** The accounts of a draft that have an item, those of its preconditions included. */
+export function accountIdsOf({ postings, preconditions = [] }: TransactionDraft): string[] {
+  const ids = [
+    ...postings.flatMap((it) => [it.sourceId, it.destinationId]),
+    ...preconditions.map((it) => it.accountId),
+  ];
+  return [...new Set(ids)].filter((it) => it !== WORLD);
 }
 
 /**
- * The draft's legs on the accounts as they are. Refuses with `same_account`, `currency_mismatch`,
- * `account_frozen`, `account_closed`, `insufficient_funds`. The transaction's time is never
- * before the last leg of an account that it touches, however the clocks differ.
+ * The draft's legs on the accounts as they are: one per account, judged by its net. Refuses with
+ * `same_account`, `precondition_failed`, `currency_mismatch`, `account_frozen`, `account_closed`,
+ * `insufficient_funds`, `limit_exceeded`. The transaction's time is never before the last leg of
+ * an account that it touches, however the clocks differ.
  */
-export function decideTransaction(
-  draft: TransactionDraft,
-  accounts: ReadonlyMap<string, Account>,
-  nowMs: number,
-): Transaction {
-  if (draft.sourceId === draft.destinationId) throw new Problem('same_account');
-  const touched = accountIdsOf(draft).map((id) => accountOf(accounts, id));
-  for (const account of touched) assertUsable(account, draft.currency);
+export function decideTransaction(draft: TransactionDraft, books: Books, nowMs: number): Decision {
+  for (const [index, posting] of draft.postings.entries()) assertTwoSides(draft, posting, index);
+  for (const [index, it] of (draft.preconditions ?? []).entries()) {
+    assertPrecondition(it, accountOf(books, it.accountId), index);
+  }
+  return postMovements(draft, netOf(draft.postings), { books, nowMs });
+}
 
-  const source = accounts.get(draft.sourceId);
-  if (source) assertCovered(source, draft.amount);
-  const createdAtMs = Math.max(nowMs, ...touched.map((it) => it.lastLegMs + 1));
-  const legs = [
-    legOf(draft, { accountId: draft.sourceId, amount: -draft.amount }, source),
-    legOf(
-      draft,
-      { accountId: draft.destinationId, amount: draft.amount },
-      accounts.get(draft.destinationId),
-    ),
-  ];
-  return { ...draft, status: 'posted', createdAtMs, legs };
+/** Money of one currency that moves on one account. */
+export interface AccountMovement extends Movement {
+  readonly accountId: string;
+  readonly currency: string;
+}
+
+/**
+ * Moves the accounts as told, in one transaction. Refuses like `decideTransaction`, of which this
+ * is the last step; a capture comes here at once, because it also lets go what was held.
+ */
+export function postMovements(
+  draft: TransactionDraft,
+  movements: readonly AccountMovement[],
+  { books, nowMs }: Moment,
+): Decision {
+  const touched = movements
+    .filter((it) => it.accountId !== WORLD)
+    .map((it) => ({ ...it, account: accountOf(books, it.accountId) }));
+  for (const { account, currency } of touched) assertUsable(account, currency);
+
+  const limited = touched.map((it) => it.account).filter((it) => it.mode === 'limited');
+  const createdAtMs = Math.max(nowMs, ...limited.map((it) => it.lastLegMs + 1));
+  const after = new Map(books);
+  const legs = movements.map((movement): Leg => {
+    const { accountId, currency, amount } = movement;
+    const account = books.get(accountId);
+    if (account?.mode !== 'limited') return { accountId, currency, amount };
+    const moved = moveAccount(account, movement, { sourceId: draft.id, atMs: createdAtMs });
+    assertWithinLimits(account, moved.account);
+    after.set(accountId, moved.account);
+    return moved.leg;
+  });
+  const { preconditions: _judged, ...asked } = draft;
+  return { transaction: { ...asked, status: 'posted', createdAtMs, legs }, books: after };
 }
 
 /** The refusal as the journal keeps it. */
 export function rejectTransaction(
-  draft: TransactionDraft,
-  refusal: { readonly code: StoredRefusal; readonly detail: string },
+  { preconditions: _judged, ...asked }: TransactionDraft,
+  refusal: Refusal,
   nowMs: number,
 ): Transaction {
-  return { ...draft, status: 'rejected', createdAtMs: nowMs, legs: [], refusal };
+  return { ...asked, status: 'rejected', createdAtMs: nowMs, legs: [], refusal };
 }
 
-function accountOf(accounts: ReadonlyMap<string, Account>, id: string): Account {
-  const account = accounts.get(id);
+/** What would take the transaction back: the same postings with their sides exchanged. */
+export function reversedPostings({ postings }: Pick<Transaction, 'postings'>): Posting[] {
+  return postings.map((it) => ({
+    ...it,
+    sourceId: it.destinationId,
+    destinationId: it.sourceId,
+  }));
+}
+
+/** One movement per account and currency, in the order in which the postings name them. */
+function netOf(postings: readonly Posting[]): AccountMovement[] {
+  const net = new Map<string, AccountMovement>();
+  for (const { sourceId, destinationId, amount, currency } of postings) {
+    for (const [accountId, change] of [
+      [sourceId, -amount],
+      [destinationId, amount],
+    ] as const) {
+      const name = `${accountId} ${currency}`;
+      const sum = (net.get(name)?.amount ?? 0n) + change;
+      net.set(name, { accountId, currency, amount: sum });
+    }
+  }
+  return [...net.values()];
+}
+
+function accountOf(books: Books, id: string): Account {
+  const account = books.get(id);
   if (!account) throw new Error(`the caller has not read account ${id}`);
   return account;
 }
 
-function assertUsable({ id, status, currency }: Account, wanted: string): void {
-  if (status === 'frozen') throw new Problem('account_frozen', { detail: `${id} is frozen.` });
-  if (status === 'closed') throw new Problem('account_closed', { detail: `${id} is closed.` });
-  if (currency !== wanted) {
-    throw new Problem('currency_mismatch', { detail: `${id} is in ${currency}, not ${wanted}.` });
+function assertTwoSides({ type }: TransactionDraft, posting: Posting, index: number): void {
+  if (posting.sourceId !== posting.destinationId) return;
+  const detail = `${posting.sourceId} is both source and destination.`;
+  const place = type === 'journal' ? `/postings/${index}` : '';
+  const pointer = `${place}/destinationAccountId`;
+  throw new Problem('same_account', { detail, errors: [{ pointer, code: 'same', detail }] });
+}
+
+function assertPrecondition(
+  { version, minAvailable }: Precondition,
+  account: Account,
+  index: number,
+): void {
+  assertLimited(account, 'preconditions');
+  const fail = (member: string, detail: string) =>
+    new Problem('precondition_failed', {
+      detail,
+      errors: [{ pointer: `/preconditions/${index}/${member}`, code: 'failed', detail }],
+    });
+  if (version !== undefined && account.seq !== version) {
+    throw fail('version', `${account.id} has version ${account.seq}, not ${version}.`);
   }
-}
-
-function assertCovered(source: Account, amount: bigint): void {
-  if (source.minBalance === null || availableOf(source) >= amount) return;
-  throw new Problem('insufficient_funds', {
-    detail: `${source.id} has ${availableOf(source)} available; ${amount} was asked for.`,
-  });
-}
-
-function legOf(
-  { id }: TransactionDraft,
-  { accountId, amount }: { accountId: string; amount: bigint },
-  account: Account | undefined,
-): Leg {
-  if (!account) return { accountId, amount };
-  const seq = account.seq + 1;
-  const balanceAfter = balanceOf(account) + amount;
-  const hash = chainHash(account.hash, { transactionId: id, seq, amount }, balanceAfter);
-  return { accountId, amount, seq, balanceAfter, hash };
+  if (minAvailable !== undefined && availableOf(account) < minAvailable) {
+    const detail = `${account.id} has ${availableOf(account)} available, not ${minAvailable}.`;
+    throw fail('minAvailable', detail);
+  }
 }

@@ -40,6 +40,13 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+const RETRYABLE_STATUS: ReadonlySet<number> = new Set([429, 500, 503]);
+
+/** Whether the same request may succeed later. */
+export function isRetryable(code: ProblemCode): boolean {
+  return RETRYABLE_STATUS.has(PROBLEMS[code].status);
+}
+
 export interface ProblemError {
   /** RFC 6901, into the request body. */
   readonly pointer: string;

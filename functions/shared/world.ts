@@ -147,7 +147,8 @@ export type QueueName =
   | 'delivery-slow'
   | 'file-events'
   | 'file-blocks'
-  | 'file-care';
+  | 'file-care'
+  | 'hold-expiry';
 
 export interface Message {
   readonly body: Readonly<Record<string, unknown>>;

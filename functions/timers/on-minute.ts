@@ -9,8 +9,8 @@ const world = {
   clock: systemClock,
   log: jsonLog,
   metrics,
-  db: openDb({ tables: tables('control', 'deliveries', 'files') }),
-  queues: openQueues(queues('delivery-slow', 'file-care')),
+  db: openDb({ tables: tables('control', 'deliveries', 'files', 'ledger') }),
+  queues: openQueues(queues('delivery-slow', 'file-care', 'hold-expiry')),
 };
 
 export const handler = schedule(world, sweepTables);

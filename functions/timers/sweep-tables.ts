@@ -25,6 +25,7 @@ interface SweptTable {
 const SWEPT_TABLES: readonly SweptTable[] = [
   { table: 'deliveries', queue: 'delivery-slow' },
   { table: 'files', queue: 'file-care' },
+  { table: 'ledger', queue: 'hold-expiry' },
 ];
 
 /** What one tick sends per minute and shard at most; the next tick goes on behind it. */

@@ -18,6 +18,11 @@ function withLiteralKeys(path: string): string {
   return text.replaceAll(/\[(_\w+)\]:/g, (key, name) => `${literals.get(name) ?? key}:`);
 }
 
+/** The partitions of AWS without the names of their regions, which only people read. */
+function withoutDescriptions(path: string): string {
+  return readFileSync(path, 'utf8').replaceAll(/"description": "[^"\n]*"/g, '');
+}
+
 /**
  * Parts of dependencies that no call of ours reaches in a Lambda, each with what stands in for
  * it. Together they are a tenth of a bundle. Had a call reached them after all, it would throw.
@@ -33,6 +38,20 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
   ],
   // Endpoints are discovered by Timestream.
   [/@aws-sdk\/endpoint-cache\/dist-es\/index\.js$/, () => 'export class EndpointCache {}'],
+  [
+    /@aws-sdk\/core\/dist-es\/submodules\/client\/util-endpoints\/lib\/aws\/partitions\.js$/,
+    withoutDescriptions,
+  ],
+  // Node has a SHA-256 of its own.
+  [
+    /@smithy\/core\/dist-es\/submodules\/checksum\/sha256\/Sha256Js\.js$/,
+    () => 'export class Sha256Js {}',
+  ],
+  // Our clients use the standard retries.
+  [
+    /@smithy\/core\/dist-es\/submodules\/retry\/util-retry\/AdaptiveRetryStrategy\.js$/,
+    () => 'export class AdaptiveRetryStrategy {}',
+  ],
   // JSON Schema is made when the documentation is built, not in a function.
   [/zod\/v4\/core\/(to-json-schema|json-schema-processors)\.js$/, () => 'module.exports = {};'],
 ];

@@ -13,7 +13,10 @@ beforeAll(async () => {
   const world = await testWorld();
   const tenantId = newTenant(world);
   const account = (id: `acc_${string}`): Account =>
-    openAccount({ id, tenantId, currency: 'EUR', minBalance: 0n }, world.clock.nowMs());
+    openAccount(
+      { id, tenantId, currency: 'EUR', mode: 'limited', minBalance: 0n, maxBalance: null },
+      world.clock.nowMs(),
+    );
   await world.db.commit([
     ...insertAccount(account('acc_a'), {}),
     ...insertAccount(account('acc_b'), {}),
@@ -23,10 +26,7 @@ beforeAll(async () => {
       id: world.ids.next('txn'),
       tenantId,
       type,
-      sourceId,
-      destinationId,
-      amount: 10n,
-      currency: 'EUR',
+      postings: [{ sourceId, destinationId, amount: 10n, currency: 'EUR' }],
     });
   await post('credit', '@world', 'acc_a');
   await post('transfer', 'acc_a', 'acc_b');

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { accountKey, insertAccount, toAccount } from '../../functions/ledger/account.store.ts';
 import { type Account, balanceOf, openAccount } from '../../functions/ledger/account.ts';
 import { postTransaction } from '../../functions/ledger/post-transaction.ts';
-import type { TransactionDraft } from '../../functions/ledger/transaction.ts';
+import type { Posting, TransactionDraft } from '../../functions/ledger/transaction.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 
@@ -81,9 +81,9 @@ describe('postTransaction', () => {
     const first = draft({ amount: 1n, fingerprint: 'v1:a' });
     await postTransaction(world, first);
 
-    await expect(
-      postTransaction(world, { ...first, amount: 2n, fingerprint: 'v1:b' }),
-    ).rejects.toMatchObject({ code: 'idempotency_key_reused' });
+    await expect(postTransaction(world, { ...first, fingerprint: 'v1:b' })).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
   });
 
   it('answers busy with Retry-After when others keep winning, and moves nothing', async () => {
@@ -130,25 +130,27 @@ describe('postTransaction', () => {
 async function funded(amount: string) {
   const tenantId = newTenant(world);
   const [a, b] = await Promise.all([newAccount(tenantId), newAccount(tenantId)]);
-  const draft = (over: Partial<TransactionDraft>): TransactionDraft => ({
+  const posting = { sourceId: a.id, destinationId: b.id, amount: 1n, currency: 'EUR' };
+  const draft = (
+    { fingerprint = 'v1:same', ...moved }: Partial<Posting> & { fingerprint?: string },
+    type: TransactionDraft['type'] = 'transfer',
+  ): TransactionDraft => ({
     id: world.ids.next('txn'),
     tenantId,
-    type: 'transfer',
-    sourceId: a.id,
-    destinationId: b.id,
-    amount: 1n,
-    currency: 'EUR',
-    fingerprint: 'v1:same',
-    ...over,
+    type,
+    postings: [{ ...posting, ...moved }],
+    fingerprint,
   });
-  const credit = (minor: bigint) =>
-    draft({ type: 'credit', sourceId: '@world', destinationId: a.id, amount: minor });
+  const credit = (amount: bigint) =>
+    draft({ sourceId: '@world', destinationId: a.id, amount }, 'credit');
   await postTransaction(world, credit(BigInt(amount)));
   return { a, b, draft, credit };
 }
 
+const LIMITS = { mode: 'limited', minBalance: 0n, maxBalance: null } as const;
+
 async function newAccount(tenantId: string): Promise<Account> {
-  const terms = { id: world.ids.next('acc'), tenantId, currency: 'EUR', minBalance: 0n };
+  const terms = { id: world.ids.next('acc'), tenantId, currency: 'EUR', ...LIMITS };
   const account = openAccount(terms, world.clock.nowMs());
   await world.db.commit(insertAccount(account, {}));
   return account;

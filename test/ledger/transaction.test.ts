@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../functions/ledger/account.ts';
-import { decideTransaction, type TransactionDraft } from '../../functions/ledger/transaction.ts';
+import {
+  decideTransaction,
+  type Posting,
+  type TransactionDraft,
+} from '../../functions/ledger/transaction.ts';
 import { NOON_MS } from '../support/world.ts';
 
 const account = (over: Partial<Account> = {}): Account => ({
@@ -11,6 +15,8 @@ const account = (over: Partial<Account> = {}): Account => ({
   debits: 50n,
   held: 0n,
   minBalance: 0n,
+  maxBalance: null,
+  mode: 'limited',
   seq: 7,
   lastLegMs: NOON_MS - 1,
   hash: 'h',
@@ -19,20 +25,28 @@ const account = (over: Partial<Account> = {}): Account => ({
   ...over,
 });
 
-const transfer: TransactionDraft = {
-  id: 'txn_1',
-  tenantId: 'ten_1',
-  type: 'transfer',
+const FIRST: Posting = {
   sourceId: 'acc_a',
   destinationId: 'acc_b',
   amount: 60n,
   currency: 'EUR',
 };
 
+const transfer: TransactionDraft = {
+  id: 'txn_1',
+  tenantId: 'ten_1',
+  type: 'transfer',
+  postings: [FIRST],
+};
+
+const posting = (over: Partial<Posting>) => ({
+  postings: [{ ...FIRST, ...over }],
+});
+
 const post = (source: Partial<Account>, over: Partial<TransactionDraft> = {}, nowMs = NOON_MS) => {
   const accounts = [account(source), account({ id: 'acc_b', credits: 0n, debits: 0n, seq: 0 })];
   const byId = new Map(accounts.map((it) => [it.id as string, it]));
-  return decideTransaction({ ...transfer, ...over }, byId, nowMs);
+  return decideTransaction({ ...transfer, ...over }, byId, nowMs).transaction;
 };
 
 describe('decideTransaction', () => {
@@ -66,17 +80,19 @@ describe('decideTransaction', () => {
     { source: { status: 'closed' as const }, amount: 1n, outcome: 'account_closed' },
     { source: { currency: 'USD' }, amount: 1n, outcome: 'currency_mismatch' },
   ])('answers $outcome when $source gives $amount', ({ source, amount, outcome }) => {
-    expect(outcomeOf(() => post(source, { amount }).status)).toBe(outcome);
+    expect(outcomeOf(() => post(source, posting({ amount })).status)).toBe(outcome);
   });
 
   it('refuses one account on both sides', () => {
-    expect(outcomeOf(() => post({}, { destinationId: 'acc_a' }).status)).toBe('same_account');
+    expect(outcomeOf(() => post({}, posting({ destinationId: 'acc_a' })).status)).toBe(
+      'same_account',
+    );
   });
 
   it('gives the world a leg without a balance, so that it cannot be hot', () => {
-    const { legs } = post({}, { type: 'debit', destinationId: '@world' });
+    const { legs } = post({}, { type: 'debit', ...posting({ destinationId: '@world' }) });
 
-    expect(legs[1]).toEqual({ accountId: '@world', amount: 60n });
+    expect(legs[1]).toEqual({ accountId: '@world', currency: 'EUR', amount: 60n });
   });
 
   it('is never dated before a leg that it follows, however slow this clock is', () => {

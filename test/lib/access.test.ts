@@ -17,6 +17,7 @@ const NAMES: readonly [RegExp, string][] = [
   [/^Files[0-9A-F]{8}$/, 'files'],
   [/^Webhooksdeliveryfast/, 'delivery-fast'],
   [/^Webhooksdeliveryslow/, 'delivery-slow'],
+  [/^Ledgerholdexpiry/, 'hold-expiry'],
   [/^Filesfileevents/, 'file-events'],
   [/^Filesfileblocks/, 'file-blocks'],
   [/^Filesfilecare/, 'file-care'],
@@ -163,6 +164,6 @@ describe('the access table', () => {
       const access: Access = ACCESS[entry];
       return access.tables?.ledger?.some((it) => /^(Put|Update|Delete)Item$/.test(it));
     });
-    expect(writers).toEqual(['ledger/api']);
+    expect(writers).toEqual(['ledger/api', 'ledger/on-hold']);
   });
 });

@@ -63,6 +63,7 @@ describe('the template', () => {
     expect(entries).toEqual([
       'Tallyhook files/on-block',
       'Tallyhook files/on-care',
+      'Tallyhook ledger/on-hold',
       'Tallyhook webhooks/on-delivery',
     ]);
   });

@@ -200,7 +200,7 @@ it('ends an engine that was left behind, so that two never share a file', async 
   expect(await gone).toEqual([null, 'SIGKILL']);
 });
 
-it('replaces the process id of its engine in one step, never by half a one', async () => {
+it('replaces the process id of its engine in one step: half of one names another', async () => {
   const pidFile = join(stack.stateDir, 'dynamodb.pid');
   const before = join(stack.stateDir, 'before');
   await (await start()).stop();

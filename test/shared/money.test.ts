@@ -12,7 +12,7 @@ import {
   subtract,
   sumByCurrency,
 } from '../../functions/shared/money.ts';
-import { Amount, Balance } from '../../functions/shared/wire.ts';
+import { Amount, Balance } from '../../functions/shared/money-wire.ts';
 
 const minor = fc.bigInt({ min: -BALANCE_MAX, max: BALANCE_MAX });
 const currency = fc.constantFrom('XYZ/0', 'XYZ/6', 'XYZ/18', ...ISO_DECIMALS.keys());

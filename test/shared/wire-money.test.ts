@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { CURRENCY_FORM_FAULT } from '../../functions/shared/currencies.ts';
 import { validate } from '../../functions/shared/http/validate.ts';
+import { Amount, Balance, Currency } from '../../functions/shared/money-wire.ts';
 import { Problem } from '../../functions/shared/problem.ts';
-import { AMOUNT_FAULT, Amount, Balance, Currency } from '../../functions/shared/wire.ts';
+import { AMOUNT_FAULT } from '../../functions/shared/wire.ts';
 
 const Body = z.strictObject({
   currency: Currency.optional(),

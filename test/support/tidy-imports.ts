@@ -86,7 +86,10 @@ export function importOffences(source: Source): string[] {
 
 function betweenFiles(from: string, to: string): string | undefined {
   const house = (path: string) => path.split('/')[0] ?? '';
-  if (house(from) === 'bin' && !/^(bin|lib)$/.test(house(to))) return 'bin knows lib only';
+  if (from === 'bin/app.ts' && house(to) !== 'lib') return 'the app knows lib only';
+  if (house(from) === 'bin' && !/^(bin|lib|functions)$/.test(house(to))) {
+    return 'a command knows what is deployed only';
+  }
   if (house(from) === 'lib' && house(to) !== 'lib' && !FOR_LIB.test(to)) {
     return 'lib knows contracts and the options only';
   }
@@ -101,7 +104,10 @@ function betweenFiles(from: string, to: string): string | undefined {
 
 /** What the files of a role may know at run time, within their rooms and in `shared`. */
 const KNOWN_TO: Readonly<Record<Role, { rooms: readonly Role[]; shared: RegExp }>> = {
-  contract: { rooms: ['contract', 'noun'], shared: /\/(wire|units|sortable|http\/route)\.ts$/ },
+  contract: {
+    rooms: ['contract', 'noun'],
+    shared: /\/(wire|money-wire|units|sortable|http\/route)\.ts$/,
+  },
   noun: { rooms: ['noun', 'contract'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
   store: { rooms: ['noun', 'store'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
   'use case': {

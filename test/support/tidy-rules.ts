@@ -179,7 +179,7 @@ export const TIDY_RULES: readonly TidyRule[] = [
     offences: ({ path }) => {
       const name = path.split('/').at(-1) ?? '';
       const vague = /^(index|utils?|helpers?|common|.*-?(manager|service))\./.test(name);
-      return vague || !/^[a-z\d-]+(\.(store|test|d))?\.ts$/.test(name) ? [name] : [];
+      return vague || !/^[a-z\d-]+(\.(contract|store|test|d))?\.ts$/.test(name) ? [name] : [];
     },
     planted: [
       ['functions/ledger/index.ts', ''],

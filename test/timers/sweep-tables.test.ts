@@ -131,7 +131,7 @@ describe('a tick', () => {
       },
     };
     const found: string[] = [];
-    for (let nth = 0; nth < 12 && found.length === 0; nth += 1) {
+    for (let nth = 0; nth < 30 && found.length === 0; nth += 1) {
       world.sent.splice(0);
       const startMs = world.clock.nowMs();
       await sweepTables(slow, { stopMs: startMs + 45_000 });

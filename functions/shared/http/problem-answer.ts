@@ -1,7 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { PROBLEMS, type Problem } from '../problem.ts';
-
-const RETRYABLE_STATUS = new Set([429, 500, 503]);
+import { isRetryable, PROBLEMS, type Problem } from '../problem.ts';
 
 /** RFC 9457. `instance` is the path that was called. */
 export function problemAnswer(
@@ -17,7 +15,7 @@ export function problemAnswer(
     instance: request.path,
     code,
     requestId: request.requestId,
-    retryable: RETRYABLE_STATUS.has(status),
+    retryable: isRetryable(code),
     errors: facts.errors,
   };
   return {

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { validate } from '../../../functions/shared/http/validate.ts';
-import {
-  Amount,
-  Currency,
-  EventType,
-  Metadata,
-  PageQuery,
-  text,
-} from '../../../functions/shared/wire.ts';
+import { Amount, Currency } from '../../../functions/shared/money-wire.ts';
+import { EventType, Metadata, PageQuery, text } from '../../../functions/shared/wire.ts';
 
 const Body = z.strictObject({
   name: text(1, 3),

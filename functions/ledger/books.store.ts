@@ -1,0 +1,52 @@
+import { Problem } from '../shared/problem.ts';
+import type { Db, Item, Write } from '../shared/world.ts';
+import { accountKey, checkUntouched, saveMovement, toAccount } from './account.store.ts';
+import { journalKey } from './transaction.store.ts';
+import type { Books } from './transaction.ts';
+
+/** What a movement of money has to know. */
+export interface Opened {
+  /** What an earlier request with the same Idempotency-Key made. The books are empty then. */
+  readonly earlier?: Item | undefined;
+  readonly books: Books;
+}
+
+/**
+ * Reads the record of a money key and these accounts at once, strongly consistent: one unit each.
+ * Refuses with `not_found` for an account that the tenant does not have.
+ */
+export async function openBooks(
+  db: Pick<Db, 'getAll'>,
+  tenantId: string,
+  { recordId, accountIds }: { readonly recordId: string; readonly accountIds: readonly string[] },
+): Promise<Opened> {
+  const keys = [
+    journalKey(tenantId, recordId),
+    ...accountIds.map((it) => accountKey(tenantId, it)),
+  ];
+  const [earlier, ...items] = await db.getAll(keys.map((key) => ({ table: 'ledger', ...key })));
+  if (earlier) return { earlier, books: new Map() };
+
+  const missing = accountIds.filter((_id, index) => items[index] === undefined);
+  if (missing.length > 0) {
+    throw new Problem('not_found', { detail: `There is no account ${missing.join(', ')}.` });
+  }
+  const accounts = items.flatMap((item) => (item ? [toAccount(item)] : []));
+  return { books: new Map(accounts.map((it) => [it.id, it])) };
+}
+
+/** One write per account that differs between the books. */
+export function saveBooks(before: Books, after: Books, terms?: { inAnyStatus: boolean }): Write[] {
+  return [...after.values()].flatMap((account) => {
+    const was = before.get(account.id);
+    return was && was.seq !== account.seq ? [saveMovement(was, account, terms)] : [];
+  });
+}
+
+/** Holds those accounts still that a decision looked at and did not move. */
+export function checkBooks(ids: readonly string[], before: Books, after: Books): Write[] {
+  return [...new Set(ids)].flatMap((id) => {
+    const account = before.get(id);
+    return account && after.get(id)?.seq === account.seq ? [checkUntouched(account)] : [];
+  });
+}

@@ -1,0 +1,96 @@
+import { creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { openBooks } from './books.store.ts';
+import { commitMoney, type Plan } from './commit-money.ts';
+import { captureHoldRoute } from './hold.contract.ts';
+import { findHold, saveResolution } from './hold.store.ts';
+import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
+import { holdCaptured, holdView } from './hold-view.ts';
+import { decideOrReject, type Posting, planOf, refusalOf, replayOf } from './post-transaction.ts';
+import { accountIdsOf, type Books } from './transaction.ts';
+import { MONEY_SCOPE } from './transaction-draft.ts';
+import { transactionView } from './transaction-view.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type CaptureCall = Call<typeof captureHoldRoute>;
+
+/** The hold as it is after it, and the transaction. */
+interface Capture extends Posting {
+  readonly hold: Hold;
+}
+
+/**
+ * POST /v1/holds/{id}/capture. Refuses with `hold_resolved`, with `limit_exceeded` for more than is
+ * held, and like a transfer.
+ */
+export const captureHold = route(captureHoldRoute, async (call, world: Needs) => {
+  const { tenantId, params } = call;
+  const { hold, transaction, replayed } = await commitMoney<Capture>(world, async () => {
+    const found = await findHold(world.db, tenantId, params.id);
+    if (!found) throw new Problem('not_found');
+    const draft = draftCapture(call, found, world);
+    const terms = { recordId: draft.id, accountIds: accountIdsOf(draft) };
+    const { earlier, books } = await openBooks(world.db, tenantId, terms);
+    if (earlier) return { done: { ...replayOf(earlier, draft), hold: found } };
+    return planCapture(found, draft, { books, world });
+  });
+  if (transaction.refusal) throw refusalOf(transaction, replayed);
+  return { body: { hold: holdView(hold), transaction: transactionView(transaction) }, replayed };
+});
+
+function planCapture(
+  found: Hold,
+  draft: CaptureDraft,
+  { books, world }: { readonly books: Books; readonly world: Needs },
+): Plan<Capture> {
+  const decide = (nowMs: number) => captureMoney(found, draft, { books, nowMs });
+  const decision = decideOrReject(world, draft, { books, decide });
+  const hold = 'hold' in decision ? decision.hold : found;
+  const { result, writes } = planOf(world, decision, {
+    before: books,
+    also: [saveResolution(hold)],
+    tell: (transaction) => holdCaptured(hold, transaction),
+  });
+  return { result: { ...result, hold }, writes };
+}
+
+function draftCapture(
+  { tenantId, idempotency, body, traceparent }: CaptureCall,
+  hold: Hold,
+  { ids }: Pick<Needs, 'ids'>,
+): CaptureDraft {
+  const { id: holdId, accountId: sourceId, currency } = hold;
+  const destinationId = destinationOf(body.destinationAccountId, hold);
+  const amount = body.amount ?? hold.amount;
+  return {
+    id: creationId('txn', { tenantId, scope: MONEY_SCOPE, idempotency }, ids),
+    tenantId,
+    type: 'capture',
+    postings: [{ sourceId, destinationId, amount, currency }],
+    description: body.description,
+    reference: body.reference,
+    metadata: body.metadata,
+    holdId,
+    fingerprint: idempotency?.fingerprint,
+    traceparent,
+  };
+}
+
+/** Named by the hold or by the capture; a captured hold knows where it went. */
+function destinationOf(asked: string | undefined, { accountId, destinationId }: Hold): string {
+  const named = asked ?? destinationId;
+  const detail =
+    named === undefined
+      ? 'is required: the hold names no destination'
+      : destinationId !== undefined && asked !== undefined && asked !== destinationId
+        ? 'is not the destination that the hold names'
+        : undefined;
+  if (named === accountId) throw new Problem('same_account');
+  if (named !== undefined && detail === undefined) return named;
+  throw new Problem('validation_failed', {
+    detail: `/destinationAccountId: ${detail}`,
+    errors: [{ pointer: '/destinationAccountId', code: 'invalid', detail: detail ?? '' }],
+  });
+}

@@ -1,0 +1,79 @@
+import { creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { openBooks } from './books.store.ts';
+import { commitMoney } from './commit-money.ts';
+import { decideOrReject, type Posting, planOf, replayOf, settled } from './post-transaction.ts';
+import { createReversalRoute } from './transaction.contract.ts';
+import { type FoundTransaction, findTransaction, insertReversal } from './transaction.store.ts';
+import {
+  accountIdsOf,
+  decideTransaction,
+  reversedPostings,
+  type Transaction,
+  type TransactionDraft,
+} from './transaction.ts';
+import { MONEY_SCOPE } from './transaction-draft.ts';
+import { transactionView } from './transaction-view.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type ReversalCall = Call<typeof createReversalRoute>;
+
+/**
+ * POST /v1/transactions/{id}/reversals: the same postings with their sides exchanged. Refuses with
+ * `already_reversed`, with `conflict` what cannot be reversed, and like any transaction.
+ */
+export const createReversal = route(createReversalRoute, async (call, world: Needs) => {
+  const { tenantId, params } = call;
+  const posting = await commitMoney<Posting>(world, async () => {
+    const found = await findTransaction(world.db, tenantId, params.id);
+    if (!found) throw new Problem('not_found');
+    const draft = draftReversal(call, found.transaction, world);
+    const accountIds = accountIdsOf(draft);
+    const recordId = draft.id;
+    const { earlier, books } = await openBooks(world.db, tenantId, { recordId, accountIds });
+    if (earlier) return { done: replayOf(earlier, draft) };
+    assertReversible(found);
+    const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
+    const decision = decideOrReject(world, draft, { books, decide });
+    const also = [insertReversal(tenantId, params.id, draft.id)];
+    return planOf(world, decision, { before: books, also });
+  });
+  const { transaction, replayed } = settled(posting);
+  return { body: transactionView(transaction), replayed };
+});
+
+function draftReversal(
+  { tenantId, idempotency, body, traceparent }: ReversalCall,
+  reversed: Transaction,
+  { ids }: Pick<Needs, 'ids'>,
+): TransactionDraft {
+  return {
+    id: creationId('txn', { tenantId, scope: MONEY_SCOPE, idempotency }, ids),
+    tenantId,
+    type: 'reversal',
+    postings: reversedPostings(reversed),
+    description: body.description,
+    reference: body.reference,
+    metadata: body.metadata,
+    reverses: reversed.id,
+    fingerprint: idempotency?.fingerprint,
+    traceparent,
+  };
+}
+
+function assertReversible({ transaction, reversedBy }: FoundTransaction): void {
+  const { id, status, type } = transaction;
+  if (reversedBy !== undefined) {
+    throw new Problem('already_reversed', { detail: `${id} was reversed by ${reversedBy}.` });
+  }
+  if (status === 'rejected') {
+    throw new Problem('conflict', { detail: `${id} was rejected: it has moved nothing.` });
+  }
+  if (type === 'reversal') {
+    throw new Problem('conflict', {
+      detail: `${id} is a reversal. Post the transaction anew instead of reversing it twice.`,
+    });
+  }
+}

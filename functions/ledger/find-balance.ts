@@ -1,0 +1,78 @@
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { type Account, assertLimited, availableOf, balanceOf } from './account.ts';
+import { behind } from './read-statement.ts';
+import { findTotals } from './statement.store.ts';
+import { type StandingLine, type StatementName, statementOf } from './statement.ts';
+import { findLineAt, findLineFrom } from './statement-list.store.ts';
+
+/** What an account had at an instant. */
+export interface BalanceAt {
+  readonly balance: bigint;
+  readonly available: bigint;
+  readonly held: bigint;
+  /** The account's seq then. */
+  readonly version: number;
+}
+
+/**
+ * The balance of a limited account after all that it had committed up to and at `atMs`. It is
+ * exact: the line that it is read from and the next one are neighbours, else it is refused with
+ * `busy`. Refused with `not_available` for a derived account and for the future, and with
+ * `not_found` before the account was made. In the last two seconds, requests may be under way that
+ * will be committed with a time before theirs. 2 RRU, and none where `atMs` is not before the last
+ * entry of `account`.
+ */
+export async function findBalanceAt(
+  { clock, db }: Pick<World, 'clock' | 'db'>,
+  account: Account,
+  atMs: number,
+): Promise<BalanceAt> {
+  assertLimited(account, 'balance at a time');
+  if (atMs > Math.max(clock.nowMs(), account.lastLegMs)) {
+    throw new Problem('not_available', { detail: 'There is no balance of the future yet.' });
+  }
+  if (atMs < account.createdAtMs) {
+    throw new Problem('not_found', { detail: 'There was no such account at that time.' });
+  }
+  if (atMs >= account.lastLegMs) return balanceNow(account);
+  const statement = statementOf(account);
+  const [line, next] = await Promise.all([
+    findLineAt(db, statement, atMs),
+    findLineFrom(db, statement, atMs + 1),
+  ]);
+  const nextSeq = next?.standing.seq ?? account.seq;
+  if (nextSeq !== (line?.standing.seq ?? 0) + 1) throw behind();
+  return line ? balanceAfter(line, account) : balanceAtFirst(account);
+}
+
+function balanceNow(account: Account): BalanceAt {
+  return {
+    balance: balanceOf(account),
+    available: availableOf(account),
+    held: account.held,
+    version: account.seq,
+  };
+}
+
+/** The limits of an account are those of its creation, so what was held follows. */
+function balanceAfter({ standing }: StandingLine, { minBalance }: Account): BalanceAt {
+  const { balanceAfter: balance, availableAfter: available, seq } = standing;
+  return { balance, available, held: balance - available - (minBalance ?? 0n), version: seq };
+}
+
+function balanceAtFirst({ minBalance }: Account): BalanceAt {
+  return { balance: 0n, available: -(minBalance ?? 0n), held: 0n, version: 0 };
+}
+
+/**
+ * The balance of a derived account, or of `@world` in one currency: the sum of its shards' totals,
+ * seconds behind the journal. 16 RRU.
+ */
+export async function findDerivedBalance(
+  { db }: Pick<World, 'db'>,
+  statement: StatementName,
+): Promise<bigint> {
+  const totals = await findTotals(db, statement);
+  return totals.reduce((sum, it) => sum + it.sum, 0n);
+}

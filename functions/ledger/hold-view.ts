@@ -1,0 +1,71 @@
+import type { OutboxEvent } from '../events/event.ts';
+import { toInstant } from '../shared/wire.ts';
+import type { Leg } from './account.ts';
+import type { Hold, Release } from './hold.ts';
+import type { Transaction } from './transaction.ts';
+import { anchoredEntries, eventIdOf, optionalInstant } from './transaction-view.ts';
+
+/** The hold as the API shows it. */
+export function holdView(hold: Hold) {
+  return {
+    id: hold.id,
+    object: 'hold' as const,
+    accountId: hold.accountId,
+    amount: String(hold.amount),
+    currency: hold.currency,
+    destinationAccountId: hold.destinationId,
+    status: hold.status,
+    expiresAt: optionalInstant(hold.expiresAtMs),
+    capturedAmount: hold.capturedAmount?.toString(),
+    transactionId: hold.transactionId,
+    resolvedAt: optionalInstant(hold.resolvedAtMs),
+    description: hold.description,
+    reference: hold.reference,
+    metadata: hold.metadata,
+    createdAt: toInstant(hold.createdAtMs),
+  };
+}
+
+/** The event `hold.created`. */
+export function holdCreated(hold: Hold, traceparent: string | undefined): OutboxEvent {
+  return eventOf(hold, {
+    type: 'hold.created',
+    id: eventIdOf(hold),
+    occurredAtMs: hold.createdAtMs,
+    legs: [hold.leg],
+    traceparent,
+  });
+}
+
+/** The event `hold.captured`: it tells of the transaction as well, which has no other event. */
+export function holdCaptured(hold: Hold, transaction: Transaction): OutboxEvent {
+  return eventOf(hold, {
+    type: 'hold.captured',
+    id: eventIdOf(transaction),
+    occurredAtMs: transaction.createdAtMs,
+    legs: transaction.legs,
+    traceparent: transaction.traceparent,
+  });
+}
+
+/** The event `hold.voided` or `hold.expired`. */
+export function holdReleased(
+  hold: Hold,
+  release: Release,
+  traceparent: string | undefined,
+): OutboxEvent {
+  return eventOf(hold, {
+    type: `hold.${release.status}`,
+    id: eventIdOf(release),
+    occurredAtMs: release.createdAtMs,
+    legs: [release.leg],
+    traceparent,
+  });
+}
+
+type Facts = Omit<OutboxEvent, 'tenantId' | 'data'> & { readonly legs: readonly Leg[] };
+
+function eventOf(hold: Hold, { legs, ...facts }: Facts): OutboxEvent {
+  const data = JSON.stringify({ ...holdView(hold), entries: anchoredEntries(legs) });
+  return { ...facts, tenantId: hold.tenantId, data };
+}

@@ -1,0 +1,190 @@
+import * as z from 'zod';
+import { sortableMs } from '../shared/sortable.ts';
+import type { Db, Item, Write } from '../shared/world.ts';
+import { dueAttributes } from '../timers/due.ts';
+import { StoredMinor } from './account.store.ts';
+import { HOLD_STATUSES, type Hold, type HoldStatus, type Release } from './hold.ts';
+import { LegItem, toLeg, toLegItem } from './leg.store.ts';
+import { journalKey } from './transaction.store.ts';
+
+const HoldItem = z.object({
+  id: z.templateLiteral(['hld_', z.string()]),
+  tenant: z.string(),
+  acc: z.templateLiteral(['acc_', z.string()]),
+  amount: StoredMinor,
+  ccy: z.string(),
+  destination: z.string().optional(),
+  status: z.enum(HOLD_STATUSES),
+  ts: z.int(),
+  expiresAt: z.int().optional(),
+  captured: StoredMinor.optional(),
+  transaction: z.templateLiteral(['txn_', z.string()]).optional(),
+  resolvedAt: z.int().optional(),
+  description: z.string().optional(),
+  reference: z.string().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+  leg: LegItem,
+  event: z.string().optional(),
+  fp: z.string().optional(),
+});
+
+const ReleaseItem = z.object({
+  id: z.templateLiteral(['rel_', z.string()]),
+  tenant: z.string(),
+  hold: z.templateLiteral(['hld_', z.string()]),
+  status: z.enum(['voided', 'expired']),
+  ts: z.int(),
+  leg: LegItem,
+  event: z.string().optional(),
+  fp: z.string().optional(),
+});
+
+/** The partition of the index `listing` with a tenant's holds of one status. */
+export function holdListing(tenantId: string, status: HoldStatus): string {
+  return `${tenantId}#H#${status}`;
+}
+
+/** The partition of the index `listing` with a tenant's releases. */
+export function releaseListing(tenantId: string): string {
+  return `${tenantId}#L`;
+}
+
+/** Refused when the id is taken: another request with the same Idempotency-Key was first. */
+export function insertHold(hold: Hold, nowMs: number): Write {
+  const key = journalKey(hold.tenantId, hold.id);
+  const due = hold.expiresAtMs === undefined ? {} : dueAttributes(key, hold.expiresAtMs, nowMs);
+  return {
+    kind: 'put',
+    table: 'ledger',
+    condition: 'attribute_not_exists(pk)',
+    item: {
+      ...key,
+      v: 1,
+      id: hold.id,
+      tenant: hold.tenantId,
+      acc: hold.accountId,
+      amount: hold.amount,
+      ccy: hold.currency,
+      destination: hold.destinationId,
+      status: hold.status,
+      ts: hold.createdAtMs,
+      expiresAt: hold.expiresAtMs,
+      description: hold.description,
+      reference: hold.reference,
+      metadata: hold.metadata,
+      leg: toLegItem(hold.leg),
+      event: hold.eventId,
+      fp: hold.fingerprint,
+      listingPk: holdListing(hold.tenantId, hold.status),
+      listingSk: `${sortableMs(hold.createdAtMs)}#${hold.id}`,
+      ...due,
+    },
+  };
+}
+
+/** Refused when the hold is not pending any more: it is resolved once. */
+export function saveResolution(hold: Hold): Write {
+  const isCaptured = hold.status === 'captured';
+  const captured = ', captured = :captured, #transaction = :transaction, destination = :to';
+  return {
+    kind: 'update',
+    table: 'ledger',
+    key: journalKey(hold.tenantId, hold.id),
+    update: `SET #status = :status, resolvedAt = :at, listingPk = :listing\
+${isCaptured ? captured : ''} REMOVE duePk, dueSk`,
+    condition: '#status = :pending',
+    names: { '#status': 'status', ...(isCaptured && { '#transaction': 'transaction' }) },
+    values: {
+      ':status': hold.status,
+      ':pending': 'pending',
+      ':at': hold.resolvedAtMs,
+      ':listing': holdListing(hold.tenantId, hold.status),
+      ...(isCaptured && {
+        ':captured': hold.capturedAmount,
+        ':transaction': hold.transactionId,
+        ':to': hold.destinationId,
+      }),
+    },
+  };
+}
+
+/** Refused when the id is taken: another request with the same Idempotency-Key was first. */
+export function insertRelease(release: Release): Write {
+  return {
+    kind: 'put',
+    table: 'ledger',
+    condition: 'attribute_not_exists(pk)',
+    item: {
+      ...journalKey(release.tenantId, release.id),
+      v: 1,
+      id: release.id,
+      tenant: release.tenantId,
+      hold: release.holdId,
+      status: release.status,
+      ts: release.createdAtMs,
+      leg: toLegItem(release.leg),
+      event: release.eventId,
+      fp: release.fingerprint,
+      listingPk: releaseListing(release.tenantId),
+      listingSk: `${sortableMs(release.createdAtMs)}#${release.id}`,
+    },
+  };
+}
+
+/** The hold in a stored item. */
+export function toHold(item: Item): Hold {
+  const stored = HoldItem.parse(item);
+  return {
+    id: stored.id,
+    tenantId: stored.tenant,
+    accountId: stored.acc,
+    amount: stored.amount,
+    currency: stored.ccy,
+    destinationId: stored.destination,
+    status: stored.status,
+    createdAtMs: stored.ts,
+    expiresAtMs: stored.expiresAt,
+    capturedAmount: stored.captured,
+    transactionId: stored.transaction,
+    resolvedAtMs: stored.resolvedAt,
+    description: stored.description,
+    reference: stored.reference,
+    metadata: stored.metadata,
+    leg: toLeg(stored.leg),
+    eventId: stored.event,
+    fingerprint: stored.fp,
+  };
+}
+
+/** The release in a stored item. */
+export function toRelease(item: Item): Release {
+  const stored = ReleaseItem.parse(item);
+  return {
+    id: stored.id,
+    tenantId: stored.tenant,
+    holdId: stored.hold,
+    status: stored.status,
+    createdAtMs: stored.ts,
+    leg: toLeg(stored.leg),
+    eventId: stored.event,
+    fingerprint: stored.fp,
+  };
+}
+
+/** Undefined when the tenant has no such hold. */
+export async function findHold(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  holdId: string,
+): Promise<Hold | undefined> {
+  const item = await db.get('ledger', journalKey(tenantId, holdId));
+  return item?.id === holdId ? toHold(item) : undefined;
+}
+
+/** The holds behind the keys of a list, in its order. */
+export async function loadHolds(db: Pick<Db, 'getAll'>, keys: readonly Item[]): Promise<Hold[]> {
+  const items = await db.getAll(
+    keys.map(({ pk }) => ({ table: 'ledger', pk: String(pk), sk: '#' })),
+  );
+  return items.flatMap((it) => (it ? [toHold(it)] : []));
+}

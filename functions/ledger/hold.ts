@@ -1,0 +1,177 @@
+import { Problem } from '../shared/problem.ts';
+import { toInstant } from '../shared/wire.ts';
+import {
+  type Account,
+  assertLimited,
+  assertUsable,
+  assertWithinLimits,
+  type Leg,
+  moveAccount,
+} from './account.ts';
+import {
+  type Books,
+  type Decision,
+  type Moment,
+  postMovements,
+  type Transaction,
+  type TransactionDraft,
+} from './transaction.ts';
+
+/** All but the first are final. */
+export const HOLD_STATUSES = ['pending', 'captured', 'voided', 'expired'] as const;
+
+export type HoldStatus = (typeof HOLD_STATUSES)[number];
+
+/** Money that is set aside on an account until it is captured, voided, or expires. */
+export interface Hold {
+  readonly id: `hld_${string}`;
+  readonly tenantId: string;
+  readonly accountId: Account['id'];
+  readonly amount: bigint;
+  readonly currency: string;
+  /** Where a capture sends it, unless the capture says so. */
+  readonly destinationId?: string | undefined;
+  readonly status: HoldStatus;
+  readonly createdAtMs: number;
+  readonly expiresAtMs?: number | undefined;
+  readonly capturedAmount?: bigint | undefined;
+  /** The transaction that captured it. */
+  readonly transactionId?: Transaction['id'] | undefined;
+  readonly resolvedAtMs?: number | undefined;
+  readonly description?: string | undefined;
+  readonly reference?: string | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** What its creation did to the account. */
+  readonly leg: Leg;
+  /** The event of its creation. */
+  readonly eventId?: string | undefined;
+  readonly fingerprint?: string | undefined;
+}
+
+/** A hold as it was asked for. */
+export type HoldDraft = Omit<
+  Hold,
+  'status' | 'createdAtMs' | 'leg' | 'capturedAmount' | 'transactionId' | 'resolvedAtMs' | 'eventId'
+>;
+
+/**
+ * Money was let go: the journal's record of a void or an expiry. It posts nothing; its leg has the
+ * amount 0. `id` is derived from the Idempotency-Key, or from the hold for an expiry.
+ */
+export interface Release {
+  readonly id: `rel_${string}`;
+  readonly tenantId: string;
+  readonly holdId: Hold['id'];
+  readonly status: 'voided' | 'expired';
+  readonly createdAtMs: number;
+  readonly leg: Leg;
+  readonly eventId?: string | undefined;
+  readonly fingerprint?: string | undefined;
+}
+
+/**
+ * Sets the money aside. Refuses with `not_available` for a derived account, and like a debit of
+ * the same amount.
+ */
+export function openHold(
+  draft: HoldDraft,
+  books: Books,
+  nowMs: number,
+): { hold: Hold; books: Books } {
+  const account = accountOf(draft, books);
+  assertLimited(account, 'holds');
+  assertUsable(account, draft.currency);
+  const createdAtMs = Math.max(nowMs, account.lastLegMs + 1);
+  const movement = { amount: 0n, held: draft.amount };
+  const moved = moveAccount(account, movement, { sourceId: draft.id, atMs: createdAtMs });
+  assertWithinLimits(account, moved.account);
+  return {
+    hold: { ...draft, status: 'pending', createdAtMs, leg: moved.leg },
+    books: new Map([...books, [account.id, moved.account]]),
+  };
+}
+
+/** The postings of a capture are in its draft: one, from the account of the hold. */
+export interface CaptureDraft extends TransactionDraft {
+  readonly type: 'capture';
+}
+
+/**
+ * Posts what is captured and lets the rest go. Refuses with `hold_resolved`, with `limit_exceeded`
+ * for more than is held, and like a transfer; the money itself was set aside before.
+ */
+export function captureMoney(
+  hold: Hold,
+  draft: CaptureDraft,
+  moment: Moment,
+): Decision & { hold: Hold } {
+  assertPending(hold, moment.nowMs);
+  const [posting] = draft.postings;
+  if (!posting || draft.postings.length > 1) throw new Error('a capture has one posting');
+  if (posting.amount > hold.amount) {
+    throw new Problem('limit_exceeded', {
+      detail: `${hold.id} holds ${hold.amount}; ${posting.amount} was to be captured.`,
+    });
+  }
+  const { destinationId, amount, currency } = posting;
+  const decision = postMovements(
+    draft,
+    [
+      { accountId: hold.accountId, currency, amount: -amount, held: -hold.amount },
+      { accountId: destinationId, currency, amount },
+    ],
+    moment,
+  );
+  const captured: Hold = {
+    ...hold,
+    status: 'captured',
+    capturedAmount: amount,
+    transactionId: draft.id,
+    destinationId,
+    resolvedAtMs: decision.transaction.createdAtMs,
+  };
+  return { ...decision, hold: captured };
+}
+
+/**
+ * Lets all of it go, whatever the status of the account. Refuses with `hold_resolved`, and throws
+ * when an expiry comes before its time.
+ */
+export function releaseMoney(
+  hold: Hold,
+  { id, status, fingerprint }: Pick<Release, 'id' | 'status' | 'fingerprint'>,
+  { books, nowMs }: Moment,
+): { hold: Hold; release: Release; books: Books } {
+  const isDue = (hold.expiresAtMs ?? Infinity) <= nowMs;
+  if (hold.status !== 'pending') throw resolved(hold);
+  if (status === 'expired' && !isDue) throw new Error(`${hold.id} is not due`);
+  const account = accountOf(hold, books);
+  const createdAtMs = Math.max(nowMs, account.lastLegMs + 1);
+  const movement = { amount: 0n, held: -hold.amount };
+  const moved = moveAccount(account, movement, { sourceId: hold.id, atMs: createdAtMs });
+  const { tenantId } = hold;
+  return {
+    hold: { ...hold, status, resolvedAtMs: createdAtMs },
+    release: { id, status, fingerprint, tenantId, holdId: hold.id, createdAtMs, leg: moved.leg },
+    books: new Map([...books, [account.id, moved.account]]),
+  };
+}
+
+/** A hold cannot be captured any more at its `expiresAt`, however late it is let go. */
+function assertPending(hold: Hold, nowMs: number): void {
+  if (hold.status !== 'pending') throw resolved(hold);
+  if (hold.expiresAtMs === undefined || hold.expiresAtMs > nowMs) return;
+  throw new Problem('hold_resolved', {
+    detail: `${hold.id} has expired at ${toInstant(hold.expiresAtMs)}.`,
+  });
+}
+
+function resolved({ id, status }: Hold): Problem {
+  return new Problem('hold_resolved', { detail: `${id} is ${status} already.` });
+}
+
+function accountOf({ accountId }: { readonly accountId: string }, books: Books) {
+  const account = books.get(accountId);
+  if (!account) throw new Error(`the caller has not read account ${accountId}`);
+  return account;
+}

@@ -1,0 +1,69 @@
+import type { OutboxEvent } from '../events/event.ts';
+import type { Item, World } from '../shared/world.ts';
+import { holdListing, releaseListing, toHold, toRelease } from './hold.store.ts';
+import { HOLD_STATUSES, type Hold } from './hold.ts';
+import { holdCaptured, holdCreated, holdReleased } from './hold-view.ts';
+import { JOURNAL_SHARDS, journalKey, journalListing, toTransaction } from './transaction.store.ts';
+import { transactionPosted } from './transaction-view.ts';
+
+type Needs = Pick<World, 'db'>;
+
+/** Items of the journal that are in memory at once. */
+const PAGE = 100;
+
+/**
+ * What a tenant's journal tells, as events with the entries of those that told of it first: posted
+ * transactions, holds, and releases, in pages. A hold is told of as it is now. What was committed
+ * within the last second may be left out, because it is found by an index.
+ */
+export async function* readJournal(
+  { db }: Needs,
+  tenantId: string,
+): AsyncGenerator<readonly OutboxEvent[]> {
+  const shards = Array.from({ length: JOURNAL_SHARDS }, (_, shard) => shard);
+  const partitions = [
+    ...shards.map((shard) => journalListing(tenantId, 'posted', shard)),
+    ...HOLD_STATUSES.map((status) => holdListing(tenantId, status)),
+    releaseListing(tenantId),
+  ];
+  for (const pk of partitions) {
+    for await (const items of readPartition(db, pk))
+      yield eventsOf(items, await holdsOf(db, items));
+  }
+}
+
+async function* readPartition(db: Needs['db'], pk: string): AsyncGenerator<Item[]> {
+  let after: Item | undefined;
+  do {
+    const query = { table: 'ledger', index: 'listing', pk, limit: PAGE } as const;
+    const page = await db.query({ ...query, ...(after && { after }) });
+    const keys = page.items.map((it) => ({ pk: String(it.pk), sk: String(it.sk) }));
+    const items = await db.getAll(keys.map((key) => ({ table: 'ledger' as const, ...key })));
+    yield items.filter((it) => it !== undefined);
+    after = page.next;
+  } while (after);
+}
+
+/** The holds that transactions and releases belong to: their events tell of them as well. */
+async function holdsOf(db: Needs['db'], items: readonly Item[]): Promise<Map<string, Hold>> {
+  const ids = items.flatMap((it) => (typeof it.hold === 'string' ? [it.hold] : []));
+  const keys = items.flatMap((it) =>
+    typeof it.hold === 'string' ? [journalKey(String(it.tenant), it.hold)] : [],
+  );
+  const found = await db.getAll(keys.map((key) => ({ table: 'ledger' as const, ...key })));
+  return new Map(found.flatMap((item, index) => (item ? [[ids[index] ?? '', toHold(item)]] : [])));
+}
+
+function eventsOf(items: readonly Item[], holds: ReadonlyMap<string, Hold>): OutboxEvent[] {
+  return items.map((item) => {
+    const id = String(item.id);
+    if (id.startsWith('hld_')) return holdCreated(toHold(item), undefined);
+    const hold = holds.get(String(item.hold));
+    if (id.startsWith('txn_')) {
+      const transaction = toTransaction(item);
+      return hold ? holdCaptured(hold, transaction) : transactionPosted(transaction);
+    }
+    if (!hold) throw new Error(`${id} belongs to no hold`);
+    return holdReleased(hold, toRelease(item), undefined);
+  });
+}

@@ -1,0 +1,50 @@
+import { insertEvent } from '../events/event.store.ts';
+import { assertSameRequest } from '../shared/http/idempotency.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { openBooks, saveBooks } from './books.store.ts';
+import { commitMoney } from './commit-money.ts';
+import { findHold, insertRelease, saveResolution } from './hold.store.ts';
+import { type Hold, type Release, releaseMoney } from './hold.ts';
+import { holdReleased } from './hold-view.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+
+export interface ReleaseDraft extends Pick<Release, 'id' | 'tenantId' | 'holdId' | 'status'> {
+  readonly fingerprint?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+interface Released {
+  readonly hold: Hold;
+  readonly replayed: boolean;
+}
+
+/**
+ * Lets the money of a hold go: {record, account, hold, event} in one commit. Refuses with
+ * `not_found`, with `hold_resolved`, and with `busy`; a repetition finds what the first one made.
+ */
+export async function releaseHold(world: Needs, draft: ReleaseDraft): Promise<Released> {
+  const { tenantId, holdId } = draft;
+  return commitMoney<Released>(world, async () => {
+    const found = await findHold(world.db, tenantId, holdId);
+    if (!found) throw new Problem('not_found');
+    const terms = { recordId: draft.id, accountIds: [found.accountId] };
+    const { earlier, books } = await openBooks(world.db, tenantId, terms);
+    if (earlier) {
+      assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
+      return { done: { hold: found, replayed: true } };
+    }
+    const released = releaseMoney(found, draft, { books, nowMs: world.clock.nowMs() });
+    const release = { ...released.release, eventId: world.ids.next('evt') };
+    const event = holdReleased(released.hold, release, draft.traceparent);
+    const writes = [
+      insertRelease(release),
+      saveResolution(released.hold),
+      // A frozen or closed account lets go as well.
+      ...saveBooks(books, released.books, { inAnyStatus: true }),
+      insertEvent(event),
+    ];
+    return { result: { hold: released.hold, replayed: false }, writes };
+  });
+}

@@ -1,0 +1,40 @@
+import * as z from 'zod';
+import { toEvent } from '../events/event.store.ts';
+import type { StreamRecord } from '../shared/aws/stream.ts';
+import { MINUTE_MS } from '../shared/units.ts';
+import { Instant } from '../shared/wire.ts';
+import type { Message, World } from '../shared/world.ts';
+import { holdMessage } from './hold-message.ts';
+import { journalKey } from './transaction.store.ts';
+
+/** The sweeper looks two minutes ahead, once a minute: what expires sooner it may see late. */
+const SOON_MS = 3 * MINUTE_MS;
+
+const NewHold = z.object({ id: z.string(), expiresAt: Instant.optional() });
+
+/**
+ * Sends the messages of new holds that expire soon. The sweeper finds a hold without one too, only
+ * later, so that a failure is only noted.
+ */
+export async function remindOfHolds(
+  records: readonly StreamRecord[],
+  { clock, log, queues }: Pick<World, 'clock' | 'log' | 'queues'>,
+): Promise<void> {
+  const soonMs = clock.nowMs() + SOON_MS;
+  const messages = records.flatMap((it) => messageOf(it, soonMs));
+  if (messages.length === 0) return;
+  try {
+    await queues.send('hold-expiry', messages);
+  } catch (error) {
+    log.warn('message.lost', { queue: 'hold-expiry', error });
+  }
+}
+
+function messageOf({ item }: StreamRecord, soonMs: number): Message[] {
+  if (item.type !== 'hold.created') return [];
+  const { tenantId, data } = toEvent(item);
+  const { id, expiresAt } = NewHold.parse(JSON.parse(data));
+  if (expiresAt === undefined || expiresAt > soonMs) return [];
+  const { pk } = journalKey(tenantId, id);
+  return [holdMessage({ pk, dueMs: expiresAt })];
+}

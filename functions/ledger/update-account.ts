@@ -1,0 +1,73 @@
+import { insertEvent } from '../events/event.store.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { updateAccountRoute } from './account.contract.ts';
+import { type AccountWithDetails, findAccount, saveAccount } from './account.store.ts';
+import { type AccountStatus, balanceOf } from './account.ts';
+import { accountEvent, accountView, type ShownBalance } from './account-view.ts';
+import { commitMoney } from './commit-money.ts';
+import { findDerivedBalance } from './find-balance.ts';
+import { statementOf } from './statement.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type UpdateCall = Call<typeof updateAccountRoute>;
+
+/**
+ * PATCH /v1/accounts/{id}: {account, details, event} in one commit; nothing where nothing changes.
+ * Refuses with `conflict` to close an account that is not empty, and to open a closed one.
+ */
+export const updateAccount = route(updateAccountRoute, async (call, world: Needs) => {
+  const { tenantId, params } = call;
+  const body = await commitMoney(world, async () => {
+    const found = await findAccount(world.db, tenantId, params.id);
+    if (!found) throw new Problem('not_found');
+    const shown = await shownBalance(found, world);
+    const updated = change(found, call, shown);
+    const view = accountView(updated, shown);
+    if (JSON.stringify(view) === JSON.stringify(accountView(found, shown))) return { done: view };
+    const event = accountEvent(updated, {
+      type: 'account.updated',
+      id: world.ids.next('evt'),
+      occurredAtMs: world.clock.nowMs(),
+      traceparent: call.traceparent,
+      ...(shown && { shown }),
+    });
+    return { result: view, writes: [...saveAccount(found, updated), insertEvent(event)] };
+  });
+  return { body };
+});
+
+/** Undefined for an account that stores its own. */
+async function shownBalance(
+  { account }: AccountWithDetails,
+  world: Needs,
+): Promise<ShownBalance | undefined> {
+  if (account.mode === 'limited') return undefined;
+  return { balance: await findDerivedBalance(world, statementOf(account)) };
+}
+
+function change(
+  { account, details }: AccountWithDetails,
+  { body }: UpdateCall,
+  shown: ShownBalance | undefined,
+): AccountWithDetails {
+  const { name = details.name, metadata = details.metadata, status = account.status } = body;
+  const balance = shown?.balance ?? balanceOf(account);
+  if (status !== account.status) assertMay(status, { account, balance });
+  return { account: { ...account, status }, details: { ...details, name, metadata } };
+}
+
+function assertMay(
+  status: AccountStatus,
+  { account, balance }: { readonly account: AccountWithDetails['account']; balance: bigint },
+): void {
+  const { id, held } = account;
+  if (account.status === 'closed') {
+    throw new Problem('conflict', { detail: `${id} is closed, which is final.` });
+  }
+  if (status !== 'closed' || (balance === 0n && held === 0n)) return;
+  throw new Problem('conflict', {
+    detail: `${id} has a balance of ${balance} and ${held} held: only an empty one is closed.`,
+  });
+}
