@@ -61,7 +61,7 @@ describe('a projected event', () => {
     expect(lines[1]).toMatchObject({ txn: expect.stringMatching(/^txn_/), reference: 'order 200' });
   });
 
-  it('costs two units for a transfer, and five for a credit: its total is written too', async () => {
+  it('costs two units for a transfer, and five for a credit with its total', async () => {
     const past = pastOf([step(THE_WORLD, 0), step(0, 1)]);
     const [credit, transfer] = recordsOf(past.events).map((it) => [it]);
 
@@ -167,7 +167,7 @@ describe('the projection', () => {
     expect(totals).toMatchObject([{ lines: 240, sum: 1680 }]);
   });
 
-  it('answers the number of a record that is none of its events, and handles the others', async () => {
+  it('answers the number of a record that is no event of its own', async () => {
     const past = pastOf([step(THE_WORLD, 0), step(0, 1)]);
     const [first, second] = recordsOf(past.events);
     if (!first || !second) throw new Error('two events');

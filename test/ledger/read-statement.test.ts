@@ -215,7 +215,7 @@ describe('the statement of a limited account', () => {
 });
 
 describe('a derived account', () => {
-  it('costs a unit per shard: 16 for its balance, and 16 for a page that is not large', async () => {
+  it('costs a unit per shard for its balance, and for a page of 25', async () => {
     const past = credits(100);
     await project(past);
     const worldEur = statementOfWorld(past.tenantId, 'EUR');

@@ -18,7 +18,14 @@ declare module 'vitest' {
   }
 }
 
-const TABLES: readonly TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
+const TABLES: readonly TableName[] = [
+  'ledger',
+  'statements',
+  'outbox',
+  'endpoints',
+  'deliveries',
+  'files',
+];
 
 /** Starts it with a state of its own, and leaves nothing behind. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
