@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { BALANCE_MAX, formatMinor } from '../shared/money.ts';
 import { Problem } from '../shared/problem.ts';
 
 /** The tenant's counter-account: money comes from it and goes to it. It has no balance item. */
@@ -136,22 +137,34 @@ export function moveAccount(
 
 /**
  * Refuses with `insufficient_funds` a movement that takes more than was available, and with
- * `limit_exceeded` one that brings more than there is room for.
+ * `limit_exceeded` one that brings more than there is room for. Details show whole units, such as
+ * `12.34 EUR`.
  */
 export function assertWithinLimits(before: Account, after: Account): void {
+  const show = (minor: bigint) => formatMinor(minor, before.currency);
   const taken = availableOf(before) - availableOf(after);
   if (before.minBalance !== null && taken > 0n && availableOf(after) < 0n) {
+    const available = show(availableOf(before));
     throw new Problem('insufficient_funds', {
-      detail: `${before.id} has ${availableOf(before)} available; ${taken} was asked for.`,
+      detail: `${before.id} has ${available} available; ${show(taken)} was asked for.`,
     });
   }
   const brought = balanceOf(after) - balanceOf(before);
   const room = roomOf(before);
   if (room !== null && brought > 0n && brought > room) {
     throw new Problem('limit_exceeded', {
-      detail: `${before.id} has room for ${room} below its maxBalance; ${brought} would come in.`,
+      detail: `${before.id} has room for ${show(room)}; ${show(brought)} would come in.`,
     });
   }
+  if (magnitude(balanceOf(after)) > BALANCE_MAX) {
+    throw new Problem('limit_exceeded', {
+      detail: `The balance of ${before.id} would have more than 30 digits.`,
+    });
+  }
+}
+
+function magnitude(minor: bigint): bigint {
+  return minor < 0n ? -minor : minor;
 }
 
 /** Refuses with `account_frozen`, `account_closed` or `currency_mismatch`. */

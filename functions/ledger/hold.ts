@@ -1,3 +1,4 @@
+import { formatMinor } from '../shared/money.ts';
 import { Problem } from '../shared/problem.ts';
 import { toInstant } from '../shared/wire.ts';
 import {
@@ -108,9 +109,10 @@ export function captureMoney(
   assertPending(hold, moment.nowMs);
   const [posting] = draft.postings;
   if (!posting || draft.postings.length > 1) throw new Error('a capture has one posting');
+  const show = (minor: bigint) => formatMinor(minor, hold.currency);
   if (posting.amount > hold.amount) {
     throw new Problem('limit_exceeded', {
-      detail: `${hold.id} holds ${hold.amount}; ${posting.amount} was to be captured.`,
+      detail: `${hold.id} holds ${show(hold.amount)}; ${show(posting.amount)} was to be captured.`,
     });
   }
   const { destinationId, amount, currency } = posting;

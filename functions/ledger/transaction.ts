@@ -1,3 +1,4 @@
+import { formatMinor } from '../shared/money.ts';
 import { Problem, type ProblemCode, type ProblemError } from '../shared/problem.ts';
 import {
   type Account,
@@ -233,7 +234,10 @@ function assertPrecondition(
     throw fail('version', `${account.id} has version ${account.seq}, not ${version}.`);
   }
   if (minAvailable !== undefined && availableOf(account) < minAvailable) {
-    const detail = `${account.id} has ${availableOf(account)} available, not ${minAvailable}.`;
+    const [has, wanted] = [availableOf(account), minAvailable].map((it) =>
+      formatMinor(it, account.currency),
+    );
+    const detail = `${account.id} has ${has} available, not ${wanted}.`;
     throw fail('minAvailable', detail);
   }
 }

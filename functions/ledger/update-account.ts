@@ -1,5 +1,6 @@
 import { insertEvent } from '../events/event.store.ts';
 import { type Call, route } from '../shared/http/route.ts';
+import { formatMinor } from '../shared/money.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { updateAccountRoute } from './account.contract.ts';
@@ -66,8 +67,9 @@ function assertMay(
   if (account.status === 'closed') {
     throw new Problem('conflict', { detail: `${id} is closed, which is final.` });
   }
+  const show = (minor: bigint) => formatMinor(minor, account.currency);
   if (status !== 'closed' || (balance === 0n && held === 0n)) return;
   throw new Problem('conflict', {
-    detail: `${id} has a balance of ${balance} and ${held} held: only an empty one is closed.`,
+    detail: `${id} has ${show(balance)}, of which ${show(held)} held: only an empty one is closed.`,
   });
 }

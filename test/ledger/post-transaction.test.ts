@@ -65,7 +65,7 @@ describe('postTransaction', () => {
   it('remembers a refusal, even when the money has arrived since', async () => {
     const { draft, credit } = await funded('100');
     const tooMuch = draft({ amount: 101n });
-    await expect(postTransaction(world, tooMuch)).rejects.toThrow('has 100 available');
+    await expect(postTransaction(world, tooMuch)).rejects.toThrow('has 1.00 EUR available');
 
     await postTransaction(world, credit(1_000n));
 
