@@ -8,7 +8,12 @@ export const getOpenApiRoute = defineRoute({
   path: '/openapi.json',
   summary: 'This document: OpenAPI 3.1 of the whole API and its webhooks',
   access: 'public',
-  reply: { status: 200, schema: Text, contentType: 'application/json' },
+  reply: {
+    status: 200,
+    otherStatuses: [304],
+    schema: Text,
+    contentType: 'application/json',
+  },
 });
 
 export const getDocsRoute = defineRoute({
@@ -16,7 +21,12 @@ export const getDocsRoute = defineRoute({
   path: '/docs',
   summary: 'The same as a page for people',
   access: 'public',
-  reply: { status: 200, schema: Text, contentType: 'text/html; charset=utf-8' },
+  reply: {
+    status: 200,
+    otherStatuses: [304],
+    schema: Text,
+    contentType: 'text/html; charset=utf-8',
+  },
 });
 
 export const getDocsUiRoute = defineRoute({
@@ -26,6 +36,7 @@ export const getDocsUiRoute = defineRoute({
   access: 'public',
   reply: {
     status: 200,
+    otherStatuses: [304],
     schema: z.union([Text, z.instanceof(Uint8Array)]),
     contentType: 'text/javascript; charset=utf-8',
   },

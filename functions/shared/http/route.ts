@@ -47,6 +47,8 @@ export interface Contract {
   readonly bodyKbMax?: number;
   readonly reply: {
     readonly status: number;
+    /** Of answers that succeed as well, but in another way; with the same schema. */
+    readonly otherStatuses?: readonly number[];
     readonly schema: z.ZodType;
     /** When the body is sent as it is, text or bytes, and not as JSON. */
     readonly contentType?: string;

@@ -1,8 +1,8 @@
 import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Contract } from '../../../functions/shared/http/route.ts';
-import type { Examples } from './examples.ts';
+import type { Example, Examples } from './examples.ts';
 import { refusedAnswers } from './refused-answers.ts';
-import { isJson, type Operation } from './route-table.ts';
+import { isJson, type Operation, statusesOf } from './route-table.ts';
 import { headers } from './shared-parts.ts';
 import { tagOf } from './tags.ts';
 
@@ -34,7 +34,9 @@ export function operationObject(
       },
     }),
     responses: {
-      [contract.reply.status]: successOf(contract, example?.answer),
+      ...Object.fromEntries(
+        statusesOf(contract).map((it) => [it, successOf(contract, it, example)] as const),
+      ),
       ...refusedAnswers(contract, examples),
     },
   };
@@ -54,7 +56,11 @@ function securityOf({ access }: Contract): Record<string, string[]>[] {
   return [{ tenantKey: access === 'tenant' ? [] : [access] }];
 }
 
-function successOf(contract: Contract, answer: unknown): ZodOpenApiResponseObject {
+function successOf(
+  contract: Contract,
+  status: number,
+  example: Example | undefined,
+): ZodOpenApiResponseObject {
   const { reply, access, idempotencyKey } = contract;
   const named = headers(
     'X-Request-Id',
@@ -62,14 +68,15 @@ function successOf(contract: Contract, answer: unknown): ZodOpenApiResponseObjec
     ...(idempotencyKey ? (['Idempotent-Replayed'] as const) : []),
     ...(access === 'public' ? [] : (['RateLimit-Policy', 'RateLimit'] as const)),
   );
-  const description = STATUS_TEXT[reply.status] ?? 'Done.';
+  const description = STATUS_TEXT[status] ?? 'Done.';
+  if (status === 304) return { description, headers: named };
   if (!isJson(contract)) {
     const [type = ''] = reply.contentType?.split(';') ?? [];
     const isObject = type === 'application/json';
     const schema = { type: isObject ? ('object' as const) : ('string' as const) };
     return { description, headers: named, content: { [type]: { schema } } };
   }
-  const examples = answer === undefined ? {} : { examples: shown(answer) };
+  const examples = example?.status === status ? { examples: shown(example.answer) } : {};
   const content = { 'application/json': { schema: reply.schema, ...examples } };
   return { description, headers: named, content };
 }
@@ -78,6 +85,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: 'The answer.',
   201: 'Created.',
   202: 'Accepted.',
+  304: 'Not changed since the ETag that was sent.',
 };
 
 function shown(value: unknown) {

@@ -45,6 +45,11 @@ export function isJson({ reply }: Contract): boolean {
   return reply.contentType === undefined;
 }
 
+/** Every status that a success of the route can have, the usual one first. */
+export function statusesOf({ reply }: Contract): number[] {
+  return [reply.status, ...(reply.otherStatuses ?? [])];
+}
+
 /** The members of an object's schema, also behind `optional()` and the like; none of others. */
 export function shapeOf(schema: z.ZodType | undefined): Readonly<Record<string, z.ZodType>> {
   if (schema instanceof z.ZodObject) return schema.shape as Readonly<Record<string, z.ZodType>>;

@@ -1,7 +1,7 @@
 import type { ProblemCode } from '../../../functions/shared/problem.ts';
 import type { Example, Examples } from '../../docs/openapi/examples.ts';
 import { refusalsOf } from '../../docs/openapi/refusals.ts';
-import { type Operation, readRooms } from '../../docs/openapi/route-table.ts';
+import { type Operation, readRooms, statusesOf } from '../../docs/openapi/route-table.ts';
 import type { SharedCloud } from '../cloud-setup.ts';
 import { until } from '../until.ts';
 
@@ -53,7 +53,7 @@ export class Walk {
     this.#tenantKey = tenantKey;
   }
 
-  /** One step: its answer has the status of the contract, and is an example if it is the first. */
+  /** One step: its answer has a status of the contract, and is an example if it is the first. */
   async call(id: string, step: Step = {}): Promise<Body> {
     const { request, status, answer } = await this.#succeed(id, step);
     const { body } = step;
@@ -73,14 +73,15 @@ export class Walk {
 
   async #succeed(id: string, step: Step) {
     const operation = this.#operationOf(id);
-    const wanted = operation.contract.reply.status;
+    const wanted = statusesOf(operation.contract);
     const answered = await until(
       () => this.#send(operation, step),
-      (it) => it.status !== wanted || (step.until?.(it.answer as unknown as Body) ?? true),
+      (it) => !wanted.includes(it.status) || (step.until?.(it.answer as unknown as Body) ?? true),
       PATIENCE_MS,
     );
     const { request, status, answer } = answered;
-    if (status !== wanted) throw new Error(`${request}: ${status} ${JSON.stringify(answer)}`);
+    if (!wanted.includes(status))
+      throw new Error(`${request}: ${status} ${JSON.stringify(answer)}`);
     return answered;
   }
 
