@@ -21,6 +21,7 @@ export async function withBenchCloud(measure: (bench: BenchCloud) => Promise<voi
     const admin = openClient(cloud.apiUrl, cloud.adminKey);
     const tenant = await admin.post<{ id: string; apiKey: { key: string } }>('/v1/tenants', {
       name: 'Benchmark',
+      limits: { requestsPerSecond: 10_000, burst: 20_000 },
     });
     const api = openClient(cloud.apiUrl, tenant.apiKey.key);
     await measure({ cloud, tenantId: tenant.id, api, folder });

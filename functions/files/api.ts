@@ -3,7 +3,7 @@ import { openDb } from '../shared/aws/db.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
 import { bucketName, secrets, tables } from '../shared/resources.ts';
-import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
+import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { createFile } from './create-file.ts';
 import { getFile } from './get-file.ts';
@@ -11,6 +11,7 @@ import { listFiles } from './list-files.ts';
 
 const world = {
   ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
+  metrics: embeddedMetrics,
   db: openDb({ tables: tables('control', 'endpoints', 'files') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };

@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Scope } from '../shared/http/route.ts';
 import { idPart } from '../shared/ids/derive.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 /** What a key may do: single scopes, or everything. */
 export type KeyScopes = readonly (Scope | '*')[];
-
-/** How often a key may call. */
-export interface RateLimit {
-  readonly perSecond: number;
-  /** So many at once, after a rest. */
-  readonly burst: number;
-}
 
 /** An API key as it is stored: never the key itself. */
 export interface ApiKey {

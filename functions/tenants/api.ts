@@ -2,7 +2,7 @@ import { openDb } from '../shared/aws/db.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
 import { secrets, tables } from '../shared/resources.ts';
-import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
+import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from './authenticate.ts';
 import { createKey, createTenantKey } from './create-key.ts';
 import { createTenant } from './create-tenant.ts';
@@ -16,7 +16,7 @@ import { updateTenant } from './update-tenant.ts';
 const world = {
   clock: systemClock,
   ids: systemIds,
-  log: jsonLog,
+  ...{ log: jsonLog, metrics: embeddedMetrics },
   db: openDb({ tables: tables('control') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };

@@ -4,7 +4,12 @@ import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
 import { openUrlCheck } from '../shared/http/url-check.ts';
 import { egress, queues, secrets, tables } from '../shared/resources.ts';
-import { systemClock as clock, systemIds as ids, jsonLog as log } from '../shared/system.ts';
+import {
+  systemClock as clock,
+  systemIds as ids,
+  jsonLog as log,
+  embeddedMetrics as metrics,
+} from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
@@ -12,7 +17,7 @@ import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.
 import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
-const doors = { clock, ids, log, db, queues: openQueues(queues('delivery-slow')) };
+const doors = { clock, ids, log, metrics, db, queues: openQueues(queues('delivery-slow')) };
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
 const world = { ...doors, ...store, http: openUrlCheck({ egress: egress() }) };
 const endpoints = [createEndpoint, listEndpoints, getEndpoint, getEndpointSecret];

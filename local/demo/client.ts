@@ -44,7 +44,8 @@ export const Id = z.object({ id: z.string() });
 export async function newTenant(apiUrl: string, adminKey: string): Promise<DemoClient> {
   const Tenant = z.object({ apiKey: z.object({ key: z.string() }) });
   const admin = demoClient(apiUrl, adminKey);
-  const { apiKey } = await admin.post('/v1/tenants', { name: 'Demo' }, Tenant);
+  const limits = { requestsPerSecond: 5_000, burst: 10_000 };
+  const { apiKey } = await admin.post('/v1/tenants', { name: 'Demo', limits }, Tenant);
   return demoClient(apiUrl, apiKey.key);
 }
 

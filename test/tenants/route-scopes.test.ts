@@ -37,7 +37,8 @@ async function outcome(contract: Contract, key?: string) {
   Object.assign(open.contract, { access: contract.access, reply: { schema: { parse: () => 1 } } });
   const ask = instanceOf(world, [open]);
   const path = contract.path.replaceAll(/\{\w+\}/g, 'x');
-  const { status, body } = await ask(`${contract.method} ${path}`, { key });
+  const asked = { key, address: '127.0.0.1' };
+  const { status, body } = await ask(`${contract.method} ${path}`, asked);
   return status >= 400 ? `${status} ${body.code}` : 'open';
 }
 

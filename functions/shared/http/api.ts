@@ -12,11 +12,22 @@ export interface Caller {
   readonly keyId?: string;
   /** What the key may do. */
   readonly scopes?: readonly (Scope | '*')[];
+  /** They are on every answer to this caller: what is left of its rate limit. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Why the caller gets nothing else: `unauthorized`, `forbidden_scope` or `rate_limited`. */
+  readonly refusal?: Problem | undefined;
 }
 
-/** Refuses with `unauthorized` or `forbidden_scope`. */
+/** What a request shows of who sends it. */
+export interface Arrival {
+  readonly authorization: string | undefined;
+  /** The client's, as API Gateway takes it from the connection. */
+  readonly address: string;
+}
+
+/** Says who calls, and whether this one may. */
 export type Authenticate<Needs> = (
-  authorization: string | undefined,
+  arrival: Arrival,
   access: Exclude<Access, 'public'>,
   world: Needs,
 ) => Promise<Caller>;
@@ -50,8 +61,8 @@ export function api<Needs extends Shell>(
 
     const { contract } = route;
     if (contract.access !== 'public') {
-      const { authorization } = event.headers;
-      trace.caller = await authenticate(authorization, contract.access, world);
+      trace.caller = await authenticate(arrivalOf(event), contract.access, world);
+      if (trace.caller.refusal) throw trace.caller.refusal;
     }
     const call: Call<Contract> = {
       ...decodeCall(contract, event),
@@ -75,13 +86,18 @@ export function api<Needs extends Shell>(
     }
     const ms = world.clock.nowMs() - startMs;
     logRequest(event, { ...trace, ms, status: result.statusCode }, world);
-    result.headers = { ...result.headers, 'x-request-id': trace.requestId };
+    const { headers } = trace.caller ?? {};
+    result.headers = { ...result.headers, ...headers, 'x-request-id': trace.requestId };
     return result;
   });
 }
 
 function keyOf({ method, path }: Contract): string {
   return path === '$default' ? path : `${method} ${path}`;
+}
+
+function arrivalOf({ headers, requestContext }: APIGatewayProxyEventV2): Arrival {
+  return { authorization: headers.authorization, address: requestContext.http.sourceIp };
 }
 
 function requestIdOf({ headers }: APIGatewayProxyEventV2, { ids }: Shell): string {

@@ -1,0 +1,151 @@
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { reserveBehind, reserveFromNow, tatOf } from './rate-limit.store.ts';
+import {
+  isBehind,
+  LEASE_MS,
+  leaseSize,
+  type RateLimit,
+  tokensIn,
+  toUs,
+  waitForMs,
+} from './rate-limit.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics'>;
+
+/** Whether a request may go on, and what is left for those after it. */
+export interface Turn {
+  readonly isFree: boolean;
+  /** Tokens left, as far as this instance knows. */
+  readonly remaining: number;
+  /** When not free: in how many milliseconds it may be. */
+  readonly waitMs: number;
+}
+
+/** Takes one token of the bucket with this name. */
+export type TakeToken = (world: Needs, name: string, limit: RateLimit) => Promise<Turn>;
+
+/** What an instance knows of a bucket. */
+interface Bucket {
+  /** Reserved tokens that are not spent, and since when they are reserved. */
+  left: number;
+  leasedAtMs: number;
+  /** How many requests have come since this time, and how many a second before it. */
+  asked: number;
+  measuredFromMs: number;
+  perSecond: number;
+  /** Up to when tokens were reserved, when it was last seen. */
+  tatUs: number | undefined;
+  /** The time in which asking again is in vain. */
+  blockedFromMs: number;
+  blockedUntilMs: number;
+}
+
+const BUCKETS_MAX = 10_000;
+/** In how much time requests are counted, to tell how many tokens to reserve. */
+const MEASURED_MS = 250;
+/** Two forms of one write exclude each other, and others reserve at the same moment. */
+const ROUNDS = 5;
+/** After a failure the table is left alone for so long, and everybody may go on. */
+const OPEN_MS = 5 * SECOND_MS;
+
+/**
+ * The tokens of all buckets as one instance takes them. It reserves several by one conditional
+ * write and spends them without a further one; while a bucket is empty nothing is written. When
+ * the table does not answer everybody may go on: a limit is no reason for an outage.
+ */
+export function tokenTaker(): TakeToken {
+  const buckets = new Map<string, Bucket>();
+  let openUntilMs = 0;
+
+  return async (world, name, limit) => {
+    const nowMs = world.clock.nowMs();
+    if (isWithin(nowMs, openUntilMs - OPEN_MS, openUntilMs)) return freeFor(limit);
+    const bucket = buckets.get(name) ?? newBucket(nowMs);
+    if (buckets.size >= BUCKETS_MAX) buckets.clear();
+    buckets.set(name, bucket);
+    count(bucket, nowMs);
+    try {
+      return spend(bucket, limit, nowMs) ?? (await reserve(bucket, { name, limit }, world));
+    } catch (error) {
+      openUntilMs = nowMs + OPEN_MS;
+      world.log.error('rate_limit.open', { bucket: name, error });
+      world.metrics.count('RateLimitsOpen');
+      return freeFor(limit);
+    }
+  };
+}
+
+function newBucket(nowMs: number): Bucket {
+  const never = { blockedFromMs: 0, blockedUntilMs: 0 };
+  const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0 };
+  return { left: 0, leasedAtMs: 0, tatUs: undefined, ...demand, ...never };
+}
+
+function count(bucket: Bucket, nowMs: number): void {
+  const { measuredFromMs, asked } = bucket;
+  if (!isWithin(nowMs, measuredFromMs, measuredFromMs + MEASURED_MS)) {
+    bucket.perSecond = (asked * SECOND_MS) / Math.max(MEASURED_MS, nowMs - measuredFromMs);
+    bucket.asked = 0;
+    bucket.measuredFromMs = nowMs;
+  }
+  bucket.asked += 1;
+}
+
+/** A clock that went backward is in no such time. */
+function isWithin(nowMs: number, fromMs: number, untilMs: number): boolean {
+  return fromMs <= nowMs && nowMs < untilMs;
+}
+
+function freeFor({ burst }: RateLimit): Turn {
+  return { isFree: true, remaining: burst, waitMs: 0 };
+}
+
+/** Without the table: a reserved token, or the memory that there is none. */
+function spend(bucket: Bucket, limit: RateLimit, nowMs: number): Turn | undefined {
+  if (bucket.left > 0 && isWithin(nowMs, bucket.leasedAtMs, bucket.leasedAtMs + LEASE_MS)) {
+    bucket.left -= 1;
+    return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+  }
+  if (!isWithin(nowMs, bucket.blockedFromMs, bucket.blockedUntilMs)) return undefined;
+  return { isFree: false, remaining: 0, waitMs: bucket.blockedUntilMs - nowMs };
+}
+
+async function reserve(
+  bucket: Bucket,
+  { name, limit }: { readonly name: string; readonly limit: RateLimit },
+  { clock, db }: Needs,
+): Promise<Turn> {
+  const wanted = leaseSize(limit, askedPerSecond(bucket));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const nowMs = clock.nowMs();
+    const tokens = Math.min(wanted, tokensIn(limit, bucket.tatUs, toUs(nowMs)));
+    if (tokens < 1) break;
+    const form = isBehind(limit, bucket.tatUs, toUs(nowMs)) ? reserveBehind : reserveFromNow;
+    const commit = await db.commit([form({ name, limit, count: tokens, nowMs })]);
+    bucket.tatUs = tatOf(commit.ok ? commit.item : commit.reasons[0]?.item);
+    if (!commit.ok) continue;
+    Object.assign(bucket, { left: tokens - 1, leasedAtMs: nowMs });
+    return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+  }
+  return block(bucket, { limit, wanted }, clock.nowMs());
+}
+
+/** Until as many are there as are wanted: one by one each would cost a write of its own. */
+function block(
+  bucket: Bucket,
+  { limit, wanted }: { readonly limit: RateLimit; readonly wanted: number },
+  nowMs: number,
+): Turn {
+  const waitMs = Math.max(1, waitForMs(limit, wanted, { ...bucket, nowUs: toUs(nowMs) }));
+  Object.assign(bucket, { blockedFromMs: nowMs, blockedUntilMs: nowMs + waitMs });
+  return { isFree: false, remaining: 0, waitMs };
+}
+
+function askedPerSecond({ asked, perSecond }: Bucket): number {
+  return Math.max(perSecond, (asked * SECOND_MS) / MEASURED_MS);
+}
+
+function remainingIn({ left, tatUs }: Bucket, limit: RateLimit, nowMs: number): number {
+  return left + tokensIn(limit, tatUs, toUs(nowMs));
+}
