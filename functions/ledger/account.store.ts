@@ -168,32 +168,44 @@ export function checkUntouched({ tenantId, id, seq }: Account): Write {
 }
 
 /**
- * Sets the status of an account and what it is called. Refused when the account was touched since
- * it was read, because closing needs to know that it is empty, or its details were.
+ * Writes what an account is called, and its status where that changes. Refused when another change
+ * came first; a closing one also when the account was touched since it was read, because it has to
+ * be empty. A posting is in nobody else's way: an account that is hot can be frozen.
  */
-export function saveAccount(
-  { account: was, details: { revision = 0 } }: AccountWithDetails,
-  { account, details }: AccountWithDetails,
-): Write[] {
-  const { pk, sk } = accountKey(was.tenantId, was.id);
+export function saveAccount(before: AccountWithDetails, after: AccountWithDetails): Write[] {
+  const { pk, sk } = accountKey(before.account.tenantId, before.account.id);
+  const { revision = 0 } = before.details;
+  const { status } = after.account;
+  const listing = statusListing(after.account, status);
+  const setDetails: Write = {
+    kind: 'put',
+    table: 'ledger',
+    item: {
+      pk,
+      sk: 'M',
+      v: 1,
+      ...toDetailsItem({ ...after.details, revision: revision + 1 }),
+      ...listing,
+    },
+    condition: 'rev = :rev',
+    values: { ':rev': revision },
+  };
+  if (status === before.account.status) return [setDetails];
+  const isClosing = status === 'closed';
   const setStatus: Write = {
     kind: 'update',
     table: 'ledger',
     key: { pk, sk },
     update: 'SET #status = :status',
-    condition: '#status = :was AND seq = :seq',
+    condition: `#status = :was${isClosing ? ' AND seq = :seq' : ''}`,
     names: { '#status': 'status' },
-    values: { ':status': account.status, ':was': was.status, ':seq': was.seq },
+    values: {
+      ':status': status,
+      ':was': before.account.status,
+      ...(isClosing && { ':seq': before.account.seq }),
+    },
   };
-  const listing = statusListing(account, account.status);
-  const setDetails: Write = {
-    kind: 'put',
-    table: 'ledger',
-    item: { pk, sk: 'M', v: 1, ...toDetailsItem(details), rev: revision + 1, ...listing },
-    condition: 'rev = :rev',
-    values: { ':rev': revision },
-  };
-  return [setStatus, setDetails];
+  return [setDetails, setStatus];
 }
 
 function toDetailsItem(details: AccountDetails): Item {
