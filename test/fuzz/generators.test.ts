@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { allRoutes } from '../../functions/operations/all-routes.ts';
 import { parseJson } from '../../functions/shared/http/strict-json.ts';
-import { Amount, Instant, id, Metadata, text } from '../../functions/shared/wire.ts';
+import { Amount } from '../../functions/shared/money-wire.ts';
+import { Instant, id, Metadata, text } from '../../functions/shared/wire.ts';
 import { routeKey } from '../support/fuzz/call.ts';
 import { publishedSchema, validParts } from '../support/fuzz/compose.ts';
 import { diceOf } from '../support/fuzz/dice.ts';
@@ -10,6 +11,7 @@ import { fits, schemaOf } from '../support/fuzz/json-schema.ts';
 import { mutate, replaced } from '../support/fuzz/mutation.ts';
 import { breakJson } from '../support/fuzz/noise.ts';
 import { Pool } from '../support/fuzz/pool.ts';
+import { sensibleValues } from '../support/fuzz/sensible-values.ts';
 import { validValue } from '../support/fuzz/valid-value.ts';
 
 const Sample = z.strictObject({
@@ -29,7 +31,7 @@ const Sample = z.strictObject({
 
 const ACCOUNT = `acc_${'0'.repeat(26)}`;
 const good = { type: 'a', accountId: ACCOUNT, amount: '5', list: [1], kind: { of: 'x', x: 1 } };
-const pool = new Pool({ amount: ['1', 7], url: ['http://127.0.0.1:9/'], currency: ['EUR'] });
+const pool = new Pool(sensibleValues('http://127.0.0.1:9/'));
 
 describe('dice', () => {
   it('throw the same for the same seed, and something else for another', () => {
@@ -122,7 +124,7 @@ describe('the pool', () => {
   it('learns ids and cursors from answers, and hides its own key', () => {
     const own = `key_${'1'.repeat(26)}`;
     const delivery = `dlv_${'2'.repeat(52)}`;
-    const learning = new Pool({}, [own]);
+    const learning = new Pool(() => [], [own]);
     learning.learn({ data: [{ id: delivery, keyId: own }], nextCursor: 'c' });
 
     expect(learning.ids('dlv')).toEqual([delivery]);

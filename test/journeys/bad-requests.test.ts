@@ -91,7 +91,7 @@ describe('an Idempotency-Key', () => {
   it('does not mind blanks and the order of names', async () => {
     const name = `idempotency-key: ${randomUUID()}`;
     await move([name]);
-    const body = `{ "amount" : "5000", "currency":"EUR", "accountId":"${account}", "type":"debit" }`;
+    const body = `{"amount" : "5000","currency":"EUR","accountId":"${account}","type":"debit"}`;
 
     expect((await move([name], body)).headers.get('idempotent-replayed')).toBe('true');
   });

@@ -109,8 +109,8 @@ function judgeRefusal({ contract, expected, target }: FuzzCall, body: unknown): 
   return [];
 }
 
-/** Fields that no schema can judge alone, because it takes the time or another object. */
-const OF_THE_MOMENT = /^\/(expiresAt|rateLimit\/\w+|destinationAccountId)$/;
+/** Fields that no schema can judge alone, because it takes the time, the path or another object. */
+const OF_THE_MOMENT = /^(\/(expiresAt|rateLimit\/\w+|destinationAccountId)|\?currency)$/;
 
 function isOfTheMoment(body: unknown): boolean {
   const errors = isRecord(body) && Array.isArray(body.errors) ? body.errors : [];

@@ -11,11 +11,11 @@ export class Pool implements Material {
   readonly #ids = new Map<string, string[]>();
   readonly #cursors: string[] = [];
   readonly #hidden: ReadonlySet<string>;
-  readonly #names: Readonly<Record<string, readonly unknown[]>>;
+  readonly #named: (name: string) => readonly unknown[];
 
   /** `hidden` ids are never used: a session would lock itself out with its own key. */
-  constructor(names: Readonly<Record<string, readonly unknown[]>>, hidden: readonly string[] = []) {
-    this.#names = names;
+  constructor(named: (name: string) => readonly unknown[], hidden: readonly string[] = []) {
+    this.#named = named;
     this.#hidden = new Set(hidden);
   }
 
@@ -24,7 +24,7 @@ export class Pool implements Material {
   }
 
   named(name: string): readonly unknown[] {
-    return name === 'cursor' ? this.#cursors : (this.#names[name] ?? []);
+    return name === 'cursor' ? this.#cursors : this.#named(name);
   }
 
   /** Keeps every id that stands anywhere in an answer. */

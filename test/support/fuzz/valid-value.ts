@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { type JsonSchema, resolved } from './json-schema.ts';
+import { fits, type JsonSchema, resolved } from './json-schema.ts';
 
 /** What makes a valid value also a sensible one, so that requests get beyond the schema. */
 export interface Material {
@@ -139,12 +139,7 @@ function listOf(schema: JsonSchema, place: Place): fc.Arbitrary<unknown> {
 function recordOf(schema: JsonSchema, place: Place): fc.Arbitrary<unknown> {
   const { properties, additionalProperties, propertyNames } = schema;
   const inner = { ...place, depth: place.depth + 1 };
-  if (properties) {
-    const members = Object.entries(properties).map(
-      ([name, it]) => [name, memberOf(name, it, inner)] as const,
-    );
-    return fc.record(Object.fromEntries(members), { requiredKeys: [...(schema.required ?? [])] });
-  }
+  if (properties) return membersOf(properties, schema.required ?? [], inner);
   if (typeof additionalProperties !== 'object') return fc.constant({});
   const name = valueAt(propertyNames ?? { type: 'string' }, inner) as fc.Arbitrary<string>;
   const maxKeys = place.depth > DEPTH_MAX ? 0 : 4;
@@ -154,9 +149,26 @@ function recordOf(schema: JsonSchema, place: Place): fc.Arbitrary<unknown> {
   });
 }
 
+/** Often without what may be left out: each member more is one more reason for a refusal. */
+function membersOf(
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[],
+  place: Place,
+): fc.Arbitrary<unknown> {
+  const members = Object.entries(properties).map(
+    ([name, it]) => [name, memberOf(name, it, place)] as const,
+  );
+  const needed = members.filter(([name]) => required.includes(name));
+  const some = fc.record(Object.fromEntries(members), { requiredKeys: [...required] });
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.record(Object.fromEntries(needed)) },
+    { weight: 3, arbitrary: some },
+  );
+}
+
 function memberOf(name: string, schema: JsonSchema, place: Place): fc.Arbitrary<unknown> {
   const made = valueAt(schema, place);
-  const named = place.material.named(name);
+  const named = place.material.named(name).filter((it) => fits(schema, it, place.root));
   if (named.length === 0) return made;
   return fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(...named) },
