@@ -61,7 +61,14 @@ async function ledgerFaults({ endpoints, table }: LocalCloud): Promise<string[]>
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
-  const names: readonly TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
+  const names: readonly TableName[] = [
+    'ledger',
+    'statements',
+    'outbox',
+    'endpoints',
+    'deliveries',
+    'files',
+  ];
   const tables = Object.fromEntries(names.map((it) => [it, table(it)]));
   return checkLedger(await takeSnapshot(client, tables as Readonly<Record<TableName, string>>));
 }

@@ -22,19 +22,19 @@ const STATEMENTS: readonly Item[] = [
   line('ten_1#@world:EUR#4', '7#txn_1', { amount: -5 }),
   line('ten_1#@world:EUR#4', 'TOTAL', { sum: -5, lines: 1 }),
 ];
-const withOut = (index: number) => STATEMENTS.filter((_, at) => at !== index);
+const without = (index: number) => STATEMENTS.filter((_, at) => at !== index);
 const changed = (index: number, more: Item) =>
   STATEMENTS.map((it, at) => (at === index ? { ...it, ...more } : it));
 
 describe('the checker of statements', () => {
   it('is content with statements that equal the journal', () => {
-    expect(checkStatements(LEDGER, STATEMENTS)).toEqual([]);
+    expect(checkStatements({ ledger: LEDGER, statements: STATEMENTS })).toEqual([]);
   });
 
   it.each<[string, readonly Item[], string]>([
-    ['a line of an account is missing', withOut(1), 'no line'],
-    ['a line of @world is missing', withOut(2), 'no line'],
-    ['a total is missing', withOut(3), 'total'],
+    ['a line of an account is missing', without(1), 'no line'],
+    ['a line of @world is missing', without(2), 'no line'],
+    ['a total is missing', without(3), 'total'],
     ['a line has another amount', changed(0, { amount: 6 }), 'instead of'],
     ['a line has another balance', changed(1, { bal: 6 }), 'instead of'],
     ['a line has another availability', changed(1, { avail: 6 }), 'instead of'],
@@ -46,6 +46,6 @@ describe('the checker of statements', () => {
       'nothing made',
     ],
   ])('says so when %s', (_what, statements, words) => {
-    expect(checkStatements(LEDGER, statements).join()).toContain(words);
+    expect(checkStatements({ ledger: LEDGER, statements }).join()).toContain(words);
   });
 });

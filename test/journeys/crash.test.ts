@@ -9,6 +9,7 @@ import { checkDeliveries } from '../support/invariants/deliveries.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { checkStatements } from '../support/invariants/statements.ts';
 import { type Product, startProduct } from '../support/product.ts';
 import { newStateDir } from '../support/state-dir.ts';
 import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
@@ -95,7 +96,12 @@ it(
     const violations = await until(
       async () => {
         const snapshot = await takeSnapshot(client, tables);
-        return [...checkLedger(snapshot), ...checkFiles(snapshot), ...checkDeliveries(snapshot)];
+        return [
+          ...checkLedger(snapshot),
+          ...checkStatements(snapshot),
+          ...checkFiles(snapshot),
+          ...checkDeliveries(snapshot),
+        ];
       },
       (it) => it.length === 0,
       HEALING_MS,
@@ -164,7 +170,7 @@ async function postAll(
 /** The physical names end in the table's logical id. */
 async function tablesOf(client: DynamoDBClient): Promise<Record<TableName, string>> {
   const { TableNames = [] } = await client.send(new ListTablesCommand({}));
-  const names: TableName[] = ['ledger', 'outbox', 'endpoints', 'deliveries', 'files'];
+  const names: TableName[] = ['ledger', 'statements', 'outbox', 'endpoints', 'deliveries', 'files'];
   const entries = names.map((name) => [
     name,
     TableNames.find((it) => new RegExp(`${name}[0-9a-f]{8}$`, 'i').test(it)) ?? '',

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { DeleteItemCommand, DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { toItem } from '../../functions/shared/aws/items.ts';
-import type { Item } from '../../functions/shared/world.ts';
 import { type ApiClient, newAccount, newTenantOf } from '../support/api.ts';
+import { snapshotOf } from '../support/cloud.ts';
 import { checkStatements } from '../support/invariants/statements.ts';
 import { until } from '../support/until.ts';
 
@@ -238,19 +237,9 @@ const client = new DynamoDBClient({
   credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
 });
 
-/** The tenant's items in a table. */
-async function itemsIn(TableName: string): Promise<Item[]> {
-  const items: Item[] = [];
-  for await (const page of paginateScan({ client }, { TableName })) {
-    items.push(...(page.Items ?? []).map(toItem));
-  }
-  return items.filter((it) => String(it.pk).startsWith(`${tenantId}#`));
-}
-
 async function deleteLinesOf(accountId: string): Promise<number> {
-  const lines = (await itemsIn(tables.statements)).filter(
-    (it) => it.pk === `${tenantId}#${accountId}`,
-  );
+  const { statements } = await snapshotOf(tenantId);
+  const lines = statements.filter((it) => it.pk === `${tenantId}#${accountId}`);
   for (const { pk, sk } of lines) {
     const Key = { pk: { S: String(pk) }, sk: { S: String(sk) } };
     await client.send(new DeleteItemCommand({ TableName: tables.statements, Key }));
@@ -259,9 +248,10 @@ async function deleteLinesOf(accountId: string): Promise<number> {
 }
 
 it('leaves statements that equal the journal, line by line', async () => {
-  const ledger = await itemsIn(tables.ledger);
-  const violations = async () => checkStatements(ledger, await itemsIn(tables.statements));
+  const snapshot = await until(
+    () => snapshotOf(tenantId),
+    (it) => checkStatements(it).length === 0,
+  );
 
-  expect(ledger.length).toBeGreaterThan(30);
-  expect(await until(violations, (it) => it.length === 0)).toEqual([]);
+  expect(snapshot.ledger.length).toBeGreaterThan(30);
 });

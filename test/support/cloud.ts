@@ -17,6 +17,7 @@ export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snaps
   const isOwn = ({ pk, sk }: Item) => own.has(ownerOf(pk)) || own.has(ownerOf(sk));
   return {
     ledger: all.ledger.filter(isOwn),
+    statements: all.statements.filter(isOwn),
     outbox: all.outbox.filter(isOwn),
     endpoints: all.endpoints.filter(isOwn),
     deliveries: all.deliveries.filter(isOwn),

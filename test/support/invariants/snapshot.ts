@@ -5,6 +5,7 @@ import type { Item, TableName } from '../../../functions/shared/world.ts';
 /** Everything in the tables that the invariants speak of. */
 export interface Snapshot {
   readonly ledger: readonly Item[];
+  readonly statements: readonly Item[];
   readonly outbox: readonly Item[];
   readonly endpoints: readonly Item[];
   readonly deliveries: readonly Item[];
@@ -22,9 +23,13 @@ export async function takeSnapshot(
     for await (const page of pages) items.push(...(page.Items ?? []).map(toItem));
     return items;
   };
-  const [ledger, outbox, endpoints, deliveries, files] = await Promise.all(
-    (['ledger', 'outbox', 'endpoints', 'deliveries', 'files'] as const).map(scan),
-  );
-  if (!ledger || !outbox || !endpoints || !deliveries || !files) throw new Error('no snapshot');
-  return { ledger, outbox, endpoints, deliveries, files };
+  const [ledger, statements, outbox, endpoints, deliveries, files] = await Promise.all([
+    scan('ledger'),
+    scan('statements'),
+    scan('outbox'),
+    scan('endpoints'),
+    scan('deliveries'),
+    scan('files'),
+  ]);
+  return { ledger, statements, outbox, endpoints, deliveries, files };
 }

@@ -1,4 +1,5 @@
 import type { Item } from '../../../functions/shared/world.ts';
+import type { Snapshot } from './snapshot.ts';
 
 interface StoredLeg {
   readonly acc: string;
@@ -14,7 +15,10 @@ interface StoredLeg {
  * go is one line that says the same, there are no other lines, and the total of a shard is the sum
  * of its lines. Answers one sentence per violation.
  */
-export function checkStatements(ledger: readonly Item[], statements: readonly Item[]): string[] {
+export function checkStatements({
+  ledger,
+  statements,
+}: Pick<Snapshot, 'ledger' | 'statements'>): string[] {
   const lines = statements.filter((it) => it.sk !== 'TOTAL');
   const stored = new Map(lines.map((it) => [placeOf(it), it]));
   const expected = ledger.flatMap(legsOf);
