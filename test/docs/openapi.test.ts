@@ -128,6 +128,18 @@ describe('every example fits its schema', () => {
   });
 });
 
+it('tells in its schemas everything that webhooks hold', () => {
+  const { webhooks } = readExamples();
+  const seen = Object.entries(webhooks).filter(([type]) => type in eventTypes);
+
+  for (const [type, webhook] of seen) {
+    const { data } = webhook as { readonly data: unknown };
+    // What the schema does not name is left out.
+    expect(eventTypes[type]?.data.parse(data), type).toEqual(data);
+  }
+  expect(seen).not.toEqual([]);
+});
+
 it('sends requests as examples that the contracts take', () => {
   const { operations: examples } = readExamples();
   const refused = operations.filter(({ id, contract }) => {
