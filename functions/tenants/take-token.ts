@@ -120,7 +120,7 @@ async function reserve(
   for (let round = 0; round < ROUNDS; round += 1) {
     const nowMs = clock.nowMs();
     const tokens = Math.min(wanted, tokensIn(limit, bucket.tatUs, toUs(nowMs)));
-    if (tokens < 1) break;
+    if (tokens < 1) return block(bucket, { limit, wanted }, nowMs);
     const form = isBehind(limit, bucket.tatUs, toUs(nowMs)) ? reserveBehind : reserveFromNow;
     const commit = await db.commit([form({ name, limit, count: tokens, nowMs })]);
     bucket.tatUs = tatOf(commit.ok ? commit.item : commit.reasons[0]?.item);
@@ -128,7 +128,8 @@ async function reserve(
     Object.assign(bucket, { left: tokens - 1, leasedAtMs: nowMs });
     return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
   }
-  return block(bucket, { limit, wanted }, clock.nowMs());
+  // There are tokens, and others were faster each time: that is no reason for a refusal.
+  return { isFree: true, remaining: remainingIn(bucket, limit, clock.nowMs()), waitMs: 0 };
 }
 
 /** Until as many are there as are wanted: one by one each would cost a write of its own. */

@@ -16,6 +16,17 @@ beforeEach(() => {
   world.lines.splice(0);
 });
 
+it('refuses nobody for others being faster while there are tokens', async () => {
+  const limit = { perSecond: 10_000, burst: 20_000 };
+  const db: TestWorld['db'] = {
+    ...world.db,
+    commit: async () => ({ ok: false, reasons: [{ code: 'condition' }] }),
+  };
+  const turn = await tokenTaker()({ ...world, db }, 'crowded', limit);
+
+  expect(turn.isFree).toBe(true);
+});
+
 describe('cost', () => {
   it.each([
     [1_000, 100],
