@@ -10,6 +10,7 @@ import { styleText } from 'node:util';
 
 const MEASUREMENTS = [
   { title: 'Transfers over HTTP', script: 'bench/transfers.ts' },
+  { title: 'Statements', script: 'bench/statements.ts' },
   { title: 'Deliveries', script: 'bench/deliveries.ts' },
   { title: 'The guarded sender', script: 'bench/sender.ts' },
   { title: 'The CSV scanner', script: 'bench/scanner.ts' },
