@@ -1,8 +1,5 @@
 import { type Account, WORLD } from './account.ts';
 
-/** How a line came about: the type of its transaction, or what was done to a hold. */
-export type EntryType = string;
-
 /** Whose statement it is. */
 export interface StatementName {
   readonly tenantId: string;
@@ -24,7 +21,8 @@ export interface Standing {
 export interface StatementLine extends StatementName {
   /** Time of the commit in milliseconds since 1970; rises strictly within a limited account. */
   readonly atMs: number;
-  readonly type: EntryType;
+  /** That of the transaction, or `hold`, `capture`, `void`, `expiry`. */
+  readonly type: string;
   /** Minor units; positive is a credit. */
   readonly amount: bigint;
   readonly transactionId?: string | undefined;

@@ -201,7 +201,10 @@ describe('a derived account', () => {
       (it) => it.body.data.length === 1,
     );
     expect(ofWorld.body.data).toMatchObject([{ type: 'credit', amount: '-1000' }]);
+    expect((await entriesOf('%40world', '?currency=EUR', own)).body.data).toHaveLength(1);
     expect((await entriesOf('@world', '?currency=USD', own)).body.data).toEqual([]);
+    const asset = await entriesOf('@world', `?currency=${encodeURIComponent('XYZ/6')}`, own);
+    expect(asset).toMatchObject({ status: 200, body: { data: [], hasMore: false } });
   });
 });
 
