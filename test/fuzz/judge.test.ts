@@ -48,6 +48,7 @@ describe('the judge', () => {
   });
 
   it.each([
+    ['no whole answer', { status: 0, headers: new Headers(), text: 'reset' }, 'valid'],
     ['a fault of ours', refused(new Problem('internal')), 'valid'],
     ['nonsense was accepted', made({ id: '1' }), 'invalid'],
     ['it does not fit its schema', made({ id: 1 }), 'valid'],

@@ -23,6 +23,9 @@ export interface FuzzCall {
   readonly body?: string | Uint8Array<ArrayBuffer>;
 }
 
+/** The status of an answer that did not come, or only in part. */
+export const NO_ANSWER = 0;
+
 /** What came back. */
 export interface FuzzAnswer {
   readonly status: number;

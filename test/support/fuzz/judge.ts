@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Contract } from '../../../functions/shared/http/route.ts';
 import { PROBLEMS, type ProblemCode } from '../../../functions/shared/problem.ts';
-import type { FuzzAnswer, FuzzCall } from './call.ts';
+import { type FuzzAnswer, type FuzzCall, NO_ANSWER } from './call.ts';
 import { isRecord } from './json-schema.ts';
 
 /** What no answer may tell: code, tables, machines. */
@@ -23,6 +23,7 @@ const OF_THE_INPUT: readonly string[] = [
 
 /** Everything that is wrong with the answer, one sentence each; nothing is good. */
 export function judge(call: FuzzCall, answer: FuzzAnswer, secrets: readonly string[]): string[] {
+  if (answer.status === NO_ANSWER) return ['there was no whole answer'];
   const complaints = [
     ...(answer.status >= 500 && answer.status !== 503 ? ['a fault of ours'] : []),
     ...(!isPage(call, answer) && LEAKS.test(answer.text) ? ['it tells of the inside'] : []),

@@ -1,6 +1,6 @@
 import type { Contract } from '../../../functions/shared/http/route.ts';
 import { apiClient } from '../api.ts';
-import { type FuzzAnswer, type FuzzCall, routeKey } from './call.ts';
+import { type FuzzAnswer, type FuzzCall, NO_ANSWER, routeKey } from './call.ts';
 import { invalidCall, noiseCall, publishedSchema, validCall } from './compose.ts';
 import { type Dice, diceOf } from './dice.ts';
 import { isRecord } from './json-schema.ts';
@@ -113,13 +113,19 @@ class Session implements SessionResult {
 
   async #send({ contract, target, headers, body }: FuzzCall, key: string): Promise<FuzzAnswer> {
     const authorization = contract.access === 'public' ? {} : { authorization: `Bearer ${key}` };
-    const answer = await fetch(this.#target.apiUrl + target, {
+    const init = {
       method: contract.method,
       headers: { ...headers, ...authorization },
-      redirect: 'manual',
+      redirect: 'manual' as const,
       ...(body !== undefined && { body }),
-    });
-    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+    };
+    try {
+      const answer = await fetch(this.#target.apiUrl + target, init);
+      return { status: answer.status, headers: answer.headers, text: await answer.text() };
+    } catch (error) {
+      const { message, cause } = error as Error;
+      return { status: NO_ANSWER, headers: new Headers(), text: `${message}: ${String(cause)}` };
+    }
   }
 
   #learn(call: FuzzCall, { text, headers }: FuzzAnswer): void {
