@@ -3,7 +3,7 @@ import type { Contract } from '../../../functions/shared/http/route.ts';
 import type { Example, Examples } from './examples.ts';
 import { refusedAnswers } from './refused-answers.ts';
 import { isJson, type Operation, statusesOf } from './route-table.ts';
-import { headers } from './shared-parts.ts';
+import { type HeaderName, headers } from './shared-parts.ts';
 import { tagOf } from './tags.ts';
 
 /** What OpenAPI says of one route. */
@@ -56,17 +56,25 @@ function securityOf({ access }: Contract): Record<string, string[]>[] {
   return [{ tenantKey: access === 'tenant' ? [] : [access] }];
 }
 
+/** The headers that every success of a route has. Only keys of tenants have a limit. */
+export function headersOf(contract: Contract): HeaderName[] {
+  const hasLimit = contract.access !== 'public' && contract.access !== 'admin';
+  return [
+    'X-Request-Id',
+    ...(isJson(contract) ? [] : (['ETag'] as const)),
+    ...(hasLimit ? (['RateLimit-Policy', 'RateLimit'] as const) : []),
+  ];
+}
+
 function successOf(
   contract: Contract,
   status: number,
   example: Example | undefined,
 ): ZodOpenApiResponseObject {
-  const { reply, access, idempotencyKey } = contract;
+  const { reply, idempotencyKey } = contract;
   const named = headers(
-    'X-Request-Id',
-    ...(isJson(contract) ? [] : (['ETag'] as const)),
+    ...headersOf(contract),
     ...(idempotencyKey ? (['Idempotent-Replayed'] as const) : []),
-    ...(access === 'public' ? [] : (['RateLimit-Policy', 'RateLimit'] as const)),
   );
   const description = STATUS_TEXT[status] ?? 'Done.';
   if (status === 304) return { description, headers: named };

@@ -1,7 +1,10 @@
 import type { ZodOpenApiComponentsObject, ZodOpenApiHeadersObject } from 'zod-openapi';
 import { PROBLEMS } from '../../../functions/shared/problem.ts';
 
-const text = (description: string) => ({ description, schema: { type: 'string' as const } });
+const text = (description: string, ...examples: readonly string[]) => ({
+  description,
+  schema: { type: 'string' as const, ...(examples.length > 0 && { examples: [...examples] }) },
+});
 
 /** The headers of answers, by name. */
 const HEADERS = {
@@ -10,8 +13,14 @@ const HEADERS = {
     description: 'Present when an earlier request with the same key was answered so.',
     schema: { type: 'string' as const, const: 'true' },
   },
-  'RateLimit-Policy': text('The limit of the key: requests and the seconds of their window.'),
-  RateLimit: text('How many requests are left, and the seconds until there are more.'),
+  'RateLimit-Policy': text(
+    'The limit of the key: requests `q` in a window of `w` seconds.',
+    '"default";q=100;w=1',
+  ),
+  RateLimit: text(
+    'How many requests are left, `r`, and the seconds until there are more, `t`.',
+    '"default";r=199;t=1',
+  ),
   'Retry-After': {
     description: 'Seconds after which it is worth trying again.',
     schema: { type: 'integer' as const, minimum: 0 },
@@ -20,8 +29,10 @@ const HEADERS = {
   ETag: text('The version of what is answered; send it back as If-None-Match.'),
 } satisfies ZodOpenApiHeadersObject;
 
+export type HeaderName = keyof typeof HEADERS;
+
 /** References to some of the shared headers. */
-export function headers(...names: readonly (keyof typeof HEADERS)[]): ZodOpenApiHeadersObject {
+export function headers(...names: readonly HeaderName[]): ZodOpenApiHeadersObject {
   return Object.fromEntries(names.map((it) => [it, { $ref: `#/components/headers/${it}` }]));
 }
 

@@ -1,5 +1,6 @@
 import type { ProblemCode } from '../../../functions/shared/problem.ts';
 import type { Example, Examples } from '../../docs/openapi/examples.ts';
+import { headersOf } from '../../docs/openapi/operation-object.ts';
 import { refusalsOf } from '../../docs/openapi/refusals.ts';
 import { type Operation, readRooms, statusesOf } from '../../docs/openapi/route-table.ts';
 import type { SharedCloud } from '../cloud-setup.ts';
@@ -53,7 +54,7 @@ export class Walk {
     this.#tenantKey = tenantKey;
   }
 
-  /** One step: its answer has a status of the contract, and is an example if it is the first. */
+  /** One step, with a status and the headers of its contract: an example, if it is the first. */
   async call(id: string, step: Step = {}): Promise<Body> {
     const { request, status, answer } = await this.#succeed(id, step);
     const { body } = step;
@@ -82,6 +83,8 @@ export class Walk {
     const { request, status, answer } = answered;
     if (!wanted.includes(status))
       throw new Error(`${request}: ${status} ${JSON.stringify(answer)}`);
+    const missing = headersOf(operation.contract).filter((it) => !answered.headers.has(it));
+    if (missing.length > 0) throw new Error(`${request} has no header ${missing.join(', ')}`);
     return answered;
   }
 
@@ -129,7 +132,8 @@ export class Walk {
       ...(body !== undefined && { body }),
     });
     const answer = JSON.parse((await answered.text()) || 'null') as Json;
-    return { request: `${contract.method} ${path}${query}`, status: answered.status, answer };
+    const { status, headers } = answered;
+    return { request: `${contract.method} ${path}${query}`, status, headers, answer };
   }
 
   #headersOf({ access, idempotencyKey, body }: Operation['contract'], step: Step) {
