@@ -13,6 +13,9 @@ const Limits = z.strictObject({
   burst: burst.optional().meta({
     description: 'The highest burst of a key. Default: twice requestsPerSecond.',
   }),
+  endpoints: z.int().min(1).max(LIMITS_MAX.endpoints).optional().meta({
+    description: 'How many endpoints it may have; it keeps those that it has. Default: 1,000.',
+  }),
 });
 
 const CreateTenantBody = z.strictObject({
@@ -31,7 +34,7 @@ const Tenant = z.object({
   object: z.literal('tenant'),
   name: z.string(),
   mode: z.enum(['live', 'test']),
-  limits: z.object({ requestsPerSecond: z.int(), burst: z.int() }),
+  limits: z.object({ requestsPerSecond: z.int(), burst: z.int(), endpoints: z.int() }),
   createdAt: z.string(),
 });
 

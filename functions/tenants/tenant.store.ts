@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
-import { limitsOf, type Tenant, type TenantLimits } from './tenant.ts';
+import { type AskedLimits, limitsOf, type Tenant } from './tenant.ts';
 
 /** The partition of the index `listing` in which all tenants stand. */
 export const TENANTS = 'T';
@@ -13,6 +13,7 @@ const TenantItem = z.object({
   mode: z.enum(['live', 'test']),
   requestsPerSecond: z.number().optional(),
   burst: z.number().optional(),
+  endpoints: z.number().optional(),
   createdAt: z.number(),
   fp: z.string().optional(),
 });
@@ -45,7 +46,7 @@ export function insertTenant(tenant: Tenant): Write {
 /** What may change of a tenant. What is absent stays as it is. */
 export interface TenantChange {
   readonly name?: string | undefined;
-  readonly limits?: Partial<{ [Name in keyof TenantLimits]: number | undefined }> | undefined;
+  readonly limits?: AskedLimits | undefined;
 }
 
 /**
@@ -70,8 +71,9 @@ export function updateTenant(tenantId: string, change: TenantChange): Write | un
 
 /** The tenant in a stored item. */
 export function toTenant(item: Item): Tenant {
-  const { createdAt, fp, requestsPerSecond, burst, ...stored } = TenantItem.parse(item);
-  const limits = limitsOf({ requestsPerSecond, burst });
+  const parsed = TenantItem.parse(item);
+  const { createdAt, fp, requestsPerSecond, burst, endpoints, ...stored } = parsed;
+  const limits = limitsOf({ requestsPerSecond, burst, endpoints });
   return { ...stored, limits, createdAtMs: createdAt, fingerprint: fp };
 }
 

@@ -4,6 +4,8 @@ export interface TenantLimits {
   readonly requestsPerSecond: number;
   /** The highest burst that one of its keys may have. */
   readonly burst: number;
+  /** How many endpoints it may have. */
+  readonly endpoints: number;
 }
 
 /** An organisation whose data is kept apart from everybody else's. */
@@ -18,15 +20,19 @@ export interface Tenant {
 }
 
 /** The largest limits that a tenant may have, by which their schema is bounded as well. */
-export const LIMITS_MAX: TenantLimits = { requestsPerSecond: 10_000, burst: 20_000 };
+export const LIMITS_MAX: TenantLimits = {
+  requestsPerSecond: 10_000,
+  burst: 20_000,
+  endpoints: 1_000,
+};
+
+/** Some of the limits, as somebody asks for them. */
+export type AskedLimits = { readonly [Name in keyof TenantLimits]?: number | undefined };
 
 const REQUESTS_PER_SECOND = 100;
 
 /** The limits as they were asked for: without a burst it is that of two seconds. */
-export function limitsOf(asked: {
-  readonly requestsPerSecond?: number | undefined;
-  readonly burst?: number | undefined;
-}): TenantLimits {
+export function limitsOf(asked: AskedLimits): TenantLimits {
   const { requestsPerSecond = REQUESTS_PER_SECOND, burst = 2 * requestsPerSecond } = asked;
-  return { requestsPerSecond, burst };
+  return { requestsPerSecond, burst, endpoints: asked.endpoints ?? LIMITS_MAX.endpoints };
 }

@@ -11,15 +11,17 @@ import {
   embeddedMetrics as metrics,
 } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
+import { findEndpointsMax } from '../tenants/find-limits.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
 import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
 import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
+const endpointsMax = (tenantId: string) => findEndpointsMax({ db }, tenantId);
 const doors = { clock, ids, log, metrics, db, queues: openQueues(queues('delivery-slow')) };
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
-const world = { ...doors, ...store, http: openUrlCheck({ egress: egress() }) };
+const world = { ...doors, ...store, endpointsMax, http: openUrlCheck({ egress: egress() }) };
 const endpoints = [createEndpoint, listEndpoints, getEndpoint, getEndpointSecret];
 const deliveries = [listDeliveries, getDelivery, sendAgain];
 export const handler = api(world, [...endpoints, ...deliveries], authenticator());

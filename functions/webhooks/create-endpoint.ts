@@ -7,12 +7,14 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import { createEndpointRoute } from './contract.ts';
 import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
-import { ENDPOINTS_MAX, type Endpoint, secretContext } from './endpoint.ts';
+import { type Endpoint, secretContext } from './endpoint.ts';
 import { endpointView } from './endpoint-view.ts';
 import { formatSecret } from './signature.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
   readonly http: Pick<World['http'], 'checkUrl'>;
+  /** How many endpoints the tenant may have. */
+  endpointsMax(tenantId: string): Promise<number>;
 };
 type CreateCall = Call<typeof createEndpointRoute>;
 
@@ -26,13 +28,14 @@ export const createEndpoint = route(createEndpointRoute, async (call, world: Nee
   const url = await world.http.checkUrl(call.body.url);
   const secret = call.body.secret ?? formatSecret(world.ids.secretBytes(SECRET_BYTES));
   const endpoint = await draftEndpoint(call, { url, secret }, world);
+  const max = await world.endpointsMax(call.tenantId);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const commit = await world.db.commit([insertEndpoint(endpoint), growSet(call.tenantId)]);
+    const commit = await world.db.commit([insertEndpoint(endpoint), growSet(call.tenantId, max)]);
     if (commit.ok) return { body: { ...endpointView(endpoint), secret } };
 
     const [taken, full] = commit.reasons;
     if (taken?.code === 'condition') return replay(call, taken.item);
-    if (full?.code === 'condition') throw tooMany();
+    if (full?.code === 'condition') throw tooMany(max);
     await world.clock.sleep(fullJitterMs(round, PAUSE, world.ids.random()));
   }
   throw new Problem('busy', {
@@ -75,8 +78,8 @@ function replay({ idempotency }: CreateCall, item: Item | undefined) {
   return { body: endpointView(endpoint), replayed: true };
 }
 
-function tooMany(): Problem {
+function tooMany(max: number): Problem {
   return new Problem('limit_exceeded', {
-    detail: `A tenant may have ${ENDPOINTS_MAX} endpoints.`,
+    detail: `This tenant may have ${max} endpoints.`,
   });
 }

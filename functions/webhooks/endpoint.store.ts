@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
-import { ENDPOINTS_MAX, type Endpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const EndpointItem = z.object({
@@ -55,16 +55,16 @@ export function insertEndpoint(endpoint: Endpoint): Write {
 
 /**
  * Tells every relay that the tenant's set of endpoints is another one, and counts the new one.
- * Refused when the tenant has as many as it may.
+ * Refused when the tenant has `max` already.
  */
-export function growSet(tenantId: string): Write {
+export function growSet(tenantId: string, max: number): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: setKey(tenantId),
     update: 'ADD version :one, members :one',
     condition: 'attribute_not_exists(members) OR members < :max',
-    values: { ':one': 1, ':max': ENDPOINTS_MAX },
+    values: { ':one': 1, ':max': max },
   };
 }
 
@@ -116,7 +116,7 @@ export async function findEndpoint(
   return item && toEndpoint(item);
 }
 
-/** All endpoints of a tenant, in the order of their ids; at most `ENDPOINTS_MAX`. */
+/** All endpoints of a tenant, in the order of their ids; at most a thousand. */
 export async function listEndpoints(db: Pick<Db, 'query'>, tenantId: string): Promise<Endpoint[]> {
   const found: Endpoint[] = [];
   let after: Item | undefined;

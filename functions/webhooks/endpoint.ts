@@ -40,9 +40,6 @@ export interface Addressed {
   readonly about?: string | undefined;
 }
 
-/** What keeps one tenant's events from taking more than one batch of work each. */
-export const ENDPOINTS_MAX = 1_000;
-
 /** These go only to endpoints that name them, so that trouble does not make more trouble. */
 const ONLY_IF_NAMED = new Set(['delivery.exhausted', 'endpoint.disabled']);
 

@@ -26,10 +26,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** What every room may use: how `due` is written, and who is calling. */
+/** What every room may use: how `due` is written, who is calling, and what a tenant may have. */
 const FOR_ALL_ROOMS = [
   'functions/timers/due.ts',
   'functions/tenants/authenticate.ts',
+  'functions/tenants/find-limits.ts',
   'functions/webhooks/find-addressee.ts',
 ];
 

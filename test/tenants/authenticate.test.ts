@@ -9,6 +9,7 @@ import {
 } from '../../functions/tenants/api-key.ts';
 import { authenticator } from '../../functions/tenants/authenticate.ts';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
+import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 
 let world: TestWorld;
@@ -82,7 +83,7 @@ describe('authenticate', () => {
     await world.db.commit([
       insertTenant({
         ...{ id: key.tenantId as `ten_${string}`, name: 'Acme', mode: 'live' },
-        ...{ limits: { requestsPerSecond: 100, burst: 200 }, createdAtMs: world.clock.nowMs() },
+        ...{ limits: limitsOf({}), createdAtMs: world.clock.nowMs() },
       }),
     ]);
     const authenticate = authenticator();

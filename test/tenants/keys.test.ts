@@ -234,7 +234,7 @@ describe('the operator', () => {
     await patch({ name: 'Acme Ltd', limits: { requestsPerSecond: 50 } });
     const { body } = await patch({ limits: { burst: 60 } });
 
-    expect(first).toEqual({ requestsPerSecond: 100, burst: 200 });
+    expect(first).toEqual({ requestsPerSecond: 100, burst: 200, endpoints: 1_000 });
     expect(body).toMatchObject({
       name: 'Acme Ltd',
       limits: { requestsPerSecond: 50, burst: 60 },

@@ -3,6 +3,7 @@ import type { OutboxEvent } from '../../functions/events/event.ts';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import type { Bucket, GuardedSender } from '../../functions/shared/world.ts';
+import { findEndpointsMax } from '../../functions/tenants/find-limits.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import type { Delivery } from '../../functions/webhooks/delivery.ts';
@@ -23,8 +24,12 @@ export interface DeliveryWorld extends TestWorld {
   readonly bucket: Bucket;
   readonly endpoints: EndpointMemory;
   readonly endpointSets: EndpointSets;
+  endpointsMax(tenantId: string): Promise<number>;
   readonly patience: { reconcileAfterSeconds: number; recheckAfterSeconds: number };
 }
+
+/** As many as any tenant may have. */
+const ENDPOINTS_MAX = 1_000;
 
 /** A secret of the tests: the same for each endpoint, so that any of them can be verified. */
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -36,6 +41,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     http: openGuardedSender({ egress: 'loopback' }),
     endpoints: rememberEndpoints(world),
     endpointSets: rememberSets(world),
+    endpointsMax: (tenantId) => findEndpointsMax(world, tenantId),
     patience: { reconcileAfterSeconds: 120, recheckAfterSeconds: 1_200 },
   };
 }
@@ -62,7 +68,7 @@ export async function newEndpoint(
     createdAtMs: world.clock.nowMs(),
     ...fields,
   };
-  await world.db.commit([insertEndpoint(endpoint), growSet(tenantId)]);
+  await world.db.commit([insertEndpoint(endpoint), growSet(tenantId, ENDPOINTS_MAX)]);
   return endpoint;
 }
 

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { insertTenant } from '../../functions/tenants/tenant.store.ts';
+import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
-import { ENDPOINTS_MAX } from '../../functions/webhooks/endpoint.ts';
 import { parseSecret } from '../../functions/webhooks/signature.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
@@ -140,10 +141,22 @@ describe('POST /v1/endpoints', () => {
           values: { ':members': members },
         },
       ]);
-    await setMembers(ENDPOINTS_MAX - 1);
+    await setMembers(999);
     expect((await ask(tenant, 'POST /v1/endpoints', { body: { url } })).status).toBe(201);
     const full = await ask(tenant, 'POST /v1/endpoints', { body: { url } });
     expect([full.status, full.body.code]).toEqual([422, 'limit_exceeded']);
+  });
+
+  it('refuses more than the tenant may have, and keeps what it has', async () => {
+    const tenant = newTenant(world);
+    const limits = limitsOf({ endpoints: 2 });
+    const about = { name: 'Acme', mode: 'live', limits, createdAtMs: world.clock.nowMs() } as const;
+    await world.db.commit([insertTenant({ id: tenant, ...about })]);
+    const make = async (key: string) =>
+      (await ask(tenant, 'POST /v1/endpoints', { body: { url }, key })).status;
+
+    expect([await make('one'), await make('two'), await make('three')]).toEqual([201, 201, 422]);
+    expect(await make('two')).toBe(201);
   });
 });
 
