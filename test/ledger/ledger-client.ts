@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { captureHold } from '../../functions/ledger/capture-hold.ts';
+import { createAccount } from '../../functions/ledger/create-account.ts';
+import { createBatch } from '../../functions/ledger/create-batch.ts';
+import { createHold } from '../../functions/ledger/create-hold.ts';
+import { createReversal } from '../../functions/ledger/create-reversal.ts';
+import { createTransaction } from '../../functions/ledger/create-transaction.ts';
+import { getAccount, listAccounts } from '../../functions/ledger/read-accounts.ts';
+import { listEntries } from '../../functions/ledger/read-entries.ts';
+import { getHold, listHolds } from '../../functions/ledger/read-holds.ts';
+import { getTransaction, listTransactions } from '../../functions/ledger/read-transactions.ts';
+import { updateAccount } from '../../functions/ledger/update-account.ts';
+import { voidHold } from '../../functions/ledger/void-hold.ts';
+import { api } from '../../functions/shared/http/api.ts';
+import type { Route } from '../../functions/shared/http/route.ts';
+import type { World } from '../../functions/shared/world.ts';
+import { checkLedger } from '../support/invariants/ledger.ts';
+import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import type { TestWorld } from '../support/world.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'log' | 'db' | 'secrets'>;
+
+const ROUTES = [
+  ...[createAccount, listAccounts, getAccount, updateAccount, listEntries],
+  ...[createTransaction, createBatch, createReversal, listTransactions, getTransaction],
+  ...[createHold, captureHold, voidHold, listHolds, getHold],
+] as readonly Route<Needs>[];
+
+/** What tests look at in an answer; what is not there is undefined, and the test fails. */
+export interface LedgerBody {
+  readonly [name: string]: unknown;
+  readonly id: string;
+  readonly code?: string;
+  readonly data: readonly LedgerBody[];
+  readonly hold: LedgerBody;
+  readonly transaction: LedgerBody;
+  readonly transactions: readonly LedgerBody[];
+  readonly problem: LedgerBody;
+  readonly results: readonly LedgerBody[];
+  readonly entries: readonly LedgerBody[];
+  readonly errors?: readonly { readonly pointer: string; readonly code: string }[];
+}
+
+export interface LedgerAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: LedgerBody;
+  /** By the header. */
+  readonly replayed: boolean;
+}
+
+/** The room's Lambda without HTTP: each call is decoded, answered and refused as there. */
+export interface LedgerClient {
+  readonly tenantId: string;
+  get(target: string): Promise<LedgerAnswer>;
+  /** Under a fresh Idempotency-Key unless one is named; null sends none. */
+  post(target: string, body?: unknown, key?: string | null): Promise<LedgerAnswer>;
+  patch(target: string, body: unknown): Promise<LedgerAnswer>;
+  /** An account with these terms, and money in it if wanted. */
+  open(terms?: object, funds?: string): Promise<string>;
+  /** As the API shows it now. */
+  account(id: string): Promise<LedgerBody>;
+}
+
+/** A client of the tenant that calls one instance of the Lambda with these doors. */
+export function ledgerClient(world: Needs, tenantId: string): LedgerClient {
+  const handler = api(world, ROUTES, async () => ({ tenantId, scopes: ['*'] }));
+  async function send(method: string, target: string, rest: object): Promise<LedgerAnswer> {
+    const event = eventOf(method, target, rest);
+    const result = (await handler(event, {} as Context)) as {
+      statusCode: number;
+      headers: Record<string, string>;
+      body: string;
+    };
+    const { statusCode: status, headers, body } = result;
+    const replayed = headers['idempotent-replayed'] === 'true';
+    return { status, headers, body: JSON.parse(body) as LedgerBody, replayed };
+  }
+  const post: LedgerClient['post'] = (target, body, key = randomUUID()) =>
+    send('POST', target, { body, key });
+  const client: LedgerClient = {
+    tenantId,
+    get: (target) => send('GET', target, {}),
+    post,
+    patch: (target, body) => send('PATCH', target, { body }),
+    async open(terms = {}, funds) {
+      const currency = 'EUR';
+      const { status, body } = await post('/v1/accounts', { currency, ...terms });
+      if (status !== 201) throw new Error(`no account: ${JSON.stringify(body)}`);
+      const credit = { type: 'credit', accountId: body.id, amount: funds, currency };
+      const wanted = { ...credit, ...(body.currency !== currency && { currency: body.currency }) };
+      const funded = funds === undefined ? undefined : await post('/v1/transactions', wanted);
+      if (funded && funded.status !== 201) throw new Error(JSON.stringify(funded.body));
+      return body.id;
+    },
+    account: async (id) => (await client.get(`/v1/accounts/${id}`)).body,
+  };
+  return client;
+}
+
+interface Sent {
+  readonly body?: unknown;
+  readonly key?: string | null;
+}
+
+function eventOf(method: string, target: string, { body, key }: Sent): APIGatewayProxyEventV2 {
+  const url = new URL(target, 'http://localhost');
+  const { path, params } = match(method, url.pathname);
+  return {
+    routeKey: `${method} ${path}`,
+    rawPath: url.pathname,
+    pathParameters: params,
+    queryStringParameters: Object.fromEntries(url.searchParams),
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(key && { 'idempotency-key': key }),
+    },
+    requestContext: { http: { method, sourceIp: '127.0.0.1' } },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    isBase64Encoded: false,
+  } as unknown as APIGatewayProxyEventV2;
+}
+
+/** Which route API Gateway would take: one without parameters before one with them. */
+function match(method: string, pathname: string) {
+  const contracts = ROUTES.map((it) => it.contract).filter((it) => it.method === method);
+  for (const { path } of contracts.toSorted((a, b) => a.path.localeCompare(b.path))) {
+    const pattern = path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+    const found = new RegExp(`^${pattern}$`).exec(pathname);
+    if (found) return { path, params: { ...found.groups } };
+  }
+  throw new Error(`no route for ${method} ${pathname}`);
+}
+
+/** `201`, or `422 insufficient_funds`. */
+export function told({ status, body }: Pick<LedgerAnswer, 'status' | 'body'>): string {
+  return body.code === undefined ? String(status) : `${status} ${body.code}`;
+}
+
+/** What is wrong in the books of a tenant: nothing. */
+export async function faultsOf(
+  { client, tables }: Pick<TestWorld, 'client' | 'tables'>,
+  tenantId: string,
+): Promise<string[]> {
+  const { ledger, outbox } = await takeSnapshot(client, tables);
+  return checkLedger({
+    ledger: ledger.filter((it) => String(it.pk).startsWith(tenantId)),
+    outbox: outbox.filter((it) => it.tenant === tenantId),
+  });
+}
