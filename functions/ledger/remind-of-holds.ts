@@ -30,11 +30,15 @@ export async function remindOfHolds(
   }
 }
 
+/** None for a record that is no event: the projection has said so, and it is parked in the end. */
 function messageOf({ item }: StreamRecord, soonMs: number): Message[] {
   if (item.type !== 'hold.created') return [];
-  const { tenantId, data } = toEvent(item);
-  const { id, expiresAt } = NewHold.parse(JSON.parse(data));
-  if (expiresAt === undefined || expiresAt > soonMs) return [];
-  const { pk } = journalKey(tenantId, id);
-  return [holdMessage({ pk, dueMs: expiresAt })];
+  try {
+    const { tenantId, data } = toEvent(item);
+    const { id, expiresAt } = NewHold.parse(JSON.parse(data));
+    if (expiresAt === undefined || expiresAt > soonMs) return [];
+    return [holdMessage({ ...journalKey(tenantId, id), dueMs: expiresAt })];
+  } catch {
+    return [];
+  }
 }
