@@ -45,7 +45,7 @@ try {
 function report({ requests, counts, unreached }: CampaignResult, seconds: number): void {
   const perStatus = new Map<string, number>();
   for (const [name, count] of counts) {
-    const key = name.split(' ').slice(-2).join(' ');
+    const key = name.split(' ').slice(2).join(' ');
     perStatus.set(key, (perStatus.get(key) ?? 0) + count);
   }
   for (const [key, count] of [...perStatus].sort()) {

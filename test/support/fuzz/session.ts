@@ -92,8 +92,8 @@ class Session implements SessionResult {
     const answer = await this.#send(call, call.contract.access === 'admin' ? adminKey : key);
     const complaints = judge(call, answer, [key, adminKey]);
     if (complaints.length > 0) this.findings.push({ step, call, answer, complaints });
-    const code = /"code":"(\w+)","requestId"/.exec(answer.text)?.[1] ?? '';
-    const outcome = `${answer.status} ${code}`.trim();
+    const code = answer.status >= 400 && /"code":"(\w+)","requestId"/.exec(answer.text)?.[1];
+    const outcome = code ? `${answer.status} ${code}` : String(answer.status);
     const name = `${routeKey(call.contract)} ${call.expected.kind} ${outcome}`;
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     if (answer.status < 300) this.#learn(call, answer);
