@@ -102,7 +102,7 @@ async function walkLedger(walk: Walk): Promise<void> {
   });
   await walkReversal(walk, posted);
   await walkHolds(walk, alice, bob);
-  await walk.call('getAccount', { params: idOf(alice) });
+  const { version } = await walk.call('getAccount', { params: idOf(alice) });
   await walk.call('updateAccount', {
     params: idOf(alice),
     body: { metadata: { plan: 'platinum' } },
@@ -111,7 +111,8 @@ async function walkLedger(walk: Walk): Promise<void> {
   await walk.call('listEntries', {
     params: idOf(alice),
     query: { limit: '3' },
-    until: ({ data }) => Number(data?.length) === 3,
+    // The statement follows the account.
+    until: ({ upToSeq }) => Number(upToSeq) === Number(version),
   });
   await walk.call('listTransactions', {
     query: { reference: 'order-1042' },
@@ -168,7 +169,7 @@ async function walkFiles(walk: Walk, endpoint: Body): Promise<void> {
   });
   await announce(walk, 'no_such_column\n1\n', { endpointId });
   await walk.call('listFiles', {
-    until: ({ data }) => JSON.stringify(data).includes('"failed"'),
+    until: ({ data }) => JSON.stringify(data).includes('"status":"failed"'),
   });
 }
 
