@@ -62,7 +62,7 @@ export function tokenTaker(): TakeToken {
     const nowMs = world.clock.nowMs();
     if (isWithin(nowMs, openUntilMs - OPEN_MS, openUntilMs)) return freeFor(limit);
     const bucket = buckets.get(name) ?? newBucket(nowMs);
-    if (buckets.size >= BUCKETS_MAX) buckets.clear();
+    if (buckets.size >= BUCKETS_MAX && !buckets.has(name)) buckets.clear();
     buckets.set(name, bucket);
     count(bucket, nowMs);
     try {

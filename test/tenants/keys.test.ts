@@ -213,6 +213,13 @@ describe('rotation', () => {
 });
 
 describe('the operator', () => {
+  it('makes a tenant and its first key for 8 WRU', async () => {
+    world.units.splice(0);
+    await newTenantAt(ask, world);
+
+    expect(world.takeUnits()).toBe(8);
+  });
+
   it('makes a key for a tenant that has lost its own', async () => {
     const made = await ask(`POST /v1/tenants/${tenantId}/keys`, { key: adminKey, body: {} });
 
