@@ -5,6 +5,7 @@ import { newAccount, newTenantOf, type TestTenant } from '../support/api.ts';
 import {
   type IdPlace,
   idPlaces,
+  namelessIds,
   nobodysId,
   requestWith,
   type Written,
@@ -126,6 +127,12 @@ const named = (list: readonly IdPlace[]) =>
 
 it.each(named(places))('%s: there is one of another tenant to probe with', (_name, { prefix }) => {
   expect(alice.pool.ids(prefix), `household() makes no ${prefix}_`).not.toEqual([]);
+});
+
+it('every id that a route takes says of what it is, so that it can be probed', () => {
+  const nameless = allRoutes.flatMap((it) => namelessIds(it).map((name) => [routeKey(it), name]));
+
+  expect(nameless).toEqual([]);
 });
 
 /** Every kind of object that a tenant has, so that no id opens a door that is not its own. */

@@ -1,6 +1,7 @@
 import type { Contract } from '../../functions/shared/http/route.ts';
 import { publishedSchema, validParts, written } from './fuzz/compose.ts';
 import type { Dice } from './fuzz/dice.ts';
+import { isRecord } from './fuzz/json-schema.ts';
 import type { Pool } from './fuzz/pool.ts';
 
 /** Where a route takes an id of some object. */
@@ -19,6 +20,32 @@ export function idPlaces(contract: Contract): IdPlace[] {
     const prefixes = new Set([...text.matchAll(/"\^([a-z]{3})_/g)].map((it) => it[1] ?? ''));
     return [...prefixes].map((prefix) => ({ contract, where, prefix }));
   });
+}
+
+/** Names that end like an id and are the caller's own. */
+const OWN_NAMES = ['externalId', 'userId'];
+
+/** Members and path parameters that are called an id, and do not say of what kind. */
+export function namelessIds(contract: Contract): string[] {
+  const parameters = [...contract.path.matchAll(/\{(\w+)\}/g)].map((it) => it[1] ?? '');
+  const kinds = idPlaces(contract).filter(({ where }) => where === 'params');
+  const unknown = parameters.slice(kinds.length);
+  for (const where of ['query', 'body'] as const) {
+    const schema = contract[where];
+    if (schema) unknown.push(...namelessMembers(publishedSchema(schema)));
+  }
+  return unknown;
+}
+
+function namelessMembers(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(namelessMembers);
+  if (!isRecord(value)) return [];
+  const own = isRecord(value.properties) ? Object.entries(value.properties) : [];
+  const nameless = own.filter(([name, it]) => {
+    const isId = /(^i|I)d$/.test(name) && !OWN_NAMES.includes(name);
+    return isId && !/"\^[a-z]{3}_/.test(JSON.stringify(it));
+  });
+  return [...nameless.map(([name]) => name), ...Object.values(value).flatMap(namelessMembers)];
 }
 
 /** A well-formed id that nobody has. */

@@ -128,13 +128,15 @@ class Session implements SessionResult {
     }
   }
 
-  #learn(call: FuzzCall, { text, headers }: FuzzAnswer): void {
+  #learn(call: FuzzCall, { text, headers, status }: FuzzAnswer): void {
     if (!/json/.test(headers.get('content-type') ?? '')) return;
     const body: unknown = JSON.parse(text);
     // The operator sees other tenants, whose things are not for this one.
     if (call.contract.access === 'admin') this.#pool.learn(isRecord(body) ? body.id : undefined);
     else this.#pool.learn(body);
-    const isFirst = call.contract.idempotencyKey && call.expected.kind === 'valid';
+    const { idempotencyKey, reply } = call.contract;
+    // Another status than that of the contract made nothing: a dry run, which nobody remembers.
+    const isFirst = idempotencyKey && call.expected.kind === 'valid' && status === reply.status;
     if (isFirst && isRecord(body) && body.id !== undefined) this.#made.push({ call, id: body.id });
   }
 }
