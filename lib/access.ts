@@ -30,6 +30,7 @@ type TableAction =
   | 'BatchGetItem'
   | 'PutItem'
   | 'UpdateItem'
+  | 'UpdateItem R#*'
   | 'DeleteItem'
   | 'ConditionCheckItem'
   | 'Query'
@@ -39,7 +40,10 @@ type BucketAction = 'GetObject' | 'GetObjectVersion' | 'PutObject' | 'ListBucket
 
 /** What one function may touch. It is granted this, told the names of this, and nothing else. */
 export interface Access {
-  /** `Query` reads the table itself, and `Query due` only the index `due`. */
+  /**
+   * `Query` reads the table itself, and `Query due` only the index `due`. `UpdateItem R#*` writes
+   * only items whose partition key begins with `R#`.
+   */
   readonly tables?: Readonly<Partial<Record<TableName, readonly TableAction[]>>>;
   readonly consumes?: readonly QueueName[];
   /** Reads the stream of this table, and parks the records that it cannot handle. */
@@ -56,7 +60,7 @@ export interface Access {
 }
 
 /** What every API needs of its caller: the key and its tenant, and tokens of the rate limit. */
-const CALLER = ['GetItem', 'UpdateItem'] as const;
+const CALLER = ['GetItem', 'UpdateItem R#*'] as const;
 
 /**
  * Who may do what: one row per Lambda, by its entry under `functions/`. The stack grants from
@@ -73,7 +77,7 @@ export const ACCESS = {
     sendsTo: ['delivery-slow', 'file-care', 'hold-expiry'],
   },
   'tenants/api': {
-    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'Query listing'] },
+    tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
     secrets: ['admin-key', 'cursor-key'],
   },
   'events/api': {

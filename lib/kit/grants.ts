@@ -46,9 +46,11 @@ function grantTables(handler: NodeFunction, { tables = {} }: Access, house: Hous
   for (const [name, actions = []] of Object.entries(tables)) {
     const table = house.tables[name as TableName];
     for (const action of actions) {
-      const [verb = '', index] = action.split(' ');
-      const resource = index ? `${table.tableArn}/index/${index}` : table.tableArn;
-      allow(handler, { service: 'dynamodb', actions: [verb], resource });
+      const [verb = '', part] = action.split(' ');
+      const right = { service: 'dynamodb', actions: [verb], resource: table.tableArn };
+      if (part === undefined) allow(handler, right);
+      else if (part.endsWith('*')) allow(handler, { ...right, leadingKeys: part });
+      else allow(handler, { ...right, resource: `${table.tableArn}/index/${part}` });
     }
     handler.addEnvironment(variable('TABLE', name), table.tableName);
   }
@@ -121,13 +123,19 @@ interface Right {
   readonly service: string;
   readonly actions: readonly string[];
   readonly resource: string;
+  /** Only items with such a partition key. */
+  readonly leadingKeys?: string;
 }
 
-function allow(handler: NodeFunction, { service, actions, resource }: Right): void {
+function allow(handler: NodeFunction, right: Right): void {
+  const { service, actions, resource, leadingKeys } = right;
   handler.addToRolePolicy(
     new PolicyStatement({
       actions: actions.map((action) => `${service}:${action}`),
       resources: [resource],
+      ...(leadingKeys !== undefined && {
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [leadingKeys] } },
+      }),
     }),
   );
 }

@@ -20,6 +20,7 @@ const TABLE_LETTERS: Readonly<Record<TableAction, string>> = {
   'Query reference': 'R',
   PutItem: 'P',
   UpdateItem: 'U',
+  'UpdateItem R#*': 'u',
   DeleteItem: 'D',
   ConditionCheckItem: 'C',
 };

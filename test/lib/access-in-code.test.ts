@@ -27,7 +27,10 @@ function actionsGranted({ tables = {} }: Access): string[] {
   const byKey: readonly string[] = Object.values(ACTIONS);
   return Object.entries(tables)
     .flatMap(([table, actions = []]) =>
-      actions.filter((it) => byKey.includes(it)).map((it) => `${table} ${it}`),
+      actions
+        .map((it) => it.replace(/ .*\*$/, ''))
+        .filter((it) => byKey.includes(it))
+        .map((it) => `${table} ${it}`),
     )
     .sort();
 }

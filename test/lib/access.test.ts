@@ -48,6 +48,15 @@ function inWords(resource: unknown): string {
     .join('');
 }
 
+/** To which items a condition on partition keys limits a right. */
+function onlyItems(condition: unknown): string {
+  if (condition === undefined) return '';
+  const names = Object.keys(Object(at(condition, 'ForAllValues:StringLike')));
+  const keys = Object.values(Object(at(condition, 'ForAllValues:StringLike'))).flat();
+  expect(names).toEqual(['dynamodb:LeadingKeys']);
+  return ` only ${keys.join(' ')}`;
+}
+
 /** The rights of a function in the template, without those to its own log. */
 function rightsInTemplate(entry: Entry): string[] {
   const [, { Properties }] = functionOf(entry);
@@ -56,11 +65,13 @@ function rightsInTemplate(entry: Entry): string[] {
     ([, it]) => at(it.Properties, 'Roles.0.Ref') === role,
   );
   const statements = policies.flatMap(([, policy]) => statementsOf(policy));
-  const rights = statements.flatMap(({ Action, Resource }) =>
+  const rights = statements.flatMap(({ Action, Resource, Condition }) =>
     [Action]
       .flat()
       .flatMap((action) =>
-        action.startsWith('logs:') ? [] : [Resource].flat().map((it) => `${action} ${inWords(it)}`),
+        action.startsWith('logs:')
+          ? []
+          : [Resource].flat().map((it) => `${action} ${inWords(it)}${onlyItems(Condition)}`),
       ),
   );
   return rights.sort();
@@ -71,8 +82,9 @@ function rightsInTable(entry: Entry): string[] {
   const access: Access = ACCESS[entry];
   const onTables = Object.entries(access.tables ?? {}).flatMap(([table, actions = []]) =>
     actions.map((action) => {
-      const [verb, index] = action.split(' ');
-      return `dynamodb:${verb} ${table}${index ? `/index/${index}` : ''}`;
+      const [verb, part] = action.split(' ');
+      if (part?.endsWith('*')) return `dynamodb:${verb} ${table} only ${part}`;
+      return `dynamodb:${verb} ${table}${part ? `/index/${part}` : ''}`;
     }),
   );
   const consumed = (access.consumes ?? []).flatMap((queue) =>
