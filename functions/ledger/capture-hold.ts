@@ -5,7 +5,7 @@ import type { World } from '../shared/world.ts';
 import { openBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { captureHoldRoute } from './hold.contract.ts';
-import { findHold, saveResolution } from './hold.store.ts';
+import { findHold, findResolved, saveResolution } from './hold.store.ts';
 import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
 import { holdCaptured, holdView } from './hold-view.ts';
 import { decideOrReject, type Posting, planOf, refusalOf, replayOf } from './post-transaction.ts';
@@ -33,7 +33,10 @@ export const captureHold = route(captureHoldRoute, async (call, world: Needs) =>
     const draft = draftCapture(call, found, world);
     const terms = { recordId: draft.id, accountIds: accountIdsOf(draft) };
     const { earlier, books } = await openBooks(world.db, tenantId, terms);
-    if (earlier) return { done: { ...replayOf(earlier, draft), hold: found } };
+    if (earlier) {
+      const posting = replayOf(earlier, draft);
+      return { done: { ...posting, hold: await findResolved(world.db, found) } };
+    }
     return planCapture(found, draft, { books, world });
   });
   if (transaction.refusal) throw refusalOf(transaction, replayed);
@@ -62,13 +65,13 @@ function draftCapture(
   { ids }: Pick<Needs, 'ids'>,
 ): CaptureDraft {
   const { id: holdId, accountId: sourceId, currency } = hold;
-  const destinationId = destinationOf(body.destinationAccountId, hold);
+  const destinationId = body.destinationAccountId ?? hold.destinationId;
   const amount = body.amount ?? hold.amount;
   return {
     id: creationId('txn', { tenantId, scope: MONEY_SCOPE, idempotency }, ids),
     tenantId,
     type: 'capture',
-    postings: [{ sourceId, destinationId, amount, currency }],
+    postings: destinationId ? [{ sourceId, destinationId, amount, currency }] : [],
     description: body.description,
     reference: body.reference,
     metadata: body.metadata,
@@ -76,21 +79,4 @@ function draftCapture(
     fingerprint: idempotency?.fingerprint,
     traceparent,
   };
-}
-
-/** Named by the hold or by the capture; a captured hold knows where it went. */
-function destinationOf(asked: string | undefined, { accountId, destinationId }: Hold): string {
-  const named = asked ?? destinationId;
-  const detail =
-    named === undefined
-      ? 'is required: the hold names no destination'
-      : destinationId !== undefined && asked !== undefined && asked !== destinationId
-        ? 'is not the destination that the hold names'
-        : undefined;
-  if (named === accountId) throw new Problem('same_account');
-  if (named !== undefined && detail === undefined) return named;
-  throw new Problem('validation_failed', {
-    detail: `/destinationAccountId: ${detail}`,
-    errors: [{ pointer: '/destinationAccountId', code: 'invalid', detail: detail ?? '' }],
-  });
 }

@@ -19,6 +19,7 @@ const HoldItem = z.object({
   expiresAt: z.int().optional(),
   captured: StoredMinor.optional(),
   transaction: z.templateLiteral(['txn_', z.string()]).optional(),
+  release: z.templateLiteral(['rel_', z.string()]).optional(),
   resolvedAt: z.int().optional(),
   description: z.string().optional(),
   reference: z.string().optional(),
@@ -85,25 +86,32 @@ export function insertHold(hold: Hold, nowMs: number): Write {
 /** Refused when the hold is not pending any more: it is resolved once. */
 export function saveResolution(hold: Hold): Write {
   const isCaptured = hold.status === 'captured';
-  const captured = ', captured = :captured, #transaction = :transaction, destination = :to';
+  const end = isCaptured
+    ? 'captured = :captured, #transaction = :transaction, destination = :to'
+    : '#release = :release';
   return {
     kind: 'update',
     table: 'ledger',
     key: journalKey(hold.tenantId, hold.id),
-    update: `SET #status = :status, resolvedAt = :at, listingPk = :listing\
-${isCaptured ? captured : ''} REMOVE duePk, dueSk`,
+    update: `SET #status = :status, resolvedAt = :at, listingPk = :listing, ${end} \
+REMOVE duePk, dueSk`,
     condition: '#status = :pending',
-    names: { '#status': 'status', ...(isCaptured && { '#transaction': 'transaction' }) },
+    names: {
+      '#status': 'status',
+      ...(isCaptured ? { '#transaction': 'transaction' } : { '#release': 'release' }),
+    },
     values: {
       ':status': hold.status,
       ':pending': 'pending',
       ':at': hold.resolvedAtMs,
       ':listing': holdListing(hold.tenantId, hold.status),
-      ...(isCaptured && {
-        ':captured': hold.capturedAmount,
-        ':transaction': hold.transactionId,
-        ':to': hold.destinationId,
-      }),
+      ...(isCaptured
+        ? {
+            ':captured': hold.capturedAmount,
+            ':transaction': hold.transactionId,
+            ':to': hold.destinationId,
+          }
+        : { ':release': hold.releaseId }),
     },
   };
 }
@@ -146,6 +154,7 @@ export function toHold(item: Item): Hold {
     expiresAtMs: stored.expiresAt,
     capturedAmount: stored.captured,
     transactionId: stored.transaction,
+    releaseId: stored.release,
     resolvedAtMs: stored.resolvedAt,
     description: stored.description,
     reference: stored.reference,
@@ -179,6 +188,12 @@ export async function findHold(
 ): Promise<Hold | undefined> {
   const item = await db.get('ledger', journalKey(tenantId, holdId));
   return item?.id === holdId ? toHold(item) : undefined;
+}
+
+/** The hold as it is now, if it was read before what may have ended it. */
+export async function findResolved(db: Pick<Db, 'get'>, hold: Hold): Promise<Hold> {
+  if (hold.status !== 'pending') return hold;
+  return (await findHold(db, hold.tenantId, hold.id)) ?? hold;
 }
 
 /** The holds behind the keys of a list, in its order. */

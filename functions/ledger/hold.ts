@@ -13,6 +13,7 @@ import {
   type Books,
   type Decision,
   type Moment,
+  type Posting,
   postMovements,
   type Transaction,
   type TransactionDraft,
@@ -38,6 +39,8 @@ export interface Hold {
   readonly capturedAmount?: bigint | undefined;
   /** The transaction that captured it. */
   readonly transactionId?: Transaction['id'] | undefined;
+  /** The record of its void or expiry. */
+  readonly releaseId?: Release['id'] | undefined;
   readonly resolvedAtMs?: number | undefined;
   readonly description?: string | undefined;
   readonly reference?: string | undefined;
@@ -52,7 +55,8 @@ export interface Hold {
 /** A hold as it was asked for. */
 export type HoldDraft = Omit<
   Hold,
-  'status' | 'createdAtMs' | 'leg' | 'capturedAmount' | 'transactionId' | 'resolvedAtMs' | 'eventId'
+  | ('status' | 'createdAtMs' | 'leg' | 'eventId')
+  | ('capturedAmount' | 'transactionId' | 'releaseId' | 'resolvedAtMs')
 >;
 
 /**
@@ -92,13 +96,14 @@ export function openHold(
   };
 }
 
-/** The postings of a capture are in its draft: one, from the account of the hold. */
+/** One posting, from the account of the hold; none where nobody has named a destination. */
 export interface CaptureDraft extends TransactionDraft {
   readonly type: 'capture';
 }
 
 /**
- * Posts what is captured and lets the rest go. Refuses with `hold_resolved`, with `limit_exceeded`
+ * Posts what is captured and lets the rest go. Refuses with `hold_resolved`, then with
+ * `validation_failed` and `same_account` a destination that it cannot have, with `limit_exceeded`
  * for more than is held, and like a transfer; the money itself was set aside before.
  */
 export function captureMoney(
@@ -107,8 +112,7 @@ export function captureMoney(
   moment: Moment,
 ): Decision & { hold: Hold } {
   assertPending(hold, moment.nowMs);
-  const [posting] = draft.postings;
-  if (!posting || draft.postings.length > 1) throw new Error('a capture has one posting');
+  const posting = postingTo(hold, draft);
   const show = (minor: bigint) => formatMinor(minor, hold.currency);
   if (posting.amount > hold.amount) {
     throw new Problem('limit_exceeded', {
@@ -153,10 +157,26 @@ export function releaseMoney(
   const moved = moveAccount(account, movement, { sourceId: hold.id, atMs: createdAtMs });
   const { tenantId } = hold;
   return {
-    hold: { ...hold, status, resolvedAtMs: createdAtMs },
+    hold: { ...hold, status, releaseId: id, resolvedAtMs: createdAtMs },
     release: { id, status, fingerprint, tenantId, holdId: hold.id, createdAtMs, leg: moved.leg },
     books: new Map([...books, [account.id, moved.account]]),
   };
+}
+
+function postingTo({ accountId, destinationId }: Hold, { postings }: CaptureDraft): Posting {
+  const [posting] = postings;
+  if (!posting) throw badDestination('is required: the hold names no destination');
+  if (posting.destinationId === accountId) throw new Problem('same_account');
+  if (destinationId === undefined || posting.destinationId === destinationId) return posting;
+  throw badDestination('is not the destination that the hold names');
+}
+
+function badDestination(detail: string): Problem {
+  const pointer = '/destinationAccountId';
+  return new Problem('validation_failed', {
+    detail: `${pointer}: ${detail}`,
+    errors: [{ pointer, code: 'invalid', detail }],
+  });
 }
 
 /** A hold cannot be captured any more at its `expiresAt`, however late it is let go. */

@@ -41,11 +41,11 @@ export async function postTransaction(
   { also = [] }: { readonly also?: readonly Write[] } = {},
 ): Promise<Posting> {
   const accountIds = accountIdsOf(draft);
-  assertFits(accountIds);
   const posting = await commitMoney<Posting>(world, async () => {
     const recordId = draft.id;
     const { earlier, books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
     if (earlier) return { done: replayOf(earlier, draft) };
+    assertFits(books);
     const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
     const decision = decideOrReject(world, draft, { books, decide });
     const looked = draft.preconditions?.map((it) => it.accountId) ?? [];
@@ -58,10 +58,10 @@ export async function postTransaction(
 /** The same decision on the accounts as they are now, and nothing is written or remembered. */
 export async function tryTransaction(world: Needs, draft: TransactionDraft): Promise<Transaction> {
   const accountIds = accountIdsOf(draft);
-  assertFits(accountIds);
   // A fresh id has no record: the key of a dry run stays free.
   const recordId = world.ids.next('txn');
   const { books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
+  assertFits(books);
   return decideTransaction(draft, books, world.clock.nowMs()).transaction;
 }
 
@@ -128,9 +128,10 @@ export function refusalOf({ id, refusal }: Transaction, replayed: boolean): Prob
   return new Problem(code, { detail, ...(errors && { errors }), ...(replayed && { replayed }) });
 }
 
-function assertFits(accountIds: readonly string[]): void {
-  if (accountIds.length <= ACCOUNTS_MAX) return;
+function assertFits(books: Books): void {
+  const count = [...books.values()].filter((it) => it.mode === 'limited').length;
+  if (count <= ACCOUNTS_MAX) return;
   throw new Problem('batch_too_large', {
-    detail: `A transaction may touch ${ACCOUNTS_MAX} accounts; this one has ${accountIds.length}.`,
+    detail: `A transaction may touch ${ACCOUNTS_MAX} limited accounts; this one has ${count}.`,
   });
 }

@@ -4,7 +4,7 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { openBooks, saveBooks } from './books.store.ts';
 import { commitMoney } from './commit-money.ts';
-import { findHold, insertRelease, saveResolution } from './hold.store.ts';
+import { findHold, findResolved, insertRelease, saveResolution } from './hold.store.ts';
 import { type Hold, type Release, releaseMoney } from './hold.ts';
 import { holdReleased } from './hold-view.ts';
 
@@ -33,7 +33,7 @@ export async function releaseHold(world: Needs, draft: ReleaseDraft): Promise<Re
     const { earlier, books } = await openBooks(world.db, tenantId, terms);
     if (earlier) {
       assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
-      return { done: { hold: found, replayed: true } };
+      return { done: { hold: await findResolved(world.db, found), replayed: true } };
     }
     const released = releaseMoney(found, draft, { books, nowMs: world.clock.nowMs() });
     const release = { ...released.release, eventId: world.ids.next('evt') };

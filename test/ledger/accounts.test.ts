@@ -141,15 +141,21 @@ describe('the status of an account', () => {
     ]);
   });
 
-  it.each([
+  interface Past {
+    readonly terms?: object;
+    readonly funds?: string;
+    readonly debit?: string;
+    readonly hold?: string;
+  }
+
+  it.each<[string, Past, string]>([
     ['with a balance', { funds: '1' }, '409 conflict'],
     ['below zero', { terms: { minBalance: '-9' }, debit: '1' }, '409 conflict'],
     ['at zero with a hold', { terms: { minBalance: '-9' }, hold: '1' }, '409 conflict'],
     ['at zero', {}, '200'],
     ['at zero after a history', { funds: '5', debit: '5' }, '200'],
-  ] as const)('closes %s: %s', async (_when, past, answer) => {
-    const { terms, funds, debit, hold } = { terms: {}, ...past } as Record<string, string>;
-    const id = await ledger.open(terms as unknown as object, funds);
+  ])('closes %s: %s', async (_when, { terms, funds, debit, hold }, answer) => {
+    const id = await ledger.open(terms, funds);
     if (debit) expect(told(await move('debit', id, debit))).toBe('201');
     const held = { accountId: id, amount: hold, currency, destinationAccountId: '@world' };
     if (hold) expect(told(await ledger.post('/v1/holds', held))).toBe('201');
