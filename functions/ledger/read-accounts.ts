@@ -66,6 +66,9 @@ async function findByExternalId(
   { tenantId, query }: ListCall,
   { db }: Needs,
 ): Promise<AccountWithDetails[]> {
+  if (query.cursor !== undefined) {
+    throw new Problem('invalid_cursor', { detail: 'With an externalId there is one page.' });
+  }
   const id = await findExternalId(db, tenantId, query.externalId ?? '');
   const found = id && (await findAccount(db, tenantId, id));
   const isWanted = found && (query.status === undefined || found.account.status === query.status);

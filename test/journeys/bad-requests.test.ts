@@ -256,6 +256,7 @@ describe('a cursor', () => {
     ['a blank more', () => `/v1/accounts?cursor=${cursor}%20`],
     ['the MAC of another', () => `/v1/accounts?cursor=e30.${cursor.split('.')[1]}`],
     ['twice itself', () => `/v1/accounts?cursor=${cursor}&cursor=${cursor}`],
+    ['a list that has one page', () => `/v1/accounts?externalId=x&cursor=${cursor}`],
     ['nothing', () => '/v1/accounts?cursor='],
     ['noise', () => '/v1/accounts?cursor=AAAA'],
     ['JSON', () => '/v1/accounts?cursor=%7B%22pk%22%3A%22x%22%7D'],
