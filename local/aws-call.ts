@@ -31,21 +31,22 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An answer as it came. */
+export interface AwsAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
 /**
  * One call of the JSON protocol. Local engines check no signature, so that the AWS SDK and its
  * weight are not needed. Throws `AwsRefusal`, or the network's error. The caller names the answer.
  */
 export async function callAws<Answer>(
-  { endpoint, service, signal }: CallOptions,
+  options: CallOptions,
   operation: string,
   input: object,
 ): Promise<Answer> {
-  const { prefix, type } = TARGETS[service];
-  const { status, body } = await post(
-    endpoint,
-    { 'content-type': type, 'x-amz-target': `${prefix}.${operation}`, ...CREDENTIAL },
-    { body: JSON.stringify(input), signal },
-  );
+  const { status, body } = await sendAws(options, operation, JSON.stringify(input));
   const answer = JSON.parse(body || '{}');
   if (status === 200) return answer;
   const code =
@@ -53,6 +54,20 @@ export async function callAws<Answer>(
       .split('#')
       .at(-1) ?? '';
   throw new AwsRefusal(code, answer.message ?? answer.Message ?? body);
+}
+
+/** Like `callAws`, with texts of JSON; a refusal is an answer too. */
+export function sendAws(
+  { endpoint, service, signal }: CallOptions,
+  operation: string,
+  body: string,
+): Promise<AwsAnswer> {
+  const { prefix, type } = TARGETS[service];
+  return post(
+    endpoint,
+    { 'content-type': type, 'x-amz-target': `${prefix}.${operation}`, ...CREDENTIAL },
+    { body, signal },
+  );
 }
 
 /** Engines ask for the form of a signature, and read the access key and region from it. */
@@ -67,7 +82,7 @@ function post(
   endpoint: string,
   headers: Record<string, string>,
   { body, signal }: { body: string; signal: AbortSignal | undefined },
-): Promise<{ status: number; body: string }> {
+): Promise<AwsAnswer> {
   return new Promise((resolve, reject) => {
     const options = { agent, method: 'POST', headers, ...(signal ? { signal } : {}) };
     const call = request(endpoint, options, (answer) => {

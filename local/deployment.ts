@@ -8,6 +8,7 @@ import { Crowd } from './lambda/crowd.ts';
 import type { InvokeResult } from './lambda/instance.ts';
 import { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
+import { mappingOf } from './mappings.ts';
 import { arnOf, nameOf, referencesOf } from './resources.ts';
 import { type ApiAddress, S3_PLACE, type Services } from './services.ts';
 import type { State } from './state.ts';
@@ -127,10 +128,15 @@ function makePools(
   resolved: Resolved,
   options: DeployOptions & { readonly endpoints: Endpoints; readonly activity: Activity },
 ): void {
-  const { log, assembly, endpoints, activity } = options;
+  const { log, assembly, endpoints, activity, services } = options;
   const crowd = new Crowd();
+  const sources = resolved('AWS::Lambda::EventSourceMapping').map((it) => mappingOf(it));
+  const inBackground = new Set(sources.map((it) => it.functionName));
+  const behindFront = { ...endpoints, dynamodb: services.front.endpoint };
   for (const resource of resolved('AWS::Lambda::Function')) {
-    const spec = functionSpec(resource, assembly, endpoints);
+    const names = [arnOf(resource) ?? '', nameOf(resource)];
+    const isApart = names.some((it) => inBackground.has(it));
+    const spec = functionSpec(resource, assembly, isApart ? behindFront : endpoints);
     pools.set(arnOf(resource) ?? resource.id, new FunctionPool(spec, { log, activity, crowd }));
   }
 }

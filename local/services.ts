@@ -2,6 +2,7 @@ import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
 import { startDynamo } from './engines/dynamodb.ts';
 import { closeServer, type Engine } from './engines/engine.ts';
+import { startFront } from './engines/front.ts';
 import { startSqs } from './engines/sqs.ts';
 import { hasCode, LocalFailure } from './failure.ts';
 import { listen, listenExactly } from './http/listen.ts';
@@ -13,6 +14,8 @@ import { together, type Undo } from './undo.ts';
 /** What runs before there is a template. */
 export interface Services {
   readonly dynamodb: Engine;
+  /** The same tables, for functions that work in the background. */
+  readonly front: Engine;
   readonly sqs: Engine;
   readonly secrets: Engine & { readonly store: SecretStore };
 }
@@ -44,12 +47,22 @@ export async function startServices(options: ServiceOptions, undo: Undo): Promis
     return service;
   };
   const wanted = (places: number) => behind(port, places);
-  const [dynamodb, sqs, secrets] = await together(
-    kept(startDynamo({ state, log, giveUp, wantedPort: wanted(PLACES.dynamodb) })),
+  const [tables, sqs, secrets] = await together(
+    startTables(options, wanted(PLACES.dynamodb), kept),
     kept(startSqs({ file: state.path('sqs.db'), log, giveUp, wantedPort: wanted(PLACES.sqs) })),
     kept(startSecrets(state, wanted(PLACES.secrets))),
   );
-  return { dynamodb, sqs, secrets };
+  return { ...tables, sqs, secrets };
+}
+
+async function startTables(
+  { state, log, giveUp }: ServiceOptions,
+  wantedPort: number,
+  kept: (starting: Promise<Engine>) => Promise<Engine>,
+): Promise<Pick<Services, 'dynamodb' | 'front'>> {
+  const dynamodb = await kept(startDynamo({ state, log, giveUp, wantedPort }));
+  const front = await kept(startFront({ endpoint: dynamodb.endpoint, log, giveUp }));
+  return { dynamodb, front };
 }
 
 /** Takes the port. A busy one is what goes wrong most often: it is told before all else. */

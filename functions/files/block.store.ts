@@ -49,6 +49,7 @@ export function claimBlock(file: AlertFile, block: Block, nowMs: number): Write 
     table: 'files',
     key: keyOf(file, block),
     update: 'SET v = :v, n = :n, #lease = :lease, #token = :token REMOVE notBefore',
+    answersItem: true,
     condition: 'attribute_not_exists(finished) AND (attribute_not_exists(#lease) OR #lease < :now)',
     names: NAMES,
     values: {

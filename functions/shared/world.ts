@@ -90,7 +90,13 @@ interface Conditional {
 export type Write = Conditional &
   (
     | { readonly kind: 'put'; readonly item: Key & Item }
-    | { readonly kind: 'update'; readonly key: Key; readonly update: string }
+    | {
+        readonly kind: 'update';
+        readonly key: Key;
+        readonly update: string;
+        /** A commit of this alone answers the item as it is then. */
+        readonly answersItem?: true;
+      }
     | { readonly kind: 'remove'; readonly key: Key }
     | { readonly kind: 'check'; readonly key: Key; readonly condition: string }
   );
@@ -105,8 +111,8 @@ export interface Reason {
 }
 
 /**
- * `item` is the item as it is now, after a commit of just one update. `reasons` has one entry per
- * write, in the order of the commit.
+ * `item` is the item as it is now, after a commit of one update that asked for it. `reasons` has
+ * one entry per write, in the order of the commit.
  */
 export type Commit =
   | { readonly ok: true; readonly item?: Item }

@@ -23,6 +23,7 @@ export function reserveBehind({ name, limit, count, nowMs }: Reservation): Write
     table: 'control',
     key: bucketKey(name),
     update: 'SET tat = tat + :span, #ttl = :ttl',
+    answersItem: true,
     condition: 'tat > :now AND tat <= :latest',
     names: { '#ttl': 'ttl' },
     values: {
@@ -41,6 +42,7 @@ export function reserveFromNow({ name, limit, count, nowMs }: Reservation): Writ
     table: 'control',
     key: bucketKey(name),
     update: 'SET tat = :end, #ttl = :ttl',
+    answersItem: true,
     condition: 'attribute_not_exists(tat) OR tat <= :now OR tat > :horizon',
     names: { '#ttl': 'ttl' },
     values: {

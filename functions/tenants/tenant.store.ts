@@ -63,6 +63,7 @@ export function updateTenant(tenantId: string, change: TenantChange): Write | un
     table: 'control',
     key: tenantKey(tenantId),
     update: `SET ${fields.map(([name]) => `#${name} = :${name}`).join(', ')}`,
+    answersItem: true,
     condition: 'attribute_exists(pk)',
     names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
     values: Object.fromEntries(fields.map(([name, value]) => [`:${name}`, value])),

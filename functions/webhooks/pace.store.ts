@@ -35,6 +35,7 @@ export function reserveBehind({ tenantId, id }: Named, spanUs: number, nowMs: nu
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = tat + :span',
+    answersItem: true,
     condition: 'tat > :now',
     values: { ':span': spanUs, ':now': toUs(nowMs) },
   };
@@ -47,6 +48,7 @@ export function reserveFromNow({ tenantId, id }: Named, spanUs: number, nowMs: n
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = :end',
+    answersItem: true,
     condition: 'attribute_not_exists(tat) OR tat <= :now',
     values: { ':end': toUs(nowMs) + spanUs, ':now': toUs(nowMs) },
   };

@@ -1,12 +1,11 @@
-import { Worker } from 'node:worker_threads';
 import { callAws } from '../aws-call.ts';
-import { LocalFailure } from '../failure.ts';
 import { freePort } from '../http/listen.ts';
 import type { LocalLog } from '../log.ts';
 import { nameOf } from '../resources.ts';
 import type { Resource } from '../template.ts';
 import type { Engine } from './engine.ts';
-import { type KeptPart, keepRunning, type Run } from './keep-running.ts';
+import { type KeptPart, keepRunning } from './keep-running.ts';
+import { startThread } from './thread.ts';
 
 export interface SqsOptions {
   readonly file: string;
@@ -16,8 +15,6 @@ export interface SqsOptions {
   readonly giveUp: KeptPart['giveUp'];
 }
 
-type Started = { readonly failure?: string };
-
 /** The queues at AWS_ENDPOINT_URL_SQS, or our own in a thread, kept running. */
 export async function startSqs(options: SqsOptions): Promise<Engine> {
   const external = process.env.AWS_ENDPOINT_URL_SQS;
@@ -25,32 +22,10 @@ export async function startSqs(options: SqsOptions): Promise<Engine> {
 
   const { file, log, giveUp } = options;
   const port = await freePort(options.wantedPort);
-  const run = () => runThread(file, port, log);
+  const program = new URL('../sqs/worker.ts', import.meta.url);
+  const run = () => startThread({ name: 'sqs', program, data: { file, port }, log });
   const stop = await keepRunning({ name: 'sqs', run, log, giveUp });
   return { endpoint: `http://127.0.0.1:${port}`, stop };
-}
-
-/** One thread, once it listens. */
-async function runThread(file: string, port: number, log: LocalLog): Promise<Run> {
-  const worker = new Worker(new URL('../sqs/worker.ts', import.meta.url), {
-    workerData: { file, port },
-  });
-  worker.on('error', (error) => log.say('sqs', `crashed: ${error.message}`));
-  const ended = new Promise<string>((resolve) => {
-    worker.once('exit', (code) => resolve(`exit code ${code}`));
-  });
-  const started = await Promise.race([
-    new Promise<Started>((resolve) => worker.once('message', resolve)),
-    ended.then((how): Started => ({ failure: `the queues do not start: ${how}` })),
-  ]);
-  if (started.failure !== undefined) throw new LocalFailure(started.failure);
-  return {
-    ended,
-    async stop() {
-      worker.postMessage('stop');
-      await ended;
-    },
-  };
 }
 
 /** The attributes of a queue that mean something here. */

@@ -38,21 +38,21 @@ async function commitOne(at: Connection, write: Write): Promise<Commit> {
   }
 }
 
-/** The new item comes back from an update only, where it costs nothing. */
+/** The new item comes back where an update asks for it, which costs nothing. */
 async function sendOne(
   at: Connection,
   write: Write,
 ): Promise<Pick<UpdateItemCommandOutput, 'Attributes' | 'ConsumedCapacity'>> {
-  const parts = { ...toParts(at, write), ReturnConsumedCapacity: 'INDEXES' } as const;
+  const { ReturnConsumedCapacity } = at;
+  const parts = { ...toParts(at, write), ReturnConsumedCapacity };
   if (write.kind === 'put') {
     return at.client.send(new PutItemCommand({ ...parts, Item: toAttributes(write.item) }));
   }
   const Key = toAttributes({ ...write.key });
   if (write.kind !== 'update') return at.client.send(new DeleteItemCommand({ ...parts, Key }));
   const UpdateExpression = write.update;
-  return at.client.send(
-    new UpdateItemCommand({ ...parts, Key, UpdateExpression, ReturnValues: 'ALL_NEW' }),
-  );
+  const ReturnValues = write.answersItem ? 'ALL_NEW' : undefined;
+  return at.client.send(new UpdateItemCommand({ ...parts, Key, UpdateExpression, ReturnValues }));
 }
 
 function reasonOfError(error: unknown): Reason | undefined {
@@ -68,7 +68,7 @@ async function commitTogether(at: Connection, writes: readonly Write[]): Promise
     const reply = await at.client.send(
       new TransactWriteItemsCommand({
         TransactItems: writes.map((write) => toTransactItem(at, write)),
-        ReturnConsumedCapacity: 'INDEXES',
+        ReturnConsumedCapacity: at.ReturnConsumedCapacity,
       }),
     );
     at.spent('commit', reply.ConsumedCapacity ?? []);

@@ -29,6 +29,8 @@ export interface DbSettings {
 /** What the parts of the adapter share. */
 export interface Connection {
   readonly client: DynamoDBClient;
+  /** Left out, DynamoDB says nothing of the cost. */
+  readonly ReturnConsumedCapacity: 'INDEXES' | undefined;
   tableName(table: TableName): string;
   spent(operation: string, consumed: readonly (ConsumedCapacity | undefined)[]): void;
 }
@@ -42,6 +44,7 @@ const UNPROCESSED_PAUSE_MS = 10;
 export function openDb(settings: DbSettings): Db {
   const connection: Connection = {
     client: settings.client ?? new DynamoDBClient(PATIENCE),
+    ReturnConsumedCapacity: settings.onUnits && 'INDEXES',
     tableName(table) {
       const name = settings.tables[table];
       if (name === undefined) throw new Error(`this function has no access to table ${table}`);
@@ -64,7 +67,7 @@ async function getItem(at: Connection, table: TableName, key: Key): Promise<Item
       TableName: at.tableName(table),
       Key: toAttributes({ pk: key.pk, sk: key.sk }),
       ConsistentRead: true,
-      ReturnConsumedCapacity: 'INDEXES',
+      ReturnConsumedCapacity: at.ReturnConsumedCapacity,
     }),
   );
   at.spent('get', [reply.ConsumedCapacity]);
@@ -111,7 +114,7 @@ async function getRound(
   const reply = await at.client.send(
     new BatchGetItemCommand({
       RequestItems: Object.fromEntries(requests),
-      ReturnConsumedCapacity: 'INDEXES',
+      ReturnConsumedCapacity: at.ReturnConsumedCapacity,
     }),
   );
   at.spent('getAll', reply.ConsumedCapacity ?? []);
@@ -153,6 +156,6 @@ function toQueryInput(at: Connection, query: Query): QueryCommandInput {
     ScanIndexForward: !query.newestFirst,
     Limit: query.limit,
     ExclusiveStartKey: query.after && toAttributes(query.after),
-    ReturnConsumedCapacity: 'INDEXES',
+    ReturnConsumedCapacity: at.ReturnConsumedCapacity,
   };
 }
