@@ -11,7 +11,7 @@ import { type RateLimit, STRANGER_LIMIT, stricter } from './rate-limit.ts';
 import { rememberFor } from './remember-for.ts';
 import { type Turn, tokenTaker } from './take-token.ts';
 import { findTenant } from './tenant.store.ts';
-import { limitsOf } from './tenant.ts';
+import { limitsOf, type Tenant } from './tenant.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'secrets'>;
 type Access = Parameters<Authenticate<Needs>>[1];
@@ -37,18 +37,13 @@ export function authenticator(): Authenticate<Needs> {
     return key && statusAt(key, world.clock.nowMs()) === 'active' ? key : undefined;
   }
 
-  async function limitOf(key: ApiKey, world: Needs): Promise<RateLimit> {
-    const tenant = await knownTenant(world, key.tenantId);
-    const { requestsPerSecond, burst } = tenant?.limits ?? limitsOf({});
-    const ofTenant = { perSecond: requestsPerSecond, burst };
-    return key.rateLimit ? stricter(key.rateLimit, ofTenant) : ofTenant;
-  }
-
   async function admit(key: ApiKey, access: Access, world: Needs): Promise<Caller> {
-    const limit = await limitOf(key, world);
+    const tenant = await knownTenant(world, key.tenantId);
+    const limit = limitOf(key, tenant);
     const turn = await takeToken(world, key.id, limit);
     return {
       ...{ tenantId: key.tenantId, keyId: key.id, scopes: key.scopes },
+      requiresKeys: tenant?.settings.requireIdempotencyKeys ?? false,
       headers: rateHeaders({ ...limit, ...turn }),
       refusal: turn.isFree ? refusalOf(key, access) : tooMany(turn, world),
     };
@@ -70,6 +65,12 @@ export function authenticator(): Authenticate<Needs> {
     if (access === 'admin') return {};
     return { refusal: forbidden('The admin key opens admin routes only. Use a key of a tenant.') };
   };
+}
+
+function limitOf({ rateLimit }: ApiKey, tenant: Tenant | undefined): RateLimit {
+  const { requestsPerSecond, burst } = tenant?.limits ?? limitsOf({});
+  const ofTenant = { perSecond: requestsPerSecond, burst };
+  return rateLimit ? stricter(rateLimit, ofTenant) : ofTenant;
 }
 
 function refusalOf({ scopes }: ApiKey, access: Access): Problem | undefined {

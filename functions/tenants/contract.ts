@@ -18,15 +18,25 @@ const Limits = z.strictObject({
   }),
 });
 
+const requireIdempotencyKeys = z.boolean().meta({
+  description: 'Every creation needs an Idempotency-Key, and not only those that move money.',
+});
+
 const CreateTenantBody = z.strictObject({
   name: text(1, 200),
   mode: z.enum(['live', 'test']).default('live'),
   limits: Limits.prefault({}),
+  settings: z
+    .strictObject({ requireIdempotencyKeys: requireIdempotencyKeys.default(false) })
+    .prefault({}),
 });
 
 const UpdateTenantBody = z.strictObject({
   name: text(1, 200).optional(),
   limits: Limits.optional(),
+  settings: z
+    .strictObject({ requireIdempotencyKeys: requireIdempotencyKeys.optional() })
+    .optional(),
 });
 
 const Tenant = z.object({
@@ -35,6 +45,7 @@ const Tenant = z.object({
   name: z.string(),
   mode: z.enum(['live', 'test']),
   limits: z.object({ requestsPerSecond: z.int(), burst: z.int(), endpoints: z.int() }),
+  settings: z.object({ requireIdempotencyKeys: z.boolean() }),
   createdAt: z.string(),
 });
 
@@ -83,7 +94,7 @@ export const getTenantRoute = defineRoute({
 export const updateTenantRoute = defineRoute({
   method: 'PATCH',
   path: '/v1/tenants/{id}',
-  summary: 'Change the name or the limits of a tenant; limits hold within 30 seconds',
+  summary: 'Change a tenant: its name, limits and settings, which hold within 30 seconds',
   access: 'admin',
   params: z.object({ id: id('ten') }),
   body: UpdateTenantBody,

@@ -3,7 +3,7 @@ import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Answer, type Call, type IdempotencyKey, route } from '../shared/http/route.ts';
 import { Problem, type ProblemError } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import { insertApiKey, toApiKey } from './api-key.store.ts';
+import { findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
 import { type ApiKey, covers } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { createKeyRoute, createTenantKeyRoute } from './contract.ts';
@@ -40,9 +40,12 @@ async function makeKey(wanted: Wanted, world: Needs) {
   const tenant = await findTenant(world.db, wanted.tenantId);
   if (!tenant) throw new Problem('not_found');
   const nowMs = world.clock.nowMs();
+  const id = creationId('key', wanted, world.ids);
+  // A repetition comes first: what was allowed then may not be any more.
+  const earlier = idempotency && (await findApiKey(world.db, tenant.id, id));
+  if (earlier) return replayOfKey(earlier, idempotency, nowMs);
   assertWithin(tenant, body, nowMs);
 
-  const id = creationId('key', wanted, world.ids);
   const { expiresAt: expiresAtMs, ...rest } = body;
   const wish = { ...rest, id, expiresAtMs, createdAtMs: nowMs, idempotency };
   const { key, raw } = draftKey(tenant, wish, world.ids);

@@ -36,6 +36,7 @@ function draftTenant(call: Call<typeof createTenantRoute>, { ids, clock }: Needs
     name: call.body.name,
     mode: call.body.mode,
     limits: limitsOf(call.body.limits),
+    settings: call.body.settings,
     createdAtMs: clock.nowMs(),
     fingerprint: call.idempotency?.fingerprint,
   };

@@ -9,6 +9,7 @@ export function tenantView(tenant: Tenant) {
     name: tenant.name,
     mode: tenant.mode,
     limits: { ...tenant.limits },
+    settings: { ...tenant.settings },
     createdAt: toInstant(tenant.createdAtMs),
   };
 }

@@ -14,6 +14,7 @@ const TenantItem = z.object({
   requestsPerSecond: z.number().optional(),
   burst: z.number().optional(),
   endpoints: z.number().optional(),
+  requireKeys: z.boolean().default(false),
   createdAt: z.number(),
   fp: z.string().optional(),
 });
@@ -35,6 +36,7 @@ export function insertTenant(tenant: Tenant): Write {
       name: tenant.name,
       mode: tenant.mode,
       ...tenant.limits,
+      requireKeys: tenant.settings.requireIdempotencyKeys,
       createdAt: tenant.createdAtMs,
       fp: tenant.fingerprint,
       listingPk: TENANTS,
@@ -47,6 +49,7 @@ export function insertTenant(tenant: Tenant): Write {
 export interface TenantChange {
   readonly name?: string | undefined;
   readonly limits?: AskedLimits | undefined;
+  readonly settings?: { readonly requireIdempotencyKeys?: boolean | undefined } | undefined;
 }
 
 /**
@@ -54,9 +57,9 @@ export interface TenantChange {
  * there is no such tenant. Undefined when nothing is named.
  */
 export function updateTenant(tenantId: string, change: TenantChange): Write | undefined {
-  const fields = Object.entries({ name: change.name, ...change.limits }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const { name, limits, settings } = change;
+  const asked = { name, ...limits, requireKeys: settings?.requireIdempotencyKeys };
+  const fields = Object.entries(asked).filter(([, value]) => value !== undefined);
   if (fields.length === 0) return undefined;
   return {
     kind: 'update',
@@ -73,9 +76,10 @@ export function updateTenant(tenantId: string, change: TenantChange): Write | un
 /** The tenant in a stored item. */
 export function toTenant(item: Item): Tenant {
   const parsed = TenantItem.parse(item);
-  const { createdAt, fp, requestsPerSecond, burst, endpoints, ...stored } = parsed;
+  const { createdAt, fp, requestsPerSecond, burst, endpoints, requireKeys, ...stored } = parsed;
   const limits = limitsOf({ requestsPerSecond, burst, endpoints });
-  return { ...stored, limits, createdAtMs: createdAt, fingerprint: fp };
+  const settings = { requireIdempotencyKeys: requireKeys };
+  return { ...stored, limits, settings, createdAtMs: createdAt, fingerprint: fp };
 }
 
 /** Undefined when there is no such tenant. */

@@ -8,6 +8,12 @@ export interface TenantLimits {
   readonly endpoints: number;
 }
 
+/** How the API treats a tenant. */
+export interface TenantSettings {
+  /** Whether every creation needs an Idempotency-Key, and not only those that move money. */
+  readonly requireIdempotencyKeys: boolean;
+}
+
 /** An organisation whose data is kept apart from everybody else's. */
 export interface Tenant {
   readonly id: `ten_${string}`;
@@ -15,6 +21,7 @@ export interface Tenant {
   /** `test` tenants get keys that say so. */
   readonly mode: 'live' | 'test';
   readonly limits: TenantLimits;
+  readonly settings: TenantSettings;
   readonly createdAtMs: number;
   readonly fingerprint?: string | undefined;
 }

@@ -83,7 +83,11 @@ describe('authenticate', () => {
     await world.db.commit([
       insertTenant({
         ...{ id: key.tenantId as `ten_${string}`, name: 'Acme', mode: 'live' },
-        ...{ limits: limitsOf({}), createdAtMs: world.clock.nowMs() },
+        ...{
+          limits: limitsOf({}),
+          settings: { requireIdempotencyKeys: false },
+          createdAtMs: world.clock.nowMs(),
+        },
       }),
     ]);
     const authenticate = authenticator();

@@ -40,6 +40,22 @@ describe('a new key', () => {
     expect((await ask('POST /v1/keys', { key: reader, body })).status).toBe(403);
   });
 
+  it('is found again by its Idempotency-Key when it could not be made any more', async () => {
+    const rateLimit = { perSecond: 100, burst: 200 };
+    const body = { name: 'brief', scopes: ['*'], rateLimit, expiresAt: inMs(1_000) };
+    const asked = { key, body, idempotencyKey: 'late' };
+    const made = await ask('POST /v1/keys', asked);
+    world.clock.advance(2_000);
+    const limits = { requestsPerSecond: 1, burst: 1 };
+    await ask(`PATCH /v1/tenants/${tenantId}`, { key: adminKey, body: { limits } });
+
+    const again = await ask('POST /v1/keys', asked);
+
+    expect([again.status, again.body.id, again.body.status]).toEqual([
+      ...[201, made.body.id, 'expired'],
+    ]);
+  });
+
   it('refuses the Idempotency-Key of another key', async () => {
     await ask('POST /v1/keys', { key, body: { name: 'a', scopes: ['*'] }, idempotencyKey: 'two' });
     const other = { key, body: { name: 'b', scopes: ['*'] }, idempotencyKey: 'two' };

@@ -12,6 +12,8 @@ export interface Caller {
   readonly keyId?: string;
   /** What the key may do. */
   readonly scopes?: readonly (Scope | '*')[];
+  /** Whether its tenant wants an Idempotency-Key wherever one is accepted. */
+  readonly requiresKeys?: boolean;
   /** They are on every answer to this caller: what is left of its rate limit. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Why the caller gets nothing else: `unauthorized`, `forbidden_scope` or `rate_limited`. */
@@ -65,7 +67,7 @@ export function api<Needs extends Shell>(
       if (trace.caller.refusal) throw trace.caller.refusal;
     }
     const call: Call<Contract> = {
-      ...decodeCall(contract, event),
+      ...decodeCall(contract, event, trace.caller),
       tenantId: trace.caller?.tenantId,
       scopes: trace.caller?.scopes ?? [],
       requestId: trace.requestId,

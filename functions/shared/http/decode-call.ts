@@ -21,11 +21,16 @@ type Decoded = Omit<Call<Contract>, 'tenantId' | 'scopes' | 'requestId'>;
  * `unsupported_media_type`, `payload_too_large`, `malformed_json`, `validation_failed`,
  * `invalid_amount`, and the two faults of an Idempotency-Key.
  */
-export function decodeCall(contract: Contract, event: APIGatewayProxyEventV2): Decoded {
+export function decodeCall(
+  contract: Contract,
+  event: APIGatewayProxyEventV2,
+  { requiresKeys = false }: { readonly requiresKeys?: boolean } = {},
+): Decoded {
   const params = decodeParams(contract, event);
   const body = contract.body ? readBody(contract, event) : NO_BODY;
   const query = readQuery(contract, event);
-  const idempotency = readKey(contract, event, body);
+  const isRequired = requiresKeys || contract.idempotencyKey === 'required';
+  const idempotency = readKey({ ...contract, isRequired }, event, body);
   const decoded = contract.body ? validate(contract.body, body.value) : undefined;
   return {
     params,
@@ -89,14 +94,14 @@ const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(;|$))/i;
 const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
 
 function readKey(
-  { idempotencyKey, method }: Contract,
+  { idempotencyKey, method, isRequired }: Contract & { readonly isRequired: boolean },
   event: APIGatewayProxyEventV2,
   body: JsonBody,
 ): IdempotencyKey | undefined {
   if (idempotencyKey === undefined) return undefined;
   const given = event.headers['idempotency-key'];
   if (given === undefined) {
-    if (idempotencyKey === 'accepted') return undefined;
+    if (!isRequired) return undefined;
     throw new Problem('idempotency_key_required', {
       detail: `Send an Idempotency-Key with this request. ${KEY_DETAIL}`,
     });
