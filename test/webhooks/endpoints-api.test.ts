@@ -149,9 +149,10 @@ describe('POST /v1/endpoints', () => {
 
   it('refuses more than the tenant may have, and keeps what it has', async () => {
     const tenant = newTenant(world);
+    const about = { name: 'Acme', mode: 'live', createdAtMs: world.clock.nowMs() } as const;
     const limits = limitsOf({ endpoints: 2 });
-    const about = { name: 'Acme', mode: 'live', limits, createdAtMs: world.clock.nowMs() } as const;
-    await world.db.commit([insertTenant({ id: tenant, ...about })]);
+    const settings = { requireIdempotencyKeys: false };
+    await world.db.commit([insertTenant({ id: tenant, ...about, limits, settings })]);
     const make = async (key: string) =>
       (await ask(tenant, 'POST /v1/endpoints', { body: { url }, key })).status;
 
