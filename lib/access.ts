@@ -17,7 +17,8 @@ export type QueueName =
   | 'file-events'
   | 'file-blocks'
   | 'file-care'
-  | 'hold-expiry';
+  | 'hold-expiry'
+  | 'audits';
 
 /** The secrets that the stack makes. */
 export type SecretName = 'admin-key' | 'master-key' | 'cursor-key';
@@ -69,12 +70,12 @@ const CALLER = ['GetItem', 'UpdateItem R#*'] as const;
 export const ACCESS = {
   'timers/on-minute': {
     tables: {
-      control: ['GetItem', 'PutItem'],
+      control: ['GetItem', 'PutItem', 'Query due'],
       ledger: ['Query due'],
       deliveries: ['Query due'],
       files: ['Query due'],
     },
-    sendsTo: ['delivery-slow', 'file-care', 'hold-expiry'],
+    sendsTo: ['delivery-slow', 'file-care', 'hold-expiry', 'audits'],
   },
   'tenants/api': {
     tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
@@ -214,6 +215,22 @@ export const ACCESS = {
       'incoming/': ['GetObject', 'GetObjectVersion'],
       'work/': ['GetObject'],
     },
+  },
+  'audit/api': {
+    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'Query listing'] },
+    sendsTo: ['audits'],
+    secrets: ['admin-key', 'cursor-key'],
+  },
+  // It reads all of the ledger, and writes nothing but what it has found.
+  'audit/on-audit': {
+    tables: {
+      control: ['GetItem', 'PutItem', 'DeleteItem'],
+      ledger: ['GetItem', 'BatchGetItem', 'Query listing'],
+      statements: ['BatchGetItem', 'Query'],
+      outbox: ['BatchGetItem', 'Query listing'],
+    },
+    consumes: ['audits'],
+    sendsTo: ['audits'],
   },
   // These two answer without asking anybody who calls.
   'docs/api': {},

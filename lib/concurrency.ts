@@ -10,9 +10,10 @@ const PERCENT: Readonly<Record<QueueName, number>> = {
   'delivery-fast': 50,
   'delivery-slow': 20,
   'file-blocks': 18,
-  'file-care': 5,
-  'file-events': 4,
+  'file-care': 4,
+  'file-events': 3,
   'hold-expiry': 3,
+  audits: 2,
 };
 
 /**

@@ -2,6 +2,7 @@ import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Options } from '../functions/shared/config.ts';
 import { ACCESS } from './access.ts';
+import { Audit } from './audit.ts';
 import { Docs } from './docs.ts';
 import { Events } from './events.ts';
 import { Files } from './files.ts';
@@ -36,6 +37,7 @@ export class TallyhookStack extends Stack {
     const webhooks = new Webhooks(this, 'Webhooks', { ...room, outbox });
     const ledger = new Ledger(this, 'Ledger', { ...room, outbox });
     const files = new Files(this, 'Files', room);
+    const audit = new Audit(this, 'Audit', room);
     const docs = new Docs(this, 'Docs', room);
     const operations = new Operations(this, 'Operations', room);
 
@@ -47,6 +49,7 @@ export class TallyhookStack extends Stack {
         ...webhooks.functions,
         ...ledger.functions,
         ...files.functions,
+        ...audit.functions,
         ...docs.functions,
         ...operations.functions,
       },
@@ -57,7 +60,7 @@ export class TallyhookStack extends Stack {
         ...ledger.tables,
         ...files.tables,
       },
-      queues: { ...webhooks.queues, ...ledger.queues, ...files.queues },
+      queues: { ...webhooks.queues, ...ledger.queues, ...files.queues, ...audit.queues },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
       bucket: files.bucket,
       parked: { ...webhooks.parked, ...ledger.parked },

@@ -55,15 +55,21 @@ async function holdsOf(db: Needs['db'], items: readonly Item[]): Promise<Map<str
 }
 
 function eventsOf(items: readonly Item[], holds: ReadonlyMap<string, Hold>): OutboxEvent[] {
-  return items.map((item) => {
-    const id = String(item.id);
-    if (id.startsWith('hld_')) return holdCreated(toHold(item), undefined);
-    const hold = holds.get(String(item.hold));
-    if (id.startsWith('txn_')) {
-      const transaction = toTransaction(item);
-      return hold ? holdCaptured(hold, transaction) : transactionPosted(transaction);
-    }
-    if (!hold) throw new Error(`${id} belongs to no hold`);
-    return holdReleased(hold, toRelease(item), undefined);
-  });
+  return items.map((item) => toldBy(item, holds.get(String(item.hold))));
+}
+
+/**
+ * What a record of the journal tells, as an event with the entries of the one that told of it
+ * first. A capture, and a release, needs the hold that it belongs to. Throws for any other item,
+ * and for one that has no event.
+ */
+export function toldBy(item: Item, hold: Hold | undefined): OutboxEvent {
+  const id = String(item.id);
+  if (id.startsWith('hld_')) return holdCreated(toHold(item), undefined);
+  if (id.startsWith('txn_')) {
+    const transaction = toTransaction(item);
+    return hold ? holdCaptured(hold, transaction) : transactionPosted(transaction);
+  }
+  if (!hold) throw new Error(`${id} belongs to no hold`);
+  return holdReleased(hold, toRelease(item), undefined);
 }

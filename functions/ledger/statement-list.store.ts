@@ -105,6 +105,28 @@ async function readPartition(db: Reads, pk: string, range: LineRange): Promise<r
   );
 }
 
+/** Which lines of a partition, from the oldest on. */
+export interface OnwardRange {
+  readonly partition: string;
+  readonly limit: number;
+  /** Behind the line with this key. */
+  readonly after?: string | undefined;
+  /** Before this time, in milliseconds since 1970. */
+  readonly toMs?: number | undefined;
+}
+
+/** The stored items of lines as they lie there, from the oldest on, and no total. */
+export async function listLineItems(
+  db: Reads,
+  { partition: pk, limit, after, toMs }: OnwardRange,
+): Promise<readonly Item[]> {
+  const [from, to] = [sortableMs(0), toMs === undefined ? LAST : boundOf(toMs)];
+  if (after !== undefined && after >= to) return [];
+  const position = after === undefined ? undefined : { pk, sk: after };
+  const query = { table: 'statements', pk, sk: { from, to } } as const;
+  return readUpTo(db, query, { limit, after: position });
+}
+
 /** All lines of one shard from the oldest on, in pages that fit into memory. */
 export async function* readShard(
   db: Reads,

@@ -1,3 +1,4 @@
+import { auditRoutes } from '../audit/contract.ts';
 import { docsRoutes } from '../docs/contract.ts';
 import { eventRoutes } from '../events/contract.ts';
 import { fileRoutes } from '../files/contract.ts';
@@ -14,6 +15,7 @@ export const allRoutes: readonly Contract[] = [
   ...webhookRoutes,
   ...ledgerRoutes,
   ...fileRoutes,
+  ...auditRoutes,
   ...docsRoutes,
   ...operationsRoutes,
 ];

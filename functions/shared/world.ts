@@ -33,6 +33,7 @@ export type IdPrefix =
   | 'tsk'
   | 'src'
   | 'rcp'
+  | 'aud'
   | 'req';
 
 export interface Ids {
@@ -154,7 +155,8 @@ export type QueueName =
   | 'file-events'
   | 'file-blocks'
   | 'file-care'
-  | 'hold-expiry';
+  | 'hold-expiry'
+  | 'audits';
 
 export interface Message {
   readonly body: Readonly<Record<string, unknown>>;

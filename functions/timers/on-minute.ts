@@ -10,7 +10,7 @@ const world = {
   log: jsonLog,
   metrics,
   db: openDb({ tables: tables('control', 'deliveries', 'files', 'ledger') }),
-  queues: openQueues(queues('delivery-slow', 'file-care', 'hold-expiry')),
+  queues: openQueues(queues('delivery-slow', 'file-care', 'hold-expiry', 'audits')),
 };
 
 export const handler = schedule(world, sweepTables);

@@ -26,6 +26,7 @@ const SWEPT_TABLES: readonly SweptTable[] = [
   { table: 'deliveries', queue: 'delivery-slow' },
   { table: 'files', queue: 'file-care' },
   { table: 'ledger', queue: 'hold-expiry' },
+  { table: 'control', queue: 'audits' },
 ];
 
 /** What one tick sends per minute and shard at most; the next tick goes on behind it. */

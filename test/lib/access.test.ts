@@ -23,6 +23,7 @@ const NAMES: readonly [RegExp, string][] = [
   [/^Filesfilecare/, 'file-care'],
   [/^WebhooksStreamUnrelayed/, 'parked webhooks/on-outbox'],
   [/^LedgerStreamUnprojected/, 'parked ledger/on-posted'],
+  [/^Auditaudits/, 'audits'],
   [/^FilesBucket/, 'bucket'],
   [/^TenantsAdminKey/, 'admin-key'],
   [/^TenantsCursorKey/, 'cursor-key'],

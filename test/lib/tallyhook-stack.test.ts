@@ -61,6 +61,7 @@ describe('the template', () => {
     );
     const entries = endless.map(([, { Properties }]) => Properties.Description).toSorted();
     expect(entries).toEqual([
+      'Tallyhook audit/on-audit',
       'Tallyhook files/on-block',
       'Tallyhook files/on-care',
       'Tallyhook ledger/on-hold',

@@ -12,6 +12,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   files: ['events', 'webhooks'],
   tasks: ['events', 'ledger'],
   inbox: ['events'],
+  audit: ['events', 'ledger'],
   docs: [],
   operations: [
     'timers',
@@ -22,6 +23,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'files',
     'tasks',
     'inbox',
+    'audit',
     'docs',
   ],
 };
@@ -47,7 +49,7 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block capture care choose claim commit create defer deliver disable end expire
+  `authenticate block capture care check choose claim commit create defer deliver disable end expire
   find finish fire get list mark park parse pause post probe project publish read rebuild receive
   reconcile recover refuse relay release remember remind renew revoke rotate save scan send
   settle sign split store sweep take tell update void watch`.split(/\s+/),

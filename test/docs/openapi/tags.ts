@@ -9,6 +9,7 @@ const TAGS: Readonly<Record<string, readonly [name: string, description: string]
   files: ['Files', 'One alert to each user of a file, at the pace that the receiver can bear.'],
   tasks: ['Tasks', 'What is to happen later.'],
   inbox: ['Inbox', 'Webhooks of others, taken in at once and worked off in order.'],
+  audit: ['Audit', 'Whether the ledger is what it must be.'],
   docs: ['Operations', 'Whether the API answers, and how it is used.'],
   operations: ['Operations', 'Whether the API answers, and how it is used.'],
 };

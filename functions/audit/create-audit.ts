@@ -1,0 +1,46 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
+import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import { auditKey, findAudit, insertAudit } from './audit.store.ts';
+import { openAudit } from './audit.ts';
+import { auditMessage } from './audit-message.ts';
+import { auditView } from './audit-view.ts';
+import { createAuditRoute } from './contract.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/** POST /v1/audit. Refuses with `conflict` while another audit of the tenant is running. */
+export const createAudit = route(createAuditRoute, async (call, world: Needs) => {
+  const { tenantId, idempotency } = call;
+  const nowMs = world.clock.nowMs();
+  const id = creationId('aud', { tenantId, scope: 'audits', idempotency }, world.ids);
+  const audit = openAudit({ id, tenantId, fingerprint: idempotency?.fingerprint }, nowMs);
+  const commit = await commitDespiteConflicts(world, insertAudit(audit, nowMs));
+  if (!commit.ok) {
+    const [taken, running] = commit.reasons;
+    if (taken?.code === 'condition') return replay(call, id, world);
+    throw new Problem('conflict', {
+      detail: `${running?.item?.audit} is running. Wait for its end: there is one at a time.`,
+    });
+  }
+  try {
+    await world.queues.send('audits', [auditMessage(auditKey(tenantId, id), audit.step)]);
+  } catch (error) {
+    // Its `due` is in the table already.
+    world.log.warn('message.lost', { queue: 'audits', error });
+  }
+  return { body: auditView(audit) };
+});
+
+async function replay(
+  { tenantId, idempotency }: Call<typeof createAuditRoute>,
+  auditId: string,
+  { db }: Needs,
+) {
+  const audit = await findAudit(db, tenantId, auditId);
+  if (!audit) throw new Error(`audit ${auditId} was taken, but is not there`);
+  assertSameRequest(audit, idempotency);
+  return { body: auditView(audit), replayed: true };
+}

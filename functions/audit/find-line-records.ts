@@ -1,0 +1,36 @@
+import type { StatementLine } from '../ledger/statement.ts';
+import type { World } from '../shared/world.ts';
+import { loadRecords } from './journal-record.store.ts';
+import type { JournalRecord } from './journal-record.ts';
+
+/**
+ * The record of the journal behind each of these lines, in their order; undefined where the
+ * journal has none that can be read. A line of a hold is its creation or its release. One unit for
+ * each record, and one for each hold that was captured or let go.
+ */
+export async function findLineRecords(
+  { db }: Pick<World, 'db'>,
+  tenantId: string,
+  lines: readonly StatementLine[],
+): Promise<(JournalRecord | undefined)[]> {
+  const ids = lines.flatMap((it) => [it.transactionId, it.holdId]);
+  const records = await loadRecords(db, tenantId, ids);
+  const holds = lines.map((it) => records.hold(it.holdId));
+  const ends = lines.map((line, index) =>
+    line.transactionId === undefined && line.standing?.seq !== holds[index]?.leg.seq
+      ? holds[index]?.releaseId
+      : undefined,
+  );
+  const releases = await loadRecords(db, tenantId, ends);
+  return lines.map(({ transactionId }, index): JournalRecord | undefined => {
+    const hold = holds[index];
+    if (transactionId !== undefined) {
+      const transaction = records.transaction(transactionId);
+      const captured = transaction?.holdId === hold?.id ? hold : undefined;
+      return transaction && { kind: 'transaction', transaction, hold: captured };
+    }
+    if (ends[index] === undefined) return hold && { kind: 'hold', hold };
+    const release = releases.release(ends[index]);
+    return release && { kind: 'release', release, hold };
+  });
+}

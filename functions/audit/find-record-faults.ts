@@ -1,0 +1,87 @@
+import type { Item, World } from '../shared/world.ts';
+import type { Finding } from './audit.ts';
+import { captureFaults, holdFaults, releaseFaults } from './hold-faults.ts';
+import { loadRecords, loadReversals, Records, recordPk } from './journal-record.store.ts';
+import type { FoundRecord } from './journal-record.ts';
+import { effectFaults, reversalFaults, sumFaults } from './transaction-faults.ts';
+
+interface Found {
+  readonly found: readonly FoundRecord[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * The records in these items of the journal, and what is wrong with each of them or between it and
+ * those that it names: the hold of a capture or release, the end of a hold, what was reversed.
+ * What belongs to a record is read after it, so that it is as old at least.
+ */
+export async function findRecordFaults(
+  { db }: Pick<World, 'db'>,
+  tenantId: string,
+  items: readonly (Item | undefined)[],
+): Promise<Found> {
+  const there = items.filter((it) => it !== undefined);
+  const own = new Records(there);
+  const named = await loadRecords(
+    db,
+    tenantId,
+    there.flatMap((it) => namedBy(own, String(it.id))),
+  );
+  const originals = there.flatMap((it) => own.transaction(String(it.id))?.reverses ?? []);
+  const reversals = await loadReversals(db, tenantId, originals);
+  const found: FoundRecord[] = [];
+  const findings: Finding[] = [];
+  for (const item of there) {
+    const id = String(item.id);
+    const seen = judge({ own, named, reversals }, id);
+    if (!seen) {
+      findings.push({ invariant: 'L3', id, detail: 'it cannot be read' });
+      continue;
+    }
+    const place = { pk: String(item.pk), expectedPk: recordPk(tenantId, id) };
+    found.push({ item, record: seen.record });
+    findings.push(...effectFaults(seen.record, place), ...seen.findings);
+  }
+  return { found, findings };
+}
+
+function namedBy(own: Records, id: string): (string | undefined)[] {
+  const transaction = own.transaction(id);
+  const hold = own.hold(id);
+  return [
+    ...[transaction?.holdId, transaction?.reverses],
+    ...[hold?.transactionId, hold?.releaseId, own.release(id)?.holdId],
+  ];
+}
+
+interface Sources {
+  readonly own: Records;
+  readonly named: Records;
+  readonly reversals: ReadonlyMap<string, string>;
+}
+
+function judge({ own, named, reversals }: Sources, id: string) {
+  const transaction = own.transaction(id);
+  if (transaction) {
+    const hold = named.hold(transaction.holdId);
+    const original = named.transaction(transaction.reverses);
+    const reversedBy = reversals.get(transaction.reverses ?? '');
+    const findings = [
+      ...sumFaults(transaction),
+      ...captureFaults(transaction, hold),
+      ...reversalFaults(transaction, { original, reversedBy }),
+    ];
+    return { record: { kind: 'transaction', transaction, hold } as const, findings };
+  }
+  const release = own.release(id);
+  if (release) {
+    const hold = named.hold(release.holdId);
+    const record = { kind: 'release', release, hold } as const;
+    return { record, findings: releaseFaults(release, hold) };
+  }
+  const hold = own.hold(id);
+  if (!hold) return undefined;
+  const capture = named.transaction(hold.transactionId);
+  const end = { capture, release: named.release(hold.releaseId) };
+  return { record: { kind: 'hold', hold } as const, findings: holdFaults(hold, end) };
+}

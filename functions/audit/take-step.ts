@@ -1,0 +1,122 @@
+import type { Receipt } from '../shared/aws/batch.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { auditKey, findAuditAt, saveAudit } from './audit.store.ts';
+import {
+  type Advance,
+  type Audit,
+  type Gain,
+  type Look,
+  type Phase,
+  type StepTaken,
+  takeStep,
+  violationsOf,
+  waitMs,
+} from './audit.ts';
+import { type AuditMessage, auditMessage } from './audit-message.ts';
+import { checkAccounts, checkWorld } from './check-accounts.ts';
+import { checkEvents } from './check-events.ts';
+import { checkJournal } from './check-journal.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues'>;
+
+/** How much one step may do. It ends within one more look. */
+export interface StepSize {
+  readonly rowsMax: number;
+  readonly timeMaxMs: number;
+}
+
+/** A few seconds, so that little is lost with a step, and a caller sees how far it has come. */
+const STEP_SIZE: StepSize = { rowsMax: 5_000, timeMaxMs: 20 * SECOND_MS };
+
+/** What was begun has this time left to end and be saved. */
+const ENDING_MS = 20 * SECOND_MS;
+/** The sweeper may come this much before the time. */
+const EARLY_MS = 2 * SECOND_MS;
+
+const CHECKS: Readonly<Record<Phase, (world: Needs, look: Look) => Promise<Advance>>> = {
+  accounts: checkAccounts,
+  world: checkWorld,
+  journal: checkJournal,
+  events: checkEvents,
+};
+
+/**
+ * The next step of an audit: looks at some rows, saves what was found and how far it has come by
+ * one write, and sends the message of the step after it. Of two workers with the same step one is
+ * refused, so nothing is counted twice; a step that dies is taken again.
+ */
+export async function takeAuditStep(
+  message: AuditMessage,
+  world: Needs,
+  { deadlineMs, size = STEP_SIZE }: Pick<Receipt, 'deadlineMs'> & { readonly size?: StepSize },
+): Promise<void> {
+  const { clock, db } = world;
+  const audit = await findAuditAt(db, { pk: message.pk, sk: message.sk });
+  if (!audit || !isWanted(audit, message, clock.nowMs())) return;
+  const stopMs = Math.min(clock.nowMs() + size.timeMaxMs, deadlineMs - ENDING_MS);
+  const taken = await lookOn(audit, world, { stopMs, rowsMax: size.rowsMax });
+  const next = takeStep(audit, taken);
+  const commit = await db.commit(saveAudit(audit, next, clock.nowMs()));
+  if (!commit.ok) {
+    world.log.info('audit.step-lost', { tenantId: audit.tenantId, auditId: audit.id });
+    return;
+  }
+  if (next.status === 'running') await sendNext(next, taken.nextMs, world);
+  else tellEnd(next, world);
+}
+
+/** An older message comes to nothing, and so does the sweeper's while somebody is at it. */
+function isWanted(audit: Audit, { step }: AuditMessage, nowMs: number): boolean {
+  if (audit.status !== 'running') return false;
+  if (step !== undefined) return step === audit.step;
+  return (audit.dueMs ?? 0) <= nowMs + EARLY_MS;
+}
+
+interface Budget {
+  readonly stopMs: number;
+  readonly rowsMax: number;
+}
+
+async function lookOn(audit: Audit, world: Needs, { stopMs, rowsMax }: Budget): Promise<StepTaken> {
+  const gains: Gain[] = [];
+  let rowsLeft = rowsMax;
+  let { position } = audit;
+  do {
+    if (!position) break;
+    const look = { audit, position, rowsMax: rowsLeft };
+    const advance: Advance = await CHECKS[position.phase](world, look);
+    gains.push(advance.gain);
+    rowsLeft -= advance.rows;
+    position = advance.position;
+    if (advance.isWaiting && position) {
+      const nextMs = world.clock.nowMs() + waitMs(position.waits);
+      return { gains, position: { ...position, waits: position.waits + 1 }, nextMs };
+    }
+  } while (rowsLeft > 0 && world.clock.nowMs() < stopMs);
+  return { gains, position, nextMs: world.clock.nowMs() };
+}
+
+async function sendNext(
+  { tenantId, id, step }: Audit,
+  atMs: number,
+  { log, queues }: Needs,
+): Promise<void> {
+  try {
+    await queues.send('audits', [auditMessage(auditKey(tenantId, id), step, atMs)]);
+  } catch (error) {
+    // The sweeper sends it when the audit is due.
+    log.warn('message.lost', { queue: 'audits', error });
+  }
+}
+
+function tellEnd(audit: Audit, { log, metrics }: Needs): void {
+  const { id, tenantId, status, checked, violations, offenders, undecided } = audit;
+  const facts = { tenantId, auditId: id, checked, violations, undecided, steps: audit.step };
+  if (status === 'clean') {
+    log.info('audit.clean', facts);
+    return;
+  }
+  log.error('audit.violated', { ...facts, offenders });
+  metrics.count('AuditViolations', violationsOf(audit));
+}
