@@ -4,39 +4,54 @@ import { json } from 'node:stream/consumers';
 
 export type Body = Readonly<Record<string, unknown>>;
 
+/** An answer that is no 2xx. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly retryAfterMs: number;
+
+  constructor(what: string, status: number, retryAfterMs: number) {
+    super(what);
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** Calls the API as a client with kept connections would. */
 export interface JsonClient {
-  /** The body of the answer. Throws unless it is a 2xx. */
-  post<Answer = Body>(path: string, body: unknown): Promise<Answer>;
+  /** The body of the answer. Throws `Refused` unless it is a 2xx. A key of its own by default. */
+  post<Answer = Body>(path: string, body: unknown, idempotencyKey?: string): Promise<Answer>;
   get<Answer = Body>(path: string): Promise<Answer>;
 }
 
 const agent = new Agent({ keepAlive: true });
 
-/** A client with a key; each POST has an Idempotency-Key of its own. */
-export function openClient(url: string, key: string): JsonClient {
-  function call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+/** A client with a key of the API. */
+export function openClient(url: string, apiKey: string): JsonClient {
+  function call<Answer>(method: string, path: string, body?: unknown, key?: string) {
     const sent = body === undefined ? '' : JSON.stringify(body);
     const headers = {
-      authorization: `Bearer ${key}`,
+      authorization: `Bearer ${apiKey}`,
       'content-length': Buffer.byteLength(sent),
       ...(method === 'POST' && {
         'content-type': 'application/json',
-        'idempotency-key': randomUUID(),
+        'idempotency-key': key ?? randomUUID(),
       }),
     };
-    return new Promise((resolve, reject) => {
+    return new Promise<Answer>((resolve, reject) => {
       const req = request(url + path, { agent, method, headers }, async (res) => {
         const answer = await json(res).catch(reject);
         const status = res.statusCode ?? 0;
-        if (status < 300) resolve(answer as Answer);
-        else reject(new Error(`${method} ${path}: ${status} ${JSON.stringify(answer)}`));
+        if (status < 300) return resolve(answer as Answer);
+        const waitMs = 1_000 * Number(res.headers['retry-after'] ?? 0);
+        reject(
+          new Refused(`${method} ${path}: ${status} ${JSON.stringify(answer)}`, status, waitMs),
+        );
       });
       req.on('error', reject).end(sent);
     });
   }
   return {
-    post: (path, body) => call('POST', path, body),
+    post: (path, body, key) => call('POST', path, body, key),
     get: (path) => call('GET', path),
   };
 }

@@ -1,20 +1,28 @@
 /**
  * `npm run bench`: runs every measurement, one after the other, shows what they print, and keeps
- * it in bench/results.md together with the commands and the machine.
+ * it in bench/results.md together with the commands and the machine. `npm run bench -- ledger`
+ * runs those of one area, and keeps what is there of the others.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { styleText } from 'node:util';
 
 const MEASUREMENTS = [
-  { title: 'Transfers over HTTP', script: 'bench/transfers.ts' },
-  { title: 'Statements', script: 'bench/statements.ts' },
-  { title: 'Deliveries', script: 'bench/deliveries.ts' },
-  { title: 'The guarded sender', script: 'bench/sender.ts' },
-  { title: 'The CSV scanner', script: 'bench/scanner.ts' },
+  { area: 'ledger', title: 'Transfers over HTTP', script: 'bench/transfers.ts' },
+  { area: 'ledger', title: 'A hot account, and replays', script: 'bench/hot-account.ts' },
+  { area: 'ledger', title: 'Pages of a statement', script: 'bench/statements.ts' },
+  { area: 'webhooks', title: 'Deliveries', script: 'bench/deliveries.ts' },
+  { area: 'webhooks', title: 'The guarded sender', script: 'bench/sender.ts' },
+  { area: 'files', title: 'The CSV scanner', script: 'bench/scanner.ts' },
 ];
+const RESULTS = new URL('results.md', import.meta.url);
+const HEAD = `# Measurements
+
+Made by \`npm run bench\`. The load generator, the receiver and the whole local cloud share the
+machine, so the ratios say more than the figures.
+`;
 
 /** What the script prints, which is shown as it comes. Throws when it fails. */
 async function run(script: string): Promise<string> {
@@ -42,18 +50,30 @@ function describeMachine(): string {
   return `${facts.join(', ')}, on ${new Date().toISOString().slice(0, 10)}`;
 }
 
+/** What is kept of the measurement with this title. */
+function keptSection(title: string): string | undefined {
+  const [, ...sections] = readFileSync(RESULTS, 'utf8').split(/^(?=## )/m);
+  return sections.find((it) => it.startsWith(`## ${title}\n`))?.trimEnd();
+}
+
+const [area] = process.argv.slice(2);
+const areas = new Set(MEASUREMENTS.map((it) => it.area));
+if (area !== undefined && !areas.has(area)) {
+  console.error(`there is no area ${area}; there are ${[...areas].join(', ')}`);
+  process.exit(2);
+}
+
 const machine = describeMachine();
 const sections: string[] = [];
-for (const { title, script } of MEASUREMENTS) {
+for (const { title, script, ...it } of MEASUREMENTS) {
+  if (area !== undefined && area !== it.area) {
+    sections.push(keptSection(title) ?? `## ${title}\n\nnot measured yet`);
+    continue;
+  }
   console.log(styleText('bold', `\n${title}`));
   const output = await run(script);
-  sections.push(`## ${title}\n\n\`node ${script}\`\n\n\`\`\`\n${output}\n\`\`\`\n`);
+  const facts = `\`node ${script}\` on ${machine}`;
+  sections.push(`## ${title}\n\n${facts}\n\n\`\`\`\n${output}\n\`\`\``);
 }
-const head = `# Measurements
-
-Made by \`npm run bench\` on ${machine}.
-The load generator, the receiver and the whole local cloud share this machine, so the ratios say
-more than the figures.
-`;
-writeFileSync(new URL('results.md', import.meta.url), [head, ...sections].join('\n'));
+writeFileSync(RESULTS, `${[HEAD.trimEnd(), ...sections].join('\n\n')}\n`);
 console.log('\nkept in bench/results.md');

@@ -15,7 +15,7 @@ const measureMs = Number(process.argv[2] ?? 5) * 1_000;
 const warmupMs = 2_000;
 const CLIENTS = [1, 8];
 const LINES = 200;
-const PAGE = 25;
+const PAGE = 50;
 const LAGS = 100;
 
 async function openAccount({ api }: BenchCloud): Promise<string> {
