@@ -232,7 +232,7 @@ describe('a change of an account', () => {
     expect(await ledger.account(id)).toMatchObject(last);
   });
 
-  it('passes while others keep posting to the account, but closing has to find it empty', async () => {
+  it('passes while others post to the account, but closing has to find it empty', async () => {
     const id = await ledger.open({}, '100');
     const busy = ledgerClient(
       meddling(() => move('credit', id, '1')),

@@ -42,6 +42,8 @@ export interface Teller {
 export interface Settled {
   readonly operation: Operation;
   readonly answer: BankAnswer;
+  /** A copy without an answer may be under way still, and this answer has left its key free. */
+  readonly inDoubt?: boolean;
 }
 
 /** What happened at the bank. */
@@ -79,19 +81,31 @@ export async function runBank(teller: Teller, plan: BankPlan): Promise<BankDay> 
     const dice = diceOf(plan.seed * 1_000 + number);
     for (let n = 0; plan.isOpen(day.settled.length); n += 1) {
       const operation = drawOperation(dice, known, `s${plan.seed}-c${number}-${n}`);
-      const answer = await settle(teller, operation, { day, dice });
-      day.settled.push({ operation, answer });
-      learn(known, answer);
+      const settled = await settle(teller, operation, { day, dice });
+      day.settled.push(settled);
+      learn(known, settled.answer);
     }
   };
   await Promise.all(Array.from({ length: plan.clients }, (_, number) => client(number)));
+  await clearDoubts(teller, day);
   return day;
+}
+
+/** When nothing else is under way any more, the next answer is the last word. */
+async function clearDoubts(teller: Teller, day: BankDay): Promise<void> {
+  await teller.pause();
+  for (const [at, { operation, inDoubt }] of day.settled.entries()) {
+    if (!inDoubt) continue;
+    const { answer } = await definite(teller, requestOf(operation), day);
+    day.settled[at] = { operation, answer };
+  }
 }
 
 async function openBank(teller: Teller, day: BankDay, seed: number): Promise<Knowledge> {
   const open = async (name: string, terms: object) => {
     const body = { currency: 'EUR', ...terms };
-    const answer = await definite(teller, ['/v1/accounts', body, `s${seed}-${name}`], day);
+    const request = ['/v1/accounts', body, `s${seed}-${name}`] as const;
+    const { answer } = await definite(teller, request, day);
     return answer.body.id ?? '';
   };
   const usual = Array.from({ length: 5 }, () => ({}));
@@ -104,35 +118,37 @@ async function openBank(teller: Teller, day: BankDay, seed: number): Promise<Kno
     const currency = dollars.includes(accountId) ? 'USD' : 'EUR';
     const body = { type: 'credit', accountId, amount: FUNDS, currency };
     const [path, key] = ['/v1/transactions', `s${seed}-funds-${n}`];
-    const answer = await definite(teller, [path, body, key], day);
+    const { answer } = await definite(teller, [path, body, key], day);
     day.settled.push({ operation: { kind: 'funds', path, body, key }, answer });
   }
   const nowMs = () => teller.nowMs();
   return { euros, dollars, fees, holds: [], transactions: [], nowMs };
 }
 
-/** The answer of the operation, held against those that its copies get. */
+/** The operation with its answer, held against those that its copies get. */
 async function settle(
   teller: Teller,
   operation: Operation,
   { day, dice }: { readonly day: BankDay; readonly dice: Dice },
-): Promise<BankAnswer> {
-  const request = [operation.path, operation.body, keyOf(operation)] as const;
+): Promise<Settled> {
+  const send = () => definite(teller, requestOf(operation), day);
   const copies = dice.chance(COPIES_SHARE) ? COPIES : 1;
-  const all = await Promise.all(
-    Array.from({ length: copies }, () => definite(teller, request, day)),
-  );
-  if (dice.chance(REPEAT_SHARE)) all.push(await definite(teller, request, day));
-  const [answer] = all;
-  if (!answer) throw new Error('there is at least one copy');
-  if (isRemembered(answer, operation)) {
-    const said = new Set(all.map(identityOf));
-    if (said.size > 1) day.contradictions.push(`${operation.key}: ${[...said].join(' but ')}`);
-  }
-  return all.find((it) => it.status < 300) ?? answer;
+  const all = await Promise.all(Array.from({ length: copies }, send));
+  if (dice.chance(REPEAT_SHARE)) all.push(await send());
+  const answers = all.map((it) => it.answer);
+  const [first] = answers;
+  if (!first) throw new Error('there is at least one copy');
+  const remembered = answers.filter((it) => isRemembered(it, operation));
+  const said = new Set(remembered.map(identityOf));
+  if (said.size > 1) day.contradictions.push(`${operation.key}: ${[...said].join(' but ')}`);
+  const answer = remembered.find((it) => it.status < 300) ?? remembered[0] ?? first;
+  const inDoubt = !isRemembered(answer, operation) && all.some((it) => it.tries > 1);
+  return { operation, answer, inDoubt };
 }
 
-const keyOf = ({ innerKeys, key }: Operation) => (innerKeys ? null : key);
+function requestOf({ path, body, key, innerKeys }: Operation): Request {
+  return [path, body, innerKeys ? null : key];
+}
 
 /** What leaves its key free may be answered otherwise a moment later. */
 function isRemembered({ status, body }: BankAnswer, { innerKeys }: Operation): boolean {
@@ -150,12 +166,13 @@ function identityOf({ status, body }: BankAnswer): string {
 
 type Request = readonly [path: string, body: unknown, key: string | null];
 
-async function definite(teller: Teller, request: Request, day: BankDay): Promise<BankAnswer> {
-  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+/** The first answer that is more than a server's not knowing, and at which try it came. */
+async function definite(teller: Teller, request: Request, day: BankDay) {
+  for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
     const answer = await teller.post(...request);
     if (answer && !isOpenStill(answer)) {
       if (answer.replayed) day.replays += 1;
-      return answer;
+      return { answer, tries };
     }
     day.unknown += 1;
     await teller.pause();
