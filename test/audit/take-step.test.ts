@@ -1,4 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { OFFENDERS_MAX } from '../../functions/audit/audit.ts';
+import { accountKey } from '../../functions/ledger/account.store.ts';
+import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
+import type { Db } from '../../functions/shared/world.ts';
+import { sweepTables } from '../../functions/timers/sweep-tables.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 import { AuditHouse, foundBy, makePast, type Past } from './audit-house.ts';
 
@@ -11,14 +16,23 @@ beforeAll(async () => {
 beforeEach(async () => {
   house = new AuditHouse(world);
   past = await makePast(house);
-  await house.settle();
 });
+
+const CLEAN = { counted: [], offenders: [] };
+
+/** How much was looked at, and in how many steps. */
+async function looked(auditId: string) {
+  const { checked, step } = await house.find(auditId);
+  return { checked, step };
+}
 
 describe('an audit of a true history', () => {
   it('finds nothing, and counts what it has looked at', async () => {
+    await house.settle();
+
     const audit = await house.audit();
 
-    expect(foundBy(audit)).toEqual({ counted: [], offenders: [] });
+    expect(foundBy(audit)).toEqual(CLEAN);
     expect(audit).toMatchObject({ status: 'clean', undecided: 0, dueMs: undefined });
     const [ledger, statements] = [await house.items('ledger'), await house.items('statements')];
     const count = (prefix: string) =>
@@ -32,6 +46,218 @@ describe('an audit of a true history', () => {
       events: posted + count('hld_') + count('rel_'),
     });
     expect(house.alarms).toEqual([]);
-    expect(past.pending).toMatch(/^hld_/);
+  });
+
+  it('is clean without its old events: they live for 32 days', async () => {
+    await house.settle();
+    world.clock.advance(33 * DAY_MS);
+    for (const { pk, sk } of await house.items('outbox')) {
+      await house.tamper('outbox', { pk: String(pk), sk: String(sk) }, () => undefined);
+    }
+
+    const audit = await house.audit();
+
+    expect(foundBy(audit)).toEqual(CLEAN);
+    expect(audit.checked.events).toBe(0);
+  });
+});
+
+describe('a step', () => {
+  beforeEach(() => house.settle());
+
+  it('is small, and many of them come to what one comes to', async () => {
+    const whole = await house.audit();
+    const { id } = await house.begin();
+    const gains: number[] = [];
+    let before = 0;
+    for (let [message] = house.messages(); message; [message] = house.messages()) {
+      await house.deliver(message, { rowsMax: 1, timeMaxMs: 20_000 });
+      const { checked } = await house.find(id);
+      const rows = Object.values(checked).reduce((sum, it) => sum + it, 0);
+      gains.push(rows - before);
+      before = rows;
+    }
+
+    const parts = await house.find(id);
+    expect(parts.checked).toEqual(whole.checked);
+    expect(foundBy(parts)).toEqual(CLEAN);
+    expect([whole.step, parts.step]).toEqual([1, gains.length]);
+    expect(parts.step).toBeGreaterThan(50);
+    // Five accounts are in the works at once, and each of them may do one row and be done.
+    expect(Math.max(...gains)).toBeLessThanOrEqual(10);
+  });
+
+  it('ends in time, however much is left', async () => {
+    const { id } = await house.begin();
+    const [message] = house.messages();
+    if (!message) throw new Error('no message');
+    const { query } = world.db;
+    const slow: Db = {
+      ...world.db,
+      query: async (it) => {
+        world.clock.advance(3_000);
+        return query(it);
+      },
+    };
+    const startMs = world.clock.nowMs();
+    const slowly = new AuditHouse({ ...world, db: slow });
+    await slowly.deliver(message);
+
+    expect(world.clock.nowMs() - startMs).toBeLessThan(60_000);
+    expect(await looked(id)).toMatchObject({ step: 1 });
+    expect((await house.finish(id)).status).toBe('clean');
+  });
+
+  it('counts once when its message comes twice, at once or later', async () => {
+    const whole = await house.audit();
+    const { id } = await house.begin();
+    const size = { rowsMax: 5, timeMaxMs: 20_000 };
+    const old: Parameters<AuditHouse['deliver']>[0][] = [];
+    for (;;) {
+      const messages = house.messages();
+      const [message] = messages;
+      if (!message) break;
+      expect(messages).toHaveLength(1);
+      const copies = [message, message, ...old.slice(-2)];
+      await Promise.all(copies.map((it) => house.deliver(it, size)));
+      old.push(message);
+    }
+    for (const message of old) await house.deliver(message, size);
+
+    const audit = await house.find(id);
+    expect(audit.status).toBe('clean');
+    expect(audit.checked).toEqual(whole.checked);
+    expect(audit.step).toBe(old.length);
+  });
+
+  it('that dies before it is saved is taken again, and counted once', async () => {
+    const whole = await house.audit();
+    const { id } = await house.begin();
+    const dying = new AuditHouse({
+      ...world,
+      db: { ...world.db, commit: () => Promise.reject(new Error('killed')) },
+    });
+    const size = { rowsMax: 20, timeMaxMs: 20_000 };
+    for (let [message] = house.messages(); message; [message] = house.messages()) {
+      const body = message;
+      await expect(dying.deliver(body, size)).rejects.toThrow('killed');
+      await house.deliver(body, size);
+    }
+
+    const audit = await house.find(id);
+    expect(audit.status).toBe('clean');
+    expect(audit.checked).toEqual(whole.checked);
+  });
+
+  it('whose message got lost is brought back by the sweeper, and by nobody before', async () => {
+    await sweepTables(world);
+    house.messages();
+    const { id } = await house.begin();
+    const size = { rowsMax: 70, timeMaxMs: 20_000 };
+    let swept = 0;
+    for (let minute = 0; (await house.find(id)).status === 'running'; minute += 1) {
+      expect(minute).toBeLessThan(60);
+      // Whatever a step sends is lost; the sweeper alone goes on.
+      house.messages();
+      const before = (await house.find(id)).step;
+      await sweepTables(world);
+      for (const message of house.messages()) {
+        expect(message.body.step).toBeUndefined();
+        await house.deliver(message, size);
+        swept += 1;
+      }
+      expect((await house.find(id)).step - before).toBeLessThanOrEqual(1);
+      world.clock.advance(MINUTE_MS);
+    }
+
+    expect((await house.find(id)).status).toBe('clean');
+    expect(swept).toBeGreaterThan(2);
+  });
+
+  it('keeps the first offenders and counts all', async () => {
+    const accounts = await Promise.all(
+      Array.from({ length: OFFENDERS_MAX + 5 }, () => house.ledger.open()),
+    );
+    for (const id of accounts) {
+      await house.tamper('ledger', accountKey(house.tenantId, id), (it) => ({ ...it, avail: 1 }));
+    }
+
+    const audit = await house.audit({ rowsMax: 7, timeMaxMs: 20_000 });
+
+    expect(audit.violations.L3).toBe(OFFENDERS_MAX + 5);
+    expect(audit.offenders).toHaveLength(OFFENDERS_MAX);
+    expect(house.alarms).toEqual([OFFENDERS_MAX + 5]);
+  });
+});
+
+describe('a statement that is behind', () => {
+  it('is waited for', async () => {
+    const { id } = await house.begin();
+    const [first] = house.messages();
+    if (!first) throw new Error('no message');
+    await house.deliver(first);
+    const [second] = house.messages();
+
+    expect(second?.atMs).toBe(world.clock.nowMs() + 1_000);
+    expect(await house.find(id)).toMatchObject({ status: 'running', violations: { L3: 0 } });
+    await house.project();
+    if (second) await house.deliver(second);
+    expect(foundBy(await house.finish(id))).toEqual(CLEAN);
+  });
+
+  it('is a violation after ten minutes', async () => {
+    const startMs = world.clock.nowMs();
+    const audit = await house.audit();
+
+    expect(world.clock.nowMs() - startMs).toBeGreaterThan(7 * MINUTE_MS);
+    expect(foundBy(audit).counted).toEqual(['L3']);
+    expect(audit.offenders.map((it) => it.id)).toEqual(
+      expect.arrayContaining([past.a, past.b, past.poor]),
+    );
+  });
+});
+
+describe('an audit that is asked for', () => {
+  beforeEach(() => house.settle());
+
+  it('is one at a time', async () => {
+    const { id } = await house.begin();
+
+    await expect(house.begin()).rejects.toMatchObject({
+      code: 'conflict',
+      message: `${id} is running. Wait for its end: there is one at a time.`,
+    });
+    await house.finish(id);
+    const next = await house.begin();
+    expect(next.id).not.toBe(id);
+    await house.finish(next.id);
+  });
+
+  it('again with the same key is the same one, running or not', async () => {
+    const first = await house.begin('key-1');
+    expect(await house.begin('key-1')).toEqual({ ...first, replayed: true });
+    await house.finish(first.id);
+
+    expect(await house.begin('key-1')).toEqual({ ...first, status: 'clean', replayed: true });
+    await expect(house.begin('key-1', 'v1:other')).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    expect(house.messages()).toEqual([]);
+  });
+
+  it('begins although its message could not be sent: the sweeper has it', async () => {
+    await sweepTables(world);
+    const down = new AuditHouse({
+      ...world,
+      queues: { send: () => Promise.reject(new Error('down')) },
+    });
+    const { id } = await down.begin();
+
+    world.clock.advance(3 * MINUTE_MS);
+    await sweepTables(world);
+    const [message] = house.messages();
+    expect(message?.body).toMatchObject({ sk: `AUD#${id}` });
+    if (message) await house.deliver(message);
+    expect((await down.find(id)).status).toBe('clean');
   });
 });

@@ -20,6 +20,7 @@ export async function walkThrough(walk: Walk, addresses: Addresses): Promise<voi
   await walkKeys(walk);
   const endpoint = await walkEndpoints(walk, addresses);
   await walkLedger(walk);
+  await walkAudit(walk);
   await walk.call('createEvent', {
     body: { type: 'order.shipped', data: { orderId: 'order-1042', carrier: 'DHL' } },
   });
@@ -156,6 +157,13 @@ async function walkHolds(walk: Walk, from: Body, to: Body): Promise<void> {
     query: { status: 'captured' },
     until: ({ data }) => Number(data?.length) === 1,
   });
+}
+
+async function walkAudit(walk: Walk): Promise<void> {
+  const params = idOf(await walk.call('createAudit'));
+  const until = ({ status }: Body) => String(status) !== 'running';
+  await walk.call('getAudit', { params, until });
+  await walk.call('listAudits');
 }
 
 async function walkFiles(walk: Walk, endpoint: Body): Promise<void> {
