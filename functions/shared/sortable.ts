@@ -3,9 +3,14 @@ import { MINUTE_MS } from './units.ts';
 /** Digits of a time in milliseconds until the year 2286. */
 const MS_DIGITS = 13;
 
-/** A time in milliseconds as text that sorts as time. */
+const MS_MAX = 10 ** MS_DIGITS - 1;
+
+/**
+ * A time in milliseconds as text that sorts as time. Whatever lies before 1970 is 1970, and
+ * whatever lies after 2286 the end of it: nothing happened there yet, but people ask for it.
+ */
 export function sortableMs(ms: number): string {
-  return String(ms).padStart(MS_DIGITS, '0');
+  return String(Math.min(Math.max(0, ms), MS_MAX)).padStart(MS_DIGITS, '0');
 }
 
 /** The time in a text that begins with `sortableMs`. */

@@ -162,6 +162,15 @@ describe('the expiry of a hold', () => {
     expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
   });
 
+  it('is due in a far future as well, and the sweeper can read that', async () => {
+    const { id } = await holdFor(Date.parse('9999-12-31T23:59:59Z') - world.clock.nowMs());
+    const { ledger: items } = await takeSnapshot(world.client, world.tables);
+
+    const item = items.find((it) => it.id === id);
+    expect(item?.duePk).toMatch(/^999912312359#/);
+    expect(item?.dueSk).toMatch(/^9{13}#/);
+  });
+
   it('has nothing to do for what is no hold any more', async () => {
     await expireHold({ pk: `${ledger.tenantId}#${'0'.repeat(26)}`, dueMs: 1 }, world);
 

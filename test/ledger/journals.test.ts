@@ -338,6 +338,9 @@ describe('the list of transactions', () => {
     expect(await list('reference=order%20%231')).toEqual([made.three, made.one]);
     expect(await list(`from=${body.createdAt}`)).toEqual([made.three, made.two]);
     expect((await list(`to=${body.createdAt}`))[0]).toBe(made.one);
+    expect(await list('limit=3&to=2300-01-01T00:00:00Z')).toEqual([made.three, made.two, made.one]);
+    expect(await list('from=2300-01-01T00:00:00Z')).toEqual([]);
+    expect(await list('to=1960-01-01T00:00:00Z')).toEqual([]);
     expect(await list('status=rejected')).toHaveLength(1);
     expect(await list('status=rejected&reference=order%20%231')).toHaveLength(1);
     expect(await list('status=rejected&reference=other')).toEqual([]);
