@@ -48,6 +48,8 @@ const QUEUES: readonly QueueName[] = [
   'file-events',
   'file-blocks',
   'file-care',
+  'hold-expiry',
+  'audits',
 ];
 
 const SECRETS: readonly SecretName[] = ['admin-key', 'cursor-key', 'master-key'];
