@@ -24,7 +24,8 @@ const CreateAccountBody = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-const Account = z.object({
+/** An account in answers and events. */
+export const Account = z.object({
   id: z.union([id('acc'), z.literal('@world')]),
   object: z.literal('account'),
   currency: z.string(),

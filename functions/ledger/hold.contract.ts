@@ -6,7 +6,8 @@ import { HOLD_STATUSES } from './hold.ts';
 import { AccountRef, money, moneyRefusals, notes } from './money.contract.ts';
 import { Transaction } from './transaction-view.contract.ts';
 
-const Hold = z.object({
+/** A hold in answers and events. */
+export const Hold = z.object({
   id: id('hld'),
   object: z.literal('hold'),
   accountId: id('acc'),

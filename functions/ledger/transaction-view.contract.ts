@@ -2,7 +2,8 @@ import * as z from 'zod';
 import { id, Metadata } from '../shared/wire.ts';
 import { TRANSACTION_TYPES } from './transaction.ts';
 
-const Entry = z.object({
+/** What a transaction does to one account. */
+export const Entry = z.object({
   accountId: z.string(),
   currency: z.string(),
   amount: z.string(),

@@ -55,7 +55,7 @@ export const createTransactionRoute = defineRoute({
   idempotencyKey: 'required',
   movesMoney: true,
   body: CreateTransactionBody,
-  reply: { status: 201, schema: Transaction },
+  reply: { status: 201, otherStatuses: [200], schema: Transaction },
   refusals: [
     ...moneyRefusals,
     'same_account',
@@ -161,7 +161,7 @@ export const createBatchRoute = defineRoute({
   movesMoney: true,
   bodyKbMax: 1_024,
   body: BatchBody,
-  reply: { status: 201, schema: BatchAnswer },
+  reply: { status: 201, otherStatuses: [200], schema: BatchAnswer },
   refusals: [
     ...moneyRefusals,
     'idempotency_key_required',
