@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Db } from '../../functions/shared/world.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { type Fault, faultyDb } from './faulty-db.ts';
 import { faultsOf, type LedgerClient, ledgerClient, told } from './ledger-client.ts';
 
 let world: TestWorld;
@@ -216,6 +217,20 @@ describe('a change of an account', () => {
     ]);
   });
 
+  it('heals by its retry when its answer was lost, and is told once', async () => {
+    const id = await ledger.open();
+    const lossy = ledgerClient({ ...world, db: faultyDb(world.db, () => 'lost') }, ledger.tenantId);
+
+    const first = await lossy.patch(`/v1/accounts/${id}`, { status: 'frozen' });
+    const second = await ledger.patch(`/v1/accounts/${id}`, { status: 'frozen' });
+
+    expect([told(first), told(second), second.body.status]).toEqual([
+      ...['503 unavailable', '200', 'frozen'],
+    ]);
+    const updates = (await eventsOf(ledger.tenantId)).filter((it) => it.type.endsWith('updated'));
+    expect(updates).toHaveLength(1);
+  });
+
   it('loses none of ten parallel ones', async () => {
     const id = await ledger.open({ name: 'start' });
     const names = Array.from({ length: 10 }, (_, n) => ({ name: `name ${n}` }));
@@ -302,6 +317,30 @@ describe('an external id', () => {
 });
 
 describe('the creation of an account', () => {
+  it('is one for ten parallel copies, with its external id', async () => {
+    const body = { currency, externalId: 'e' };
+
+    const all = await Promise.all(
+      Array.from({ length: 10 }, () => ledger.post('/v1/accounts', body, 'k')),
+    );
+
+    expect(new Set(all.map((it) => `${told(it)} ${it.body.id}`)).size).toBe(1);
+    expect(all.filter((it) => !it.replayed)).toHaveLength(1);
+    expect(await eventsOf(ledger.tenantId)).toHaveLength(1);
+  });
+
+  it.each<Fault>(['lost', 'failed'])('heals by its retry when its commit is %s', async (fault) => {
+    const body = { currency, externalId: 'e' };
+    const faulty = ledgerClient({ ...world, db: faultyDb(world.db, () => fault) }, ledger.tenantId);
+
+    const first = await faulty.post('/v1/accounts', body, 'k');
+    const second = await ledger.post('/v1/accounts', body, 'k');
+
+    expect([told(first), told(second)]).toEqual(['503 unavailable', '201']);
+    expect(second.replayed).toBe(fault === 'lost');
+    expect(await eventsOf(ledger.tenantId)).toHaveLength(1);
+  });
+
   it('is repeated with what the account has become', async () => {
     const body = { currency, name: 'one', externalId: 'e' };
     const first = await ledger.post('/v1/accounts', body, 'k');

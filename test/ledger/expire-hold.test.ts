@@ -171,6 +171,23 @@ describe('the expiry of a hold', () => {
     expect(item?.dueSk).toMatch(/^9{13}#/);
   });
 
+  it('ends all of the holds that expire on one account at the same time', async () => {
+    const holds: Made[] = [];
+    for (let n = 0; n < 8; n += 1) holds.push(await holdFor(5_000));
+    world.clock.set(Math.max(...holds.map((it) => it.expiresAtMs)));
+
+    let messages = holds.map((it) => it.message);
+    while (messages.length > 0) {
+      await Promise.all(messages.map((it) => expireHold(it, world)));
+      messages = world.sent.splice(0).map((it) => HoldMessage.parse(it.body));
+    }
+
+    const statuses = await Promise.all(holds.map(async ({ id }) => (await shown(id)).status));
+    expect(new Set(statuses)).toEqual(new Set(['expired']));
+    expect(await ledger.account(a)).toMatchObject({ held: '0', available: '1000', version: 17 });
+    expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
+  });
+
   it('has nothing to do for what is no hold any more', async () => {
     await expireHold({ pk: `${ledger.tenantId}#${'0'.repeat(26)}`, dueMs: 1 }, world);
 
