@@ -12,9 +12,13 @@ export interface Plan<Result> {
 /** What one look at the tables came to: it was done before, or is to be done now. */
 export type Step<Result> = { readonly done: Result } | Plan<Result>;
 
-const TRIES_MAX = 6;
+const TRIES_MAX = 10;
 const TRYING_MS_MAX = 2 * SECOND_MS;
-const BACKOFF = { baseMs: 10, capMs: 400 };
+/**
+ * The first pause is that of several commits: who comes back at once collides again, and a failed
+ * commit costs as much as a good one.
+ */
+const BACKOFF = { baseMs: 40, capMs: 400 };
 
 /**
  * Reads, decides and commits, again and again until nobody else is in the way. The first of the

@@ -94,12 +94,12 @@ describe('the reasons of a cancelled commit', () => {
     expect(got.body.detail).toContain('has 0.09 EUR available');
   });
 
-  it('that do not end are busy after six commits, and nothing has moved', async () => {
+  it('that do not end are busy after ten commits, and nothing has moved', async () => {
     const { client, commits } = answeredBy(() => cancelled('none', 'conflict', 'none', 'none'));
 
     const got = await client.post('/v1/transactions', transfer(), 'k');
 
-    expect([told(got), got.headers['retry-after'], commits()]).toEqual(['503 busy', '1', 6]);
+    expect([told(got), got.headers['retry-after'], commits()]).toEqual(['503 busy', '1', 10]);
     expect(got.body.retryable).toBe(true);
     expect((await ledger.account(a)).version).toBe(1);
     expect(told(await ledger.post('/v1/transactions', transfer(), 'k'))).toBe('201');
