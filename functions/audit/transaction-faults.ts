@@ -43,7 +43,7 @@ export function effectFaults(record: JournalRecord, { pk, expectedPk }: Place): 
   const names = legs.map((it) => `${it.accountId} ${it.currency}`);
   const twice = [...new Set(names.filter((it, at) => names.indexOf(it) !== at))];
   const faults = [
-    ...(pk === expectedPk ? [] : [`it lies at ${pk}, where its key does not find it`]),
+    ...(pk === expectedPk ? [] : ['it does not lie where its key finds it']),
     ...twice.map((it) => `it moves ${it} twice`),
   ];
   return faults.map((detail) => ({ invariant: 'L4', id, detail }));
