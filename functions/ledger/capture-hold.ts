@@ -3,7 +3,7 @@ import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { openBooks } from './books.store.ts';
-import { commitMoney, type Plan } from './commit-money.ts';
+import { commitMoney, type Plan, type Step } from './commit-money.ts';
 import { captureHoldRoute } from './hold.contract.ts';
 import { findHold, findResolved, saveResolution } from './hold.store.ts';
 import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
@@ -26,22 +26,31 @@ interface Capture extends Posting {
  * held, and like a transfer.
  */
 export const captureHold = route(captureHoldRoute, async (call, world: Needs) => {
-  const { tenantId, params } = call;
-  const { hold, transaction, replayed } = await commitMoney<Capture>(world, async () => {
-    const found = await findHold(world.db, tenantId, params.id);
-    if (!found) throw new Problem('not_found');
-    const draft = draftCapture(call, found, world);
-    const terms = { recordId: draft.id, accountIds: accountIdsOf(draft) };
-    const { earlier, books } = await openBooks(world.db, tenantId, terms);
-    if (earlier) {
-      const posting = replayOf(earlier, draft);
-      return { done: { ...posting, hold: await findResolved(world.db, found) } };
-    }
-    return planCapture(found, draft, { books, world });
-  });
+  const capture = await commitMoney<Capture>(world, () => look(call, world));
+  const { hold, transaction, replayed } = capture;
   if (transaction.refusal) throw refusalOf(transaction, replayed);
   return { body: { hold: holdView(hold), transaction: transactionView(transaction) }, replayed };
 });
+
+async function look(call: CaptureCall, world: Needs): Promise<Step<Capture>> {
+  const { tenantId, params } = call;
+  const found = await findHold(world.db, tenantId, params.id);
+  if (!found) throw new Problem('not_found');
+  const draft = draftCapture(call, found, world);
+  const terms = { recordId: draft.id, accountIds: accountIdsOf(draft) };
+  const { earlier, books } = await openBooks(world.db, tenantId, terms);
+  if (earlier) {
+    const posting = replayOf(earlier, draft);
+    return { done: { ...posting, hold: await findResolved(world.db, found) } };
+  }
+  const plan = planCapture(found, draft, { books, world });
+  if (plan.result.transaction.status === 'rejected') {
+    // The room that is missing may be what another capture of the hold has taken since.
+    const now = await findResolved(world.db, found);
+    if (now.status !== 'pending') return look(call, world);
+  }
+  return plan;
+}
 
 function planCapture(
   found: Hold,

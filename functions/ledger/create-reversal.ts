@@ -3,7 +3,7 @@ import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { openBooks } from './books.store.ts';
-import { commitMoney } from './commit-money.ts';
+import { commitMoney, type Step } from './commit-money.ts';
 import { decideOrReject, type Posting, planOf, replayOf, settled } from './post-transaction.ts';
 import { createReversalRoute } from './transaction.contract.ts';
 import { type FoundTransaction, findTransaction, insertReversal } from './transaction.store.ts';
@@ -25,24 +25,30 @@ type ReversalCall = Call<typeof createReversalRoute>;
  * `already_reversed`, with `conflict` what cannot be reversed, and like any transaction.
  */
 export const createReversal = route(createReversalRoute, async (call, world: Needs) => {
-  const { tenantId, params } = call;
-  const posting = await commitMoney<Posting>(world, async () => {
-    const found = await findTransaction(world.db, tenantId, params.id);
-    if (!found) throw new Problem('not_found');
-    const draft = draftReversal(call, found.transaction, world);
-    const accountIds = accountIdsOf(draft);
-    const recordId = draft.id;
-    const { earlier, books } = await openBooks(world.db, tenantId, { recordId, accountIds });
-    if (earlier) return { done: replayOf(earlier, draft) };
-    assertReversible(found);
-    const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
-    const decision = decideOrReject(world, draft, { books, decide });
-    const also = [insertReversal(tenantId, params.id, draft.id)];
-    return planOf(world, decision, { before: books, also });
-  });
+  const posting = await commitMoney<Posting>(world, () => look(call, world));
   const { transaction, replayed } = settled(posting);
   return { body: transactionView(transaction), replayed };
 });
+
+async function look(call: ReversalCall, world: Needs): Promise<Step<Posting>> {
+  const { tenantId, params } = call;
+  const found = await findTransaction(world.db, tenantId, params.id);
+  if (!found) throw new Problem('not_found');
+  const draft = draftReversal(call, found.transaction, world);
+  const terms = { recordId: draft.id, accountIds: accountIdsOf(draft) };
+  const { earlier, books } = await openBooks(world.db, tenantId, terms);
+  if (earlier) return { done: replayOf(earlier, draft) };
+  assertReversible(found);
+  const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
+  const decision = decideOrReject(world, draft, { books, decide });
+  if (decision.transaction.status === 'rejected') {
+    // The funds that are missing may be those that another reversal has taken back since.
+    const now = await findTransaction(world.db, tenantId, params.id);
+    if (now?.reversedBy !== undefined) return look(call, world);
+  }
+  const also = [insertReversal(tenantId, params.id, draft.id)];
+  return planOf(world, decision, { before: books, also });
+}
 
 function draftReversal(
   { tenantId, idempotency, body, traceparent }: ReversalCall,

@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expireHold } from '../../functions/ledger/expire-hold.ts';
 import { HoldMessage } from '../../functions/ledger/hold-message.ts';
 import { remindOfHolds } from '../../functions/ledger/remind-of-holds.ts';
-import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import { sweepTables } from '../../functions/timers/sweep-tables.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
@@ -162,13 +162,28 @@ describe('the expiry of a hold', () => {
     expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
   });
 
-  it('is due in a far future as well, and the sweeper can read that', async () => {
-    const { id } = await holdFor(Date.parse('9999-12-31T23:59:59Z') - world.clock.nowMs());
+  it('is due five years ahead at the latest, and the sweeper can read that', async () => {
+    const { id, expiresAtMs } = await holdFor(5 * 365 * DAY_MS);
     const { ledger: items } = await takeSnapshot(world.client, world.tables);
 
+    const due = new Date(expiresAtMs).toISOString().slice(0, 16).replaceAll(/[-T:]/g, '');
     const item = items.find((it) => it.id === id);
-    expect(item?.duePk).toMatch(/^999912312359#/);
-    expect(item?.dueSk).toMatch(/^9{13}#/);
+    expect(item?.duePk).toMatch(new RegExp(`^${due}#`));
+    expect(item?.dueSk).toMatch(new RegExp(`^${expiresAtMs}#`));
+  });
+
+  it('is refused further ahead, but not to one who made it before', async () => {
+    const expiresAt = new Date(world.clock.nowMs() + 5 * 365 * DAY_MS).toISOString();
+    const terms = { accountId: a, amount: '100', currency: 'EUR', expiresAt };
+    const first = await ledger.post('/v1/holds', terms, 'far');
+    world.clock.advance(-1);
+
+    const again = await ledger.post('/v1/holds', terms, 'far');
+    const other = await ledger.post('/v1/holds', terms, 'other');
+
+    expect([told(first), told(again), again.replayed]).toEqual(['201', '201', true]);
+    expect(told(other)).toBe('422 validation_failed');
+    expect(other.body.errors).toMatchObject([{ pointer: '/expiresAt' }]);
   });
 
   it('ends all of the holds that expire on one account at the same time', async () => {

@@ -301,6 +301,20 @@ describe('the end of a hold', () => {
     expect([answer.replayed, told.status]).toEqual([true, end === 'void' ? 'voided' : 'captured']);
   });
 
+  it('is what a capture is refused for, not the room that another one has taken', async () => {
+    const small = await ledger.open({ maxBalance: '100' });
+    const { body: made } = await hold({ destinationAccountId: small });
+    const late = ledgerClient(
+      overtakenAfterReading(() => capture(made.id)),
+      ledger.tenantId,
+    );
+
+    const answer = await late.post(`/v1/holds/${made.id}/capture`, {}, 'k');
+
+    expect(told(answer)).toBe('409 hold_resolved');
+    expect((await ledger.get('/v1/transactions?status=rejected')).body.data).toEqual([]);
+  });
+
   it('is one of a capture and a void at the same time, each under ten keys', async () => {
     const { body: made } = await hold();
 

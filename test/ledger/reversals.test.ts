@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Db } from '../../functions/shared/world.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import {
   faultsOf,
@@ -114,6 +115,25 @@ describe('a reversal', () => {
     expect(answers.filter((it) => it === '201')).toHaveLength(1);
     expect(new Set(answers)).toEqual(new Set(['201', '409 already_reversed']));
     expect(await balances()).toEqual(['100', '0']);
+  });
+
+  it('is already_reversed, not refused, if another one took the money in between', async () => {
+    const { body } = await transfer('30');
+    let isDone = false;
+    const query: Db['query'] = async (...args) => {
+      const page = await world.db.query(...args);
+      if (!isDone) {
+        isDone = true;
+        await reverse(body.id);
+      }
+      return page;
+    };
+    const late = ledgerClient({ ...world, db: { ...world.db, query } }, ledger.tenantId);
+
+    const answer = await late.post(`/v1/transactions/${body.id}/reversals`, {}, 'k');
+
+    expect(told(answer)).toBe('409 already_reversed');
+    expect((await ledger.get('/v1/transactions?status=rejected')).body.data).toEqual([]);
   });
 
   it('is one of ten parallel copies', async () => {
