@@ -2,6 +2,7 @@ import { insertEvent } from '../events/event.store.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
+import { DAY_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import { WORLD } from './account.ts';
 import { openBooks, saveBooks } from './books.store.ts';
@@ -20,6 +21,9 @@ import {
   type Transaction,
 } from './transaction.ts';
 import { MONEY_SCOPE } from './transaction-draft.ts';
+
+/** Five years, as for whatever else falls due. */
+const LASTS_MS_MAX = 5 * 365 * DAY_MS;
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
 type HoldCall = Call<typeof createHoldRoute>;
@@ -99,8 +103,10 @@ function open(
 /** What is wrong whatever the accounts are. A replay comes before: a hold may have expired. */
 function assertSensible({ accountId, destinationId, expiresAtMs }: HoldDraft, nowMs: number) {
   if (accountId === destinationId) throw new Problem('same_account');
-  if (expiresAtMs === undefined || expiresAtMs > nowMs) return;
-  const detail = 'must be in the future';
+  if (expiresAtMs === undefined) return;
+  const isFuture = expiresAtMs > nowMs;
+  if (isFuture && expiresAtMs <= nowMs + LASTS_MS_MAX) return;
+  const detail = isFuture ? 'must be within five years' : 'must be in the future';
   throw new Problem('validation_failed', {
     detail: `/expiresAt: ${detail}`,
     errors: [{ pointer: '/expiresAt', code: 'invalid', detail }],

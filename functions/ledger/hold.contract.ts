@@ -36,7 +36,7 @@ export const createHoldRoute = defineRoute({
     accountId: id('acc'),
     ...money,
     destinationAccountId: AccountRef.optional(),
-    expiresAt: Instant.optional(),
+    expiresAt: Instant.optional().meta({ description: 'In the future, within five years.' }),
     ...notes,
   }),
   reply: { status: 201, schema: Hold },
