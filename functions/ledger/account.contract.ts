@@ -95,5 +95,5 @@ export const updateAccountRoute = defineRoute({
     status: AccountStatus.optional(),
   }),
   reply: { status: 200, schema: Account },
-  refusals: ['not_found', 'conflict', 'busy'],
+  refusals: ['not_found', 'conflict', 'not_available', 'busy'],
 });

@@ -11,6 +11,14 @@ export interface Opened {
   readonly books: Books;
 }
 
+/** What to read. */
+export interface BookTerms {
+  readonly recordId: string;
+  readonly accountIds: readonly string[];
+  /** The refusal where accounts are missing, if it is a special one. */
+  readonly refuse?: (missing: readonly string[]) => Problem;
+}
+
 /**
  * Reads the record of a money key and these accounts at once, strongly consistent: one unit each.
  * Refuses with `not_found` for an account that the tenant does not have.
@@ -18,7 +26,7 @@ export interface Opened {
 export async function openBooks(
   db: Pick<Db, 'getAll'>,
   tenantId: string,
-  { recordId, accountIds }: { readonly recordId: string; readonly accountIds: readonly string[] },
+  { recordId, accountIds, refuse = noSuchAccount }: BookTerms,
 ): Promise<Opened> {
   const keys = [
     journalKey(tenantId, recordId),
@@ -28,11 +36,13 @@ export async function openBooks(
   if (earlier) return { earlier, books: new Map() };
 
   const missing = accountIds.filter((_id, index) => items[index] === undefined);
-  if (missing.length > 0) {
-    throw new Problem('not_found', { detail: `There is no account ${missing.join(', ')}.` });
-  }
+  if (missing.length > 0) throw refuse(missing);
   const accounts = items.flatMap((item) => (item ? [toAccount(item)] : []));
   return { books: new Map(accounts.map((it) => [it.id, it])) };
+}
+
+function noSuchAccount(missing: readonly string[]): Problem {
+  return new Problem('not_found', { detail: `There is no account ${missing.join(', ')}.` });
 }
 
 /** One write per account that differs between the books. */

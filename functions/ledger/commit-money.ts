@@ -1,5 +1,5 @@
 import { fullJitterMs } from '../shared/backoff.ts';
-import { Problem } from '../shared/problem.ts';
+import { Problem, type ProblemCode } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Reason, World, Write } from '../shared/world.ts';
 
@@ -21,6 +21,22 @@ const TRYING_MS_MAX = 2 * SECOND_MS;
 const BACKOFF = { baseMs: 40, capMs: 400 };
 
 /**
+ * What another copy of the same request can make look so. A batch of reads is no snapshot: it may
+ * have missed the record of that copy, and seen what it did to the accounts.
+ */
+const UNSURE: readonly ProblemCode[] = [
+  'precondition_failed',
+  'already_reversed',
+  'hold_resolved',
+  'conflict',
+];
+/** Longer than one commit takes to show in all of its items. */
+const UNSURE_MS = 50;
+
+/** A decision that is older than this is made anew: it bears the time at which it was made. */
+const DECISION_MS_MAX = 2 * SECOND_MS;
+
+/**
  * Reads, decides and commits, again and again until nobody else is in the way. The first of the
  * writes is the record of the Idempotency-Key: when that is refused, another copy of the request
  * won, and the next look finds it. Refuses with `busy` when others kept touching the same items
@@ -32,8 +48,10 @@ export async function commitMoney<Result>(
 ): Promise<Result> {
   const startMs = world.clock.nowMs();
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const step = await look();
+    const lookedMs = world.clock.nowMs();
+    const step = await lookSurely(world, look);
     if ('done' in step) return step.done;
+    if (world.clock.nowMs() - lookedMs > DECISION_MS_MAX) continue;
     const commit = await world.db.commit(step.writes);
     if (commit.ok) return step.result;
     assertWorthRetrying(commit.reasons);
@@ -43,6 +61,20 @@ export async function commitMoney<Result>(
   }
   world.log.warn('ledger.busy');
   throw busy('The accounts are under contention. Retry with the same Idempotency-Key.');
+}
+
+async function lookSurely<Found>(
+  { clock }: Pick<World, 'clock'>,
+  look: () => Promise<Found>,
+): Promise<Found> {
+  try {
+    return await look();
+  } catch (error) {
+    const isUnsure = error instanceof Problem && UNSURE.includes(error.code);
+    if (!isUnsure) throw error;
+    await clock.sleep(UNSURE_MS);
+    return look();
+  }
 }
 
 /**

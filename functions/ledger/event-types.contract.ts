@@ -17,10 +17,13 @@ const entries = z.array(
 const TransactionData = Transaction.extend({
   postings: Transaction.shape.postings
     .optional()
-    .meta({ description: 'If there are several; one is in the entries already.' }),
+    .meta({ description: 'If there are several, and all of it stays below 64 KB.' }),
   entries,
 }).meta({ id: 'TransactionData' });
 const HoldData = Hold.extend({ entries }).meta({ id: 'HoldData' });
+const CapturedHoldData = HoldData.extend({
+  transaction: Transaction.omit({ entries: true, postings: true }),
+}).meta({ id: 'CapturedHoldData' });
 
 /** What the room tells of. */
 export const ledgerEventTypes: EventTypes = {
@@ -28,7 +31,7 @@ export const ledgerEventTypes: EventTypes = {
   'account.updated': { summary: 'An account was renamed, frozen or closed', data: Account },
   'transaction.posted': { summary: 'Money was moved', data: TransactionData },
   'hold.created': { summary: 'Money was set aside', data: HoldData },
-  'hold.captured': { summary: 'A hold was posted, whole or in part', data: HoldData },
+  'hold.captured': { summary: 'A hold was posted, whole or in part', data: CapturedHoldData },
   'hold.voided': { summary: 'A hold was let go', data: HoldData },
   'hold.expired': { summary: 'The time of a hold was over', data: HoldData },
 };

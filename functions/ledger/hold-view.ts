@@ -3,7 +3,12 @@ import { toInstant } from '../shared/wire.ts';
 import type { Leg } from './account.ts';
 import type { Hold, Release } from './hold.ts';
 import type { Transaction } from './transaction.ts';
-import { anchoredEntries, eventIdOf, optionalInstant } from './transaction-view.ts';
+import {
+  anchoredEntries,
+  eventIdOf,
+  optionalInstant,
+  transactionView,
+} from './transaction-view.ts';
 
 /** The hold as the API shows it. */
 export function holdView(hold: Hold) {
@@ -37,9 +42,14 @@ export function holdCreated(hold: Hold, traceparent: string | undefined): Outbox
   });
 }
 
-/** The event `hold.captured`: it tells of the transaction as well, which has no other event. */
+/**
+ * The event `hold.captured`. The transaction has no other event, so this one says all of it; its
+ * entries stand where every event of the ledger has them.
+ */
 export function holdCaptured(hold: Hold, transaction: Transaction): OutboxEvent {
+  const { entries: _above, postings: _oneOnly, ...view } = transactionView(transaction);
   return eventOf(hold, {
+    more: { transaction: view },
     type: 'hold.captured',
     id: eventIdOf(transaction),
     occurredAtMs: transaction.createdAtMs,
@@ -63,9 +73,12 @@ export function holdReleased(
   });
 }
 
-type Facts = Omit<OutboxEvent, 'tenantId' | 'data'> & { readonly legs: readonly Leg[] };
+interface Facts extends Omit<OutboxEvent, 'tenantId' | 'data'> {
+  readonly legs: readonly Leg[];
+  readonly more?: object;
+}
 
-function eventOf(hold: Hold, { legs, ...facts }: Facts): OutboxEvent {
-  const data = JSON.stringify({ ...holdView(hold), entries: anchoredEntries(legs) });
+function eventOf(hold: Hold, { legs, more, ...facts }: Facts): OutboxEvent {
+  const data = JSON.stringify({ ...holdView(hold), ...more, entries: anchoredEntries(legs) });
   return { ...facts, tenantId: hold.tenantId, data };
 }

@@ -54,7 +54,8 @@ export async function postTogether(
   const accountIds = [...new Set(drafts.flatMap(accountIdsOf))];
   assertFits(2 * drafts.length + accountIds.length);
   const batch = await commitMoney<Batch>(world, async () => {
-    const terms = { recordId: first.id, accountIds };
+    const refuse = (missing: readonly string[]) => nowhere(drafts, missing);
+    const terms = { recordId: first.id, accountIds, refuse };
     const { earlier, books } = await openBooks(world.db, origin.tenantId, terms);
     if (earlier) return { done: await replay(earlier, first, world) };
     return planBatch(world, drafts, books);
@@ -113,6 +114,14 @@ function planBatch(world: Needs, drafts: readonly TransactionDraft[], before: Bo
   ];
   assertFits(writes.length);
   return { result: { transactions, replayed: false }, writes };
+}
+
+/** Names the first transaction with an account that is not there. */
+function nowhere(drafts: readonly TransactionDraft[], missing: readonly string[]): Problem {
+  const index = drafts.findIndex((it) => accountIdsOf(it).some((id) => missing.includes(id)));
+  const detail = `There is no account ${missing.join(', ')}.`;
+  const errors = [{ pointer: `/transactions/${index}`, code: 'not_found', detail }];
+  return new Problem('not_found', { detail, errors });
 }
 
 /** A stored refusal is the record of the key; any other one leaves the key free. */

@@ -25,6 +25,8 @@ const EventData = z.object({
   type: z.string().optional(),
   transactionId: z.string().optional(),
   reference: z.string().optional(),
+  /** Of a captured hold. */
+  transaction: z.object({ reference: z.string().optional() }).optional(),
   entries: z.array(EntryData).min(1),
 });
 
@@ -67,7 +69,7 @@ export async function projectEntries(
 export function linesOfEvent(event: OutboxEvent): StatementLine[] {
   const data = EventData.parse(JSON.parse(event.data));
   const { tenantId, occurredAtMs: atMs, type: eventType } = event;
-  const { reference } = data;
+  const { reference } = data.transaction ?? data;
   const entries = data.entries.map(toEntry);
   if (eventType === 'transaction.posted' && data.type !== undefined) {
     const what = { type: data.type, transactionId: data.id };

@@ -1,4 +1,5 @@
 import type { OutboxEvent } from '../events/event.ts';
+import { KIB } from '../shared/units.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { Leg } from './account.ts';
 import type { Posting, Transaction } from './transaction.ts';
@@ -68,20 +69,25 @@ export function anchoredEntries(legs: readonly Leg[]) {
   }));
 }
 
+/** What the data of an event may have. */
+const EVENT_BYTES_MAX = 64 * KIB;
+
 /**
  * The event `transaction.posted`. A single posting is in its entries already: without it most
- * events stay below 1 KB, for which a write unit is charged.
+ * events stay below 1 KB, for which a write unit is charged. Where all of them would be too much,
+ * the entries alone say what has moved.
  */
 export function transactionPosted(transaction: Transaction): OutboxEvent {
   const { postings, ...view } = transactionView(transaction);
-  const several = postings.length > 1 ? { postings } : {};
-  const entries = anchoredEntries(transaction.legs);
+  const data = { ...view, entries: anchoredEntries(transaction.legs) };
+  const whole = JSON.stringify(postings.length > 1 ? { ...data, postings } : data);
+  const fits = Buffer.byteLength(whole) <= EVENT_BYTES_MAX;
   return {
     id: eventIdOf(transaction),
     tenantId: transaction.tenantId,
     type: 'transaction.posted',
     occurredAtMs: transaction.createdAtMs,
-    data: JSON.stringify({ ...view, ...several, entries }),
+    data: fits ? whole : JSON.stringify(data),
     traceparent: transaction.traceparent,
   };
 }

@@ -5,7 +5,7 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { updateAccountRoute } from './account.contract.ts';
 import { type AccountWithDetails, findAccount, saveAccount } from './account.store.ts';
-import { type AccountStatus, balanceOf } from './account.ts';
+import { type AccountStatus, assertLimited, balanceOf } from './account.ts';
 import { accountEvent, accountView, type ShownBalance } from './account-view.ts';
 import { commitMoney } from './commit-money.ts';
 import { findDerivedBalance } from './find-balance.ts';
@@ -16,7 +16,8 @@ type UpdateCall = Call<typeof updateAccountRoute>;
 
 /**
  * PATCH /v1/accounts/{id}: {account, details, event} in one commit; nothing where nothing changes.
- * Refuses with `conflict` to close an account that is not empty, and to open a closed one.
+ * Refuses with `conflict` to close an account that is not empty, and to open a closed one; with
+ * `not_available` to close a derived one, whose balance is seconds old.
  */
 export const updateAccount = route(updateAccountRoute, async (call, world: Needs) => {
   const { tenantId, params } = call;
@@ -68,6 +69,7 @@ function assertMay(
     throw new Problem('conflict', { detail: `${id} is closed, which is final.` });
   }
   const show = (minor: bigint) => formatMinor(minor, account.currency);
+  if (status === 'closed') assertLimited(account, 'sure end: freeze it instead');
   if (status !== 'closed' || (balance === 0n && held === 0n)) return;
   throw new Problem('conflict', {
     detail: `${id} has ${show(balance)}, of which ${show(held)} held: only an empty one is closed.`,

@@ -18,7 +18,8 @@ export async function commitDespiteConflicts(
     const commit = await world.db.commit(writes);
     if (commit.ok) return commit;
     const codes = commit.reasons.map((it) => it.code);
-    if (codes.includes('condition')) return commit;
+    // While the first write is in conflict, nobody knows yet whether its own condition holds.
+    if (codes[0] !== 'conflict' && codes.includes('condition')) return commit;
     if (codes.includes('other')) throw new Error(`a commit was cancelled for ${codes.join(', ')}`);
     await world.clock.sleep(fullJitterMs(tries, BACKOFF, world.ids.random()));
   }

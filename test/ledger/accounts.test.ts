@@ -107,14 +107,6 @@ describe('a derived account', () => {
 
     expect(told(await move('credit', fees, '1'))).toBe('422 account_frozen');
   });
-
-  it('closes, because nothing has come in yet', async () => {
-    const fees = await ledger.open({ mode: 'derived' });
-    const closed = await ledger.patch(`/v1/accounts/${fees}`, { status: 'closed' });
-
-    expect([closed.status, closed.body.status]).toEqual([200, 'closed']);
-    expect(told(await move('credit', fees, '1'))).toBe('422 account_closed');
-  });
 });
 
 describe('the status of an account', () => {
