@@ -17,14 +17,22 @@ declare module 'vitest' {
   }
 }
 
-/** One engine in memory for the whole run; each test file makes tables of its own in it. */
+/**
+ * One engine in memory for the whole run; each test file makes tables of its own in it. With
+ * AWS_ENDPOINT_URL_DYNAMODB it is the engine at that address, and nothing is started.
+ */
 export default async function setup(project: TestProject): Promise<() => void> {
+  const external = process.env.AWS_ENDPOINT_URL_DYNAMODB;
+  project.provide('tableSpecs', tableSpecsOf(synthesise()));
+  if (external) {
+    project.provide('engineUrl', external);
+    return () => undefined;
+  }
   const port = await freePort();
   const engine = spawn(engineFile(), ['serve', '--port', String(port)], { stdio: 'ignore' });
   const engineUrl = `http://127.0.0.1:${port}`;
   await answering(engineUrl, engine);
   project.provide('engineUrl', engineUrl);
-  project.provide('tableSpecs', tableSpecsOf(synthesise()));
   return () => {
     engine.kill();
   };
