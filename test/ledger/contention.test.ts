@@ -190,6 +190,41 @@ async function onHold(verb: string, body: object | undefined): Promise<Send> {
 const essence = ({ status, body }: LedgerAnswer) =>
   JSON.stringify([status, body.code, body.detail, body.id, body.hold, body.transaction]);
 
+/** BatchGetItem is no snapshot: the record may be read before another copy, the accounts after. */
+describe('a copy of a request that is done while another one reads', () => {
+  const preconditions = () => [{ accountId: a, version: 1 }];
+
+  it.each<[string, () => readonly [string, object]]>([
+    ['a transfer', () => ['/v1/transactions', { ...transfer(), preconditions: preconditions() }]],
+    ['all of the money', () => ['/v1/transactions', transfer('1000')]],
+    [
+      'an atomic batch',
+      () => {
+        const transactions = [{ ...transfer(), preconditions: preconditions() }];
+        return ['/v1/transactions/batch', { atomic: true, transactions }];
+      },
+    ],
+    ['a hold on all of it', () => ['/v1/holds', held('1000')]],
+  ])('is replayed, and not refused for what it has changed itself: %s', async (_what, request) => {
+    const [path, body] = request();
+    let isDone = false;
+    const getAll: Db['getAll'] = async (keys) => {
+      const record = await world.db.getAll(keys.slice(0, 1));
+      if (!isDone) {
+        isDone = true;
+        expect(told(await ledger.post(path, body, 'k'))).toBe('201');
+      }
+      return [...record, ...(await world.db.getAll(keys.slice(1)))];
+    };
+    const late = ledgerClient({ ...world, db: { ...world.db, getAll } }, ledger.tenantId);
+
+    const answer = await late.post(path, body, 'k');
+
+    expect([told(answer), answer.replayed]).toEqual(['201', true]);
+    expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
+  });
+});
+
 describe.each(ROUTES)('%s', (_what, prepare) => {
   const version = async () => (await ledger.account(a)).version as number;
 

@@ -77,6 +77,8 @@ describe('a hold', () => {
     [-1, '422 validation_failed'],
     [0, '422 validation_failed'],
     [1, '201'],
+    [5 * 365 * 86_400_000, '201'],
+    [5 * 365 * 86_400_000 + 1, '422 validation_failed'],
   ])('that expires in %i ms answers %s', async (ms, answer) => {
     expect(told(await hold({ expiresAt: inMs(ms) }))).toBe(answer);
   });
@@ -378,7 +380,29 @@ describe('a key', () => {
     expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
   });
 
-  const credit = () => ({ type: 'credit', accountId: a, amount: '5', currency });
+  it.each([
+    ['void', undefined],
+    ['capture', {}],
+  ])('that another request took in between is not taken from it by a %s', async (verb, body) => {
+    const { body: made } = await hold();
+    let isDone = false;
+    const getAll: Db['getAll'] = async (keys) => {
+      const items = await world.db.getAll(keys);
+      if (!isDone) {
+        isDone = true;
+        expect(told(await ledger.post('/v1/transactions', credit(), 'k'))).toBe('201');
+      }
+      return items;
+    };
+    const late = ledgerClient({ ...world, db: { ...world.db, getAll } }, ledger.tenantId);
+
+    const answer = await late.post(`/v1/holds/${made.id}/${verb}`, body, 'k');
+
+    expect(told(answer)).toBe('422 idempotency_key_reused');
+    expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
+  });
+
+  const credit = () => ({ type: 'credit', accountId: b, amount: '5', currency });
 });
 
 describe('the list of holds', () => {

@@ -117,6 +117,16 @@ describe('a reversal', () => {
     expect(await balances()).toEqual(['100', '0']);
   });
 
+  it('comes once also where no account has a balance that could collide', async () => {
+    const fees = await ledger.open({ mode: 'derived' });
+    const { body } = await post({ type: 'credit', accountId: fees, amount: '5' });
+
+    const all = await Promise.all(Array.from({ length: 10 }, () => reverse(body.id)));
+
+    expect(all.filter((it) => it.status === 201)).toHaveLength(1);
+    expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
+  });
+
   it('is already_reversed, not refused, if another one took the money in between', async () => {
     const { body } = await transfer('30');
     let isDone = false;
