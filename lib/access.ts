@@ -30,9 +30,12 @@ type TableAction =
   | 'GetItem'
   | 'BatchGetItem'
   | 'PutItem'
+  | 'PutItem W#*'
+  | 'PutItem ten_*'
   | 'UpdateItem'
   | 'UpdateItem R#*'
   | 'DeleteItem'
+  | 'DeleteItem ten_*'
   | 'ConditionCheckItem'
   | 'Query'
   | `Query ${IndexName}`;
@@ -43,7 +46,8 @@ type BucketAction = 'GetObject' | 'GetObjectVersion' | 'PutObject' | 'ListBucket
 export interface Access {
   /**
    * `Query` reads the table itself, and `Query due` only the index `due`. `UpdateItem R#*` writes
-   * only items whose partition key begins with `R#`.
+   * only items whose partition key begins with `R#`. In `control` only `tenants/api` writes
+   * without such a prefix: who can write the item where a key is found can be any tenant.
    */
   readonly tables?: Readonly<Partial<Record<TableName, readonly TableAction[]>>>;
   readonly consumes?: readonly QueueName[];
@@ -70,7 +74,7 @@ const CALLER = ['GetItem', 'UpdateItem R#*'] as const;
 export const ACCESS = {
   'timers/on-minute': {
     tables: {
-      control: ['GetItem', 'PutItem', 'Query due'],
+      control: ['GetItem', 'PutItem W#*', 'Query due'],
       ledger: ['Query due'],
       deliveries: ['Query due'],
       files: ['Query due'],
@@ -111,7 +115,7 @@ export const ACCESS = {
   },
   'webhooks/on-reconcile': {
     tables: {
-      control: ['GetItem', 'PutItem'],
+      control: ['GetItem', 'PutItem W#*'],
       outbox: ['Query', 'UpdateItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
@@ -217,14 +221,14 @@ export const ACCESS = {
     },
   },
   'audit/api': {
-    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem', 'Query listing'] },
+    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem ten_*', 'Query listing'] },
     sendsTo: ['audits'],
     secrets: ['admin-key', 'cursor-key'],
   },
   // It reads all of the ledger, and writes nothing but what it has found.
   'audit/on-audit': {
     tables: {
-      control: ['GetItem', 'PutItem', 'DeleteItem'],
+      control: ['GetItem', 'PutItem ten_*', 'DeleteItem ten_*'],
       ledger: ['GetItem', 'BatchGetItem', 'Query listing'],
       statements: ['BatchGetItem', 'Query'],
       outbox: ['BatchGetItem', 'Query listing'],

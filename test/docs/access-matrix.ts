@@ -19,9 +19,12 @@ const TABLE_LETTERS: Readonly<Record<TableAction, string>> = {
   'Query open': 'O',
   'Query reference': 'R',
   PutItem: 'P',
+  'PutItem W#*': 'w',
+  'PutItem ten_*': 'p',
   UpdateItem: 'U',
   'UpdateItem R#*': 'u',
   DeleteItem: 'D',
+  'DeleteItem ten_*': 'd',
   ConditionCheckItem: 'C',
 };
 

@@ -172,6 +172,17 @@ describe('the access table', () => {
     expect(changers).toEqual(['webhooks/on-outbox', 'webhooks/on-reconcile']);
   });
 
+  // Whoever writes such an item has made a key for any tenant.
+  it('lets nobody but tenants/api write where keys are found', () => {
+    const writers = ENTRIES.filter((entry) =>
+      rightsInTemplate(entry).some((right) => {
+        const [, only] = /^dynamodb:(?:Put|Update|Delete)Item control(.*)$/.exec(right) ?? [];
+        return only === '' || only?.startsWith(' only K') || only?.startsWith(' only *');
+      }),
+    );
+    expect(writers).toEqual(['tenants/api']);
+  });
+
   it('lets nobody but the ledger write money', () => {
     const writers = ENTRIES.filter((entry) => {
       const access: Access = ACCESS[entry];
