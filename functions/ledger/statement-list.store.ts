@@ -23,20 +23,13 @@ export interface LineRange extends Period {
   readonly after?: string | undefined;
 }
 
-/** The last millisecond that sorts as text, in 2286. */
-const LAST_MS = '9'.repeat(13);
 /** Sorts behind each line, and before a total. */
-const LAST = `${LAST_MS}~`;
+const LAST = `${sortableMs(Number.POSITIVE_INFINITY)}~`;
 
 /** A time sorts before each line of its millisecond, and so ends the ones before it. */
 function bounds({ fromMs = 0, toMs, after }: LineRange): { from: string; to: string } {
-  const to = after ?? (toMs === undefined ? LAST : boundOf(toMs));
-  return { from: boundOf(fromMs), to };
-}
-
-/** A caller's instant may be before 1970, or too far ahead to sort as text. */
-function boundOf(ms: number): string {
-  return sortableMs(Math.min(Math.max(0, ms), Number(LAST_MS)));
+  const to = after ?? (toMs === undefined ? LAST : sortableMs(toMs));
+  return { from: sortableMs(fromMs), to };
 }
 
 /** Lines of a limited account, the newest first, as far as the projection has come. */
@@ -68,7 +61,7 @@ export async function findLineFrom(
   const { items } = await db.query({
     table: 'statements',
     pk: statementPartition(statement),
-    sk: { from: boundOf(fromMs), to: LAST },
+    sk: { from: sortableMs(fromMs), to: LAST },
     limit: 1,
   });
   return items[0] && asStanding(toLine(statement, items[0]));
@@ -120,7 +113,7 @@ export async function listLineItems(
   db: Reads,
   { partition: pk, limit, after, toMs }: OnwardRange,
 ): Promise<readonly Item[]> {
-  const [from, to] = [sortableMs(0), toMs === undefined ? LAST : boundOf(toMs)];
+  const [from, to] = [sortableMs(0), toMs === undefined ? LAST : sortableMs(toMs)];
   if (after !== undefined && after >= to) return [];
   const position = after === undefined ? undefined : { pk, sk: after };
   const query = { table: 'statements', pk, sk: { from, to } } as const;
