@@ -1,11 +1,22 @@
 import * as z from 'zod';
 import { KIB } from './units.ts';
 
-/** RFC 3339 with an offset on the wire, milliseconds since 1970 inside. */
-export const Instant = z.codec(z.iso.datetime({ offset: true }), z.int(), {
-  decode: (text) => Date.parse(text),
-  encode: (ms) => toInstant(ms),
-});
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+const YEAR_FAULT = 'must be in the years 0000 to 9999 in UTC';
+
+/**
+ * RFC 3339 with an offset on the wire, milliseconds since 1970 inside. The offset of one in year
+ * 0000 or 9999 may lead out of them, where RFC 3339 ends: such a one is refused.
+ */
+export const Instant = z.codec(
+  z.iso.datetime({ offset: true }),
+  z.int().min(FIRST_MS, YEAR_FAULT).max(LAST_MS, YEAR_FAULT),
+  {
+    decode: (text) => Date.parse(text),
+    encode: (ms) => toInstant(ms),
+  },
+);
 
 /** Milliseconds since 1970 as `2026-11-21T10:30:00.000Z`. */
 export function toInstant(ms: number): string {
