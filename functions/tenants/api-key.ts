@@ -59,6 +59,25 @@ export function statusAt(
   return expiresAtMs <= nowMs ? 'expired' : 'active';
 }
 
+/** What a key is given. */
+export type Grant = Pick<ApiKey, 'scopes' | 'expiresAtMs' | 'rateLimit'>;
+
+/** What keeps a key from giving so much to another; undefined when it has all of it itself. */
+export function lackOf(own: Grant, wanted: Grant): string | undefined {
+  if (!covers(own.scopes, wanted.scopes)) return 'It has scopes that yours lacks.';
+  if ((wanted.expiresAtMs ?? Infinity) > (own.expiresAtMs ?? Infinity)) {
+    return 'It would outlive yours: give it an expiresAt that is not after yours.';
+  }
+  const [mine, theirs] = [own.rateLimit ?? UNLIMITED, wanted.rateLimit ?? UNLIMITED];
+  if (theirs.perSecond > mine.perSecond || theirs.burst > mine.burst) {
+    return 'It may call more often than yours: give it a rateLimit that is not above yours.';
+  }
+  return undefined;
+}
+
+/** By a key itself; its tenant's limit holds besides. */
+const UNLIMITED: RateLimit = { perSecond: Infinity, burst: Infinity };
+
 /** Whether the scopes open a route; `tenant` is opened by every key of a tenant. */
 export function allows(scopes: KeyScopes, access: Scope | 'tenant'): boolean {
   return access === 'tenant' || scopes.includes('*') || scopes.includes(access);

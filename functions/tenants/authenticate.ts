@@ -42,7 +42,7 @@ export function authenticator(): Authenticate<Needs> {
     const limit = limitOf(key, tenant);
     const turn = await takeToken(world, key.id, limit);
     return {
-      ...{ tenantId: key.tenantId, keyId: key.id, scopes: key.scopes },
+      ...{ tenantId: key.tenantId, keyId: key.id },
       requiresKeys: tenant?.settings.requireIdempotencyKeys ?? false,
       headers: rateHeaders({ ...limit, ...turn }),
       refusal: turn.isFree ? refusalOf(key, access) : tooMany(turn, world),

@@ -4,10 +4,11 @@ import { type Answer, type Call, type IdempotencyKey, route } from '../shared/ht
 import { Problem, type ProblemError } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
-import { type ApiKey, covers } from './api-key.ts';
+import { type ApiKey, lackOf } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { createKeyRoute, createTenantKeyRoute } from './contract.ts';
 import { draftKey } from './draft-key.ts';
+import { findCaller } from './find-caller.ts';
 import { findTenant } from './tenant.store.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -15,10 +16,9 @@ type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
 /** POST /v1/keys: nobody makes a key that may do more than their own. */
 export const createKey = route(createKeyRoute, async (call, world: Needs) => {
-  if (!covers(call.scopes, call.body.scopes)) {
-    const detail = 'The new key would have scopes that yours lacks.';
-    throw new Problem('forbidden_scope', { detail });
-  }
+  const { scopes, rateLimit, expiresAt: expiresAtMs } = call.body;
+  const lack = lackOf(await findCaller(call, world), { scopes, rateLimit, expiresAtMs });
+  if (lack !== undefined) throw new Problem('forbidden_scope', { detail: lack });
   return makeKey({ ...call, scope: 'keys' }, world);
 });
 

@@ -3,16 +3,20 @@ import { route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { endApiKey, findApiKey } from './api-key.store.ts';
-import { type ApiKey, covers, type KeyScopes } from './api-key.ts';
+import { type ApiKey, covers } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { revokeKeyRoute } from './contract.ts';
+import { findCaller } from './find-caller.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
 
 /** DELETE /v1/keys/{id}. A key that has ended before keeps the time at which it did. */
 export const revokeKey = route(revokeKeyRoute, async (call, world: Needs) => {
   const key = await findOwnKey(world, call.tenantId, call.params.id);
-  assertMayEnd(call.scopes, key);
+  const caller = await findCaller(call, world);
+  if (!covers(caller.scopes, key.scopes)) {
+    throw new Problem('forbidden_scope', { detail: 'That key has scopes that yours lacks.' });
+  }
   const nowMs = world.clock.nowMs();
   const commit = await commitDespiteConflicts(world, endApiKey(key, nowMs));
   if (commit.ok) return { body: apiKeyView({ ...key, revokedAtMs: nowMs }, nowMs) };
@@ -28,10 +32,4 @@ export async function findOwnKey(
   const key = await findApiKey(db, tenantId, keyId);
   if (!key) throw new Problem('not_found');
   return key;
-}
-
-/** Refuses with `forbidden_scope` to end a key that may do more than the caller's. */
-export function assertMayEnd(own: KeyScopes, key: ApiKey): void {
-  if (covers(own, key.scopes)) return;
-  throw new Problem('forbidden_scope', { detail: 'That key has scopes that yours lacks.' });
 }

@@ -5,12 +5,13 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endApiKey, findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
-import { type ApiKey, statusAt } from './api-key.ts';
+import { type ApiKey, lackOf, statusAt } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { rotateKeyRoute } from './contract.ts';
 import { replayOfKey } from './create-key.ts';
 import { type DraftedKey, draftKey } from './draft-key.ts';
-import { assertMayEnd, findOwnKey } from './revoke-key.ts';
+import { findCaller } from './find-caller.ts';
+import { findOwnKey } from './revoke-key.ts';
 import { findTenant } from './tenant.store.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
@@ -19,7 +20,8 @@ type RotateCall = Call<typeof rotateKeyRoute>;
 /** POST /v1/keys/{id}/rotate. The new key begins and the old one's end is set in one commit. */
 export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
   const old = await findOwnKey(world, call.tenantId, call.params.id);
-  assertMayEnd(call.scopes, old);
+  const lack = lackOf(await findCaller(call, world), old);
+  if (lack !== undefined) throw new Problem('forbidden_scope', { detail: lack });
   const nowMs = world.clock.nowMs();
   const { key, raw } = await draftSuccessor(old, call, world);
   if (statusAt(old, nowMs) !== 'active') return answerEnded(old, { key, call }, world);

@@ -26,7 +26,6 @@ function callOf(given: Partial<Call<Contract>>): Call<Contract> {
     body: undefined,
     memberText: () => undefined,
     exactBody: () => undefined,
-    scopes: [],
     header: () => undefined,
     idempotency: undefined,
     requestId: 'req_1',

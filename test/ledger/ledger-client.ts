@@ -65,7 +65,7 @@ export interface LedgerClient {
 
 /** A client of the tenant that calls one instance of the Lambda with these doors. */
 export function ledgerClient(world: Needs, tenantId: string): LedgerClient {
-  const handler = api(world, ROUTES, async () => ({ tenantId, scopes: ['*'] }));
+  const handler = api(world, ROUTES, async () => ({ tenantId }));
   async function send(method: string, target: string, rest: object): Promise<LedgerAnswer> {
     const event = eventOf(method, target, rest);
     const result = (await handler(event, {} as Context)) as {

@@ -98,15 +98,15 @@ describe('a new key', () => {
     expect(await outcome(['*'])).toBe('forbidden_scope');
   });
 
-  it('costs one read and five writes, of which one is for the list', async () => {
+  it('costs two reads and five writes, of which one is for the list', async () => {
     await make({});
     world.units.splice(0);
     await make({});
     // The token of the rate limit is not the key's.
     const units = world.units.filter((it) => it.operation !== 'update');
-    const [tenant, commit] = units.map((it) => it.consumed[0]);
+    const each = units.map((it) => it.consumed[0]?.CapacityUnits);
 
-    expect([tenant?.CapacityUnits, commit?.CapacityUnits, units.length]).toEqual([1, 5, 2]);
+    expect(each).toEqual([1, 1, 5]);
   });
 });
 
@@ -263,5 +263,56 @@ describe('the operator', () => {
       limits: { requestsPerSecond: 50, burst: 60 },
     });
     expect((await patch({ limits: { burst: 0 } })).body.errors[0]?.pointer).toBe('/limits/burst');
+  });
+});
+
+describe('a key that may make keys', () => {
+  const outcome = async (by: string | undefined, call: string, body: object) => {
+    const answer = await ask(call, { key: by, body });
+    return answer.body.code ?? answer.status;
+  };
+  const wish = { name: 'k', scopes: ['keys:write'] };
+
+  it('makes none once it is revoked, however well it is remembered', async () => {
+    const leaked = await make({ scopes: ['keys:write'] });
+    expect(await opens(leaked.key)).toBe(200);
+    await tenantsInstance(world)(`DELETE /v1/keys/${leaked.id}`, { key });
+
+    expect(await outcome(leaked.key, 'POST /v1/keys', wish)).toBe('unauthorized');
+    const rotate = `POST /v1/keys/${leaked.id}/rotate`;
+    expect(await outcome(leaked.key, rotate, {})).toBe('unauthorized');
+    const end = await ask(`DELETE /v1/keys/${leaked.id}`, { key: leaked.key });
+    expect(end.status).toBe(401);
+  });
+
+  it('makes none that outlives it', async () => {
+    const brief = (await make({ scopes: ['keys:write'], expiresAt: inMs(60_000) })).key;
+    const making = (expiresAt?: string) =>
+      outcome(brief, 'POST /v1/keys', { ...wish, ...(expiresAt && { expiresAt }) });
+
+    expect(await making()).toBe('forbidden_scope');
+    expect(await making(inMs(60_001))).toBe('forbidden_scope');
+    expect(await making(inMs(60_000))).toBe(201);
+  });
+
+  it('makes none that may call more often', async () => {
+    const rateLimit = { perSecond: 10, burst: 20 };
+    const slow = (await make({ scopes: ['keys:write'], rateLimit })).key;
+    const making = (limit?: object) =>
+      outcome(slow, 'POST /v1/keys', { ...wish, ...(limit && { rateLimit: limit }) });
+
+    expect(await making()).toBe('forbidden_scope');
+    expect(await making({ perSecond: 11, burst: 20 })).toBe('forbidden_scope');
+    expect(await making({ perSecond: 10, burst: 21 })).toBe('forbidden_scope');
+    expect(await making(rateLimit)).toBe(201);
+  });
+
+  it('is given no stronger key by rotating one', async () => {
+    const brief = (await make({ scopes: ['*'], expiresAt: inMs(60_000) })).key;
+    const lasting = await make({ scopes: ['keys:read'] });
+
+    const rotate = `POST /v1/keys/${lasting.id}/rotate`;
+    expect(await outcome(brief, rotate, {})).toBe('forbidden_scope');
+    expect(await outcome(key, rotate, {})).toBe(201);
   });
 });

@@ -4,14 +4,12 @@ import { Problem } from '../problem.ts';
 import type { World } from '../world.ts';
 import { decodeCall } from './decode-call.ts';
 import { problemAnswer } from './problem-answer.ts';
-import type { Access, Answer, Call, Contract, Route, Scope } from './route.ts';
+import type { Access, Answer, Call, Contract, Route } from './route.ts';
 
 /** Who calls: a tenant by one of its keys, or the operator by the admin key. */
 export interface Caller {
   readonly tenantId?: string;
   readonly keyId?: string;
-  /** What the key may do. */
-  readonly scopes?: readonly (Scope | '*')[];
   /** Whether its tenant wants an Idempotency-Key wherever one is accepted. */
   readonly requiresKeys?: boolean;
   /** They are on every answer to this caller: what is left of its rate limit. */
@@ -69,7 +67,7 @@ export function api<Needs extends Shell>(
     const call: Call<Contract> = {
       ...decodeCall(contract, event, trace.caller),
       tenantId: trace.caller?.tenantId,
-      scopes: trace.caller?.scopes ?? [],
+      keyId: trace.caller?.keyId,
       requestId: trace.requestId,
     };
     const reply = await route.answer(call, world);

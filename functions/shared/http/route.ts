@@ -79,8 +79,8 @@ type TenantOf<Of extends Access> = Of extends 'admin' | 'public' ? undefined : s
 /** A request that was authenticated, checked and decoded. */
 export interface Call<Row extends Contract> {
   readonly tenantId: TenantOf<Row['access']>;
-  /** What the key of the caller may do; nothing for the operator and the public. */
-  readonly scopes: readonly (Scope | '*')[];
+  /** Of the calling key; a tenant's routes have one. */
+  readonly keyId?: string | undefined;
   readonly params: Output<Row['params']>;
   readonly query: Output<Row['query']>;
   readonly body: Output<Row['body']>;
