@@ -79,6 +79,15 @@ export function isBehind(limit: RateLimit, tatUs: number | undefined, nowUs: num
   return fullAtUs(limit, tatUs, nowUs) > nowUs;
 }
 
+/** Up to when tokens are reserved once so many more are. */
+export function reservedUs(
+  limit: RateLimit,
+  count: number,
+  { tatUs, nowUs }: { readonly tatUs: number | undefined; readonly nowUs: number },
+): number {
+  return fullAtUs(limit, tatUs, nowUs) + spanUs(count, limit);
+}
+
 /** How many tokens are in the bucket. */
 export function tokensIn(limit: RateLimit, tatUs: number | undefined, nowUs: number): number {
   const roomUs = depthUs(limit) - (fullAtUs(limit, tatUs, nowUs) - nowUs);

@@ -6,6 +6,7 @@ import {
   LEASE_MS,
   leaseSize,
   type RateLimit,
+  reservedUs,
   tokensIn,
   toUs,
   waitForMs,
@@ -34,11 +35,14 @@ interface Bucket {
   asked: number;
   measuredFromMs: number;
   perSecond: number;
-  /** Up to when tokens were reserved, when it was last seen. */
+  /** Up to when tokens were reserved, when it was last seen, and by this instance alone since. */
   tatUs: number | undefined;
   /** The time in which asking again is in vain. */
   blockedFromMs: number;
   blockedUntilMs: number;
+  /** The time in which the table is not asked, because it did not answer. */
+  aloneFromMs: number;
+  aloneUntilMs: number;
 }
 
 const BUCKETS_MAX = 10_000;
@@ -46,38 +50,42 @@ const BUCKETS_MAX = 10_000;
 const MEASURED_MS = 250;
 /** Two forms of one write exclude each other, and others reserve at the same moment. */
 const ROUNDS = 5;
-/** After a failure the table is left alone for so long, and everybody may go on. */
-const OPEN_MS = 5 * SECOND_MS;
+/** After a failure the table is not asked about this bucket for so long. */
+const ALONE_MS = 5 * SECOND_MS;
 
 /**
  * The tokens of all buckets as one instance takes them. It reserves several by one conditional
  * write and spends them without a further one; while a bucket is empty nothing is written. When
- * the table does not answer everybody may go on: a limit is no reason for an outage.
+ * the table does not answer for a bucket, the instance counts its own requests against the whole
+ * limit: nobody who keeps to it is refused for the outage, and nobody has no limit for it.
  */
 export function tokenTaker(): TakeToken {
   const buckets = new Map<string, Bucket>();
-  let openUntilMs = 0;
 
   return async (world, name, limit) => {
     const nowMs = world.clock.nowMs();
-    if (isWithin(nowMs, openUntilMs - OPEN_MS, openUntilMs)) return freeFor(limit);
     const bucket = buckets.get(name) ?? newBucket(nowMs);
     if (buckets.size >= BUCKETS_MAX && !buckets.has(name)) buckets.clear();
     buckets.set(name, bucket);
     count(bucket, nowMs);
+    const turn = spend(bucket, limit, nowMs);
+    if (turn) return turn;
+    if (isWithin(nowMs, bucket.aloneFromMs, bucket.aloneUntilMs)) {
+      return takeAlone(bucket, limit, nowMs);
+    }
     try {
-      return spend(bucket, limit, nowMs) ?? (await reserve(bucket, { name, limit }, world));
+      return await reserve(bucket, { name, limit }, world);
     } catch (error) {
-      openUntilMs = nowMs + OPEN_MS;
-      world.log.error('rate_limit.open', { bucket: name, error });
-      world.metrics.count('RateLimitsOpen');
-      return freeFor(limit);
+      Object.assign(bucket, { aloneFromMs: nowMs, aloneUntilMs: nowMs + ALONE_MS });
+      world.log.error('rate_limit.alone', { bucket: name, error });
+      world.metrics.count('RateLimitsAlone');
+      return takeAlone(bucket, limit, nowMs);
     }
   };
 }
 
 function newBucket(nowMs: number): Bucket {
-  const never = { blockedFromMs: 0, blockedUntilMs: 0 };
+  const never = { blockedFromMs: 0, blockedUntilMs: 0, aloneFromMs: 0, aloneUntilMs: 0 };
   const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0 };
   return { left: 0, leasedAtMs: 0, tatUs: undefined, ...demand, ...never };
 }
@@ -95,10 +103,6 @@ function count(bucket: Bucket, nowMs: number): void {
 /** A clock that went backward is in no such time. */
 function isWithin(nowMs: number, fromMs: number, untilMs: number): boolean {
   return fromMs <= nowMs && nowMs < untilMs;
-}
-
-function freeFor({ burst }: RateLimit): Turn {
-  return { isFree: true, remaining: burst, waitMs: 0 };
 }
 
 /** Without the table: a reserved token, or the memory that there is none. */
@@ -130,6 +134,14 @@ async function reserve(
   }
   // There are tokens, and others were faster each time: that is no reason for a refusal.
   return { isFree: true, remaining: remainingIn(bucket, limit, clock.nowMs()), waitMs: 0 };
+}
+
+/** One token of those that were left when the table was last seen, without telling others. */
+function takeAlone(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
+  const nowUs = toUs(nowMs);
+  if (tokensIn(limit, bucket.tatUs, nowUs) < 1) return block(bucket, { limit, wanted: 1 }, nowMs);
+  bucket.tatUs = reservedUs(limit, 1, { ...bucket, nowUs });
+  return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
 }
 
 /** Until as many are there as are wanted: one by one each would cost a write of its own. */

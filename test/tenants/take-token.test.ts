@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
-import type { Commit } from '../../functions/shared/world.ts';
-import type { RateLimit } from '../../functions/tenants/rate-limit.ts';
+import type { Commit, Write } from '../../functions/shared/world.ts';
+import { type RateLimit, STRANGER_LIMIT } from '../../functions/tenants/rate-limit.ts';
 import { tokenTaker } from '../../functions/tenants/take-token.ts';
 import { NOON_MS, type TestWorld, testWorld } from '../support/world.ts';
 import { fleetOf } from './limiter-fleet.ts';
@@ -147,34 +147,84 @@ describe('a larger or smaller limit', () => {
 });
 
 describe('an outage of the table', () => {
-  const failing = (error: Error) => {
-    let tries = 0;
-    const commit = (): Promise<Commit> => {
-      tries += 1;
+  /** The table does not answer for these buckets. */
+  const failing = (error: Error, ...names: string[]) => {
+    const tried: string[] = [];
+    const commit = (writes: readonly Write[]): Promise<Commit> => {
+      const name = names.find((it) => JSON.stringify(writes).includes(`"R#${it}"`));
+      if (name === undefined) return world.db.commit(writes);
+      tried.push(name);
       return Promise.reject(error);
     };
     const counted: string[] = [];
     const metrics = { count: (name: string) => void counted.push(name) };
     const broken: TestWorld = { ...world, db: { ...world.db, commit }, metrics };
-    return { broken, counted, tries: () => tries };
+    return { broken, counted, tried };
   };
+  const out = new Problem('unavailable');
 
-  it.each([new Problem('unavailable'), new Error('AccessDenied')])(
-    'lets everybody through, tells the operator, and tries again in 5 seconds: %s',
+  it.each([out, new Error('AccessDenied')])(
+    'refuses nobody who keeps to the limit, tells the operator, and tries again in 5 seconds: %s',
     async (error) => {
-      const { broken, counted, tries } = failing(error);
+      const { broken, counted, tried } = failing(error, 'out');
       const take = tokenTaker();
-      const limit = { perSecond: 1, burst: 1 };
+      const limit = { perSecond: 11, burst: 11 };
       for (let n = 0; n < 50; n += 1) {
         expect((await take(broken, 'out', limit)).isFree).toBe(true);
         world.clock.advance(99);
       }
 
-      expect([tries(), counted]).toEqual([1, ['RateLimitsOpen']]);
-      expect(world.lines).toMatchObject([{ event: 'rate_limit.open', error }]);
+      expect([tried.length, counted]).toEqual([1, ['RateLimitsAlone']]);
+      expect(world.lines).toMatchObject([{ event: 'rate_limit.alone', error }]);
       world.clock.advance(50);
       await take(broken, 'out', limit);
-      expect(tries()).toBe(2);
+      expect(tried).toHaveLength(2);
     },
   );
+
+  it('is counted in by each instance alone, and told as it is', async () => {
+    const { broken } = failing(out, 'ip#1');
+    const take = tokenTaker();
+    const turns = [];
+    for (let n = 0; n < 25; n += 1) turns.push(await take(broken, 'ip#1', STRANGER_LIMIT));
+    world.clock.advance(3_000);
+    for (let n = 0; n < 2; n += 1) turns.push(await take(broken, 'ip#1', STRANGER_LIMIT));
+
+    const free = (count: number) => Array<boolean>(count).fill(true);
+    const refused = (count: number) => Array<boolean>(count).fill(false);
+    expect(turns.map(({ isFree }) => isFree)).toEqual([
+      ...[...free(20), ...refused(5)],
+      ...[...free(1), ...refused(1)],
+    ]);
+    expect(turns.slice(0, 3).map(({ remaining }) => remaining)).toEqual([19, 18, 17]);
+    expect(turns[20]).toEqual({ isFree: false, remaining: 0, waitMs: 3_000 });
+  });
+
+  it('of one bucket opens no other', async () => {
+    const { broken, tried } = failing(out, 'broken');
+    const take = tokenTaker();
+    const limit = { perSecond: 1, burst: 2 };
+    await take(broken, 'broken', limit);
+    const one = await take(world, 'whole', limit);
+    world.units.splice(0);
+    const turns = [one];
+    for (let n = 0; n < 2; n += 1) turns.push(await take(broken, 'whole', limit));
+
+    expect(tried).toEqual(['broken']);
+    expect(turns.map(({ isFree }) => isFree)).toEqual([true, true, false]);
+    expect(world.takeUnits()).toBe(1);
+  });
+
+  it('ends with what the table says', async () => {
+    const { broken } = failing(out, 'back');
+    const take = tokenTaker();
+    const limit = { perSecond: 0.1, burst: 2 };
+    for (let n = 0; n < 2; n += 1) await take(broken, 'back', limit);
+    expect((await take(broken, 'back', limit)).isFree).toBe(false);
+    world.clock.advance(10_000);
+    const turns = [];
+    for (let n = 0; n < 3; n += 1) turns.push(await take(world, 'back', limit));
+
+    expect(turns.map(({ isFree }) => isFree)).toEqual([true, true, false]);
+  });
 });
