@@ -11,7 +11,9 @@ import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import { type Fault, randomFaults } from './faulty-db.ts';
 import { ledgerClient } from './ledger-client.ts';
 
-const OPERATIONS = 300;
+const OPERATIONS = 200;
+/** Against hanging: a machine may be busy with other things. */
+const LIMIT_MS = 180_000;
 const CLIENTS = 10;
 
 let world: TestWorld;
@@ -20,19 +22,23 @@ beforeAll(async () => {
 });
 
 describe('a bank whose database conflicts, throttles, and loses answers', () => {
-  it.each([1, 2, 3])('has exactly the effects that it answered: seed %i', async (seed) => {
-    const tenantId = newTenant(world);
-    const { db, counts } = randomFaults(world.db, diceOf(seed));
-    const faulty = { ...world, db };
+  it.each([1, 2, 3])(
+    'has exactly the effects that it answered: seed %i',
+    { timeout: LIMIT_MS },
+    async (seed) => {
+      const tenantId = newTenant(world);
+      const { db, counts } = randomFaults(world.db, diceOf(seed));
+      const faulty = { ...world, db };
 
-    const day = await openDay(faulty, tenantId, seed);
-    await expireAll(faulty, tenantId);
+      const day = await openDay(faulty, tenantId, seed);
+      await expireAll(faulty, tenantId);
 
-    const snapshot = await takeSnapshot(world.client, world.tables);
-    expect(auditBank(day, tenantId, snapshot)).toEqual([]);
-    expectBusyDay(day, counts);
-    expect(pendingOf(snapshot.ledger, tenantId).filter((it) => it.expiresAtMs)).toEqual([]);
-  });
+      const snapshot = await takeSnapshot(world.client, world.tables);
+      expect(auditBank(day, tenantId, snapshot)).toEqual([]);
+      expectBusyDay(day, counts);
+      expect(pendingOf(snapshot.ledger, tenantId).filter((it) => it.expiresAtMs)).toEqual([]);
+    },
+  );
 });
 
 async function openDay(faulty: TestWorld, tenantId: string, seed: number): Promise<BankDay> {
