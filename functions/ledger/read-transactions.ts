@@ -4,10 +4,10 @@ import { Problem } from '../shared/problem.ts';
 import type { Item, World } from '../shared/world.ts';
 import { accountKey, toAccount } from './account.store.ts';
 import { WORLD } from './account.ts';
-import { listTransactionIds } from './list-account-transactions.ts';
+import { listTransactionPlaces, type TransactionPlaces } from './list-account-transactions.ts';
 import { assertCurrency } from './read-entries.ts';
 import { type StatementName, statementOf, statementOfWorld } from './statement.ts';
-import { readByTime, type TimeList } from './time-list.store.ts';
+import { idOfPlace, placeOf, readByTime, type TimeList } from './time-list.store.ts';
 import { getTransactionRoute, listTransactionsRoute } from './transaction.contract.ts';
 import {
   findTransaction,
@@ -33,35 +33,40 @@ export const getTransaction = route(
 
 /** GET /v1/transactions: of an account by its statement, else by the journal's indexes. */
 export const listTransactions = route(listTransactionsRoute, async (call, world: Needs) => {
-  assertCurrency(call.query.accountId ?? '', call.query.currency);
-  const { ids, nextCursor } =
-    call.query.accountId === undefined
-      ? await listByIndex(call, world)
-      : await listByAccount(call, call.query.accountId, world);
-  const found = await loadTransactions(world.db, call.tenantId, ids);
+  const { limit, cursor, ...filter } = call.query;
+  assertCurrency(filter.accountId ?? '', filter.currency);
+  const boundTo = [call.tenantId, 'transactions', JSON.stringify(filter)];
+  const key = await world.secrets.read('cursor-key');
+  const after = cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at);
+  const { places, next } =
+    filter.accountId === undefined
+      ? await listByIndex(call, after, world)
+      : await listByAccount(call, { accountId: filter.accountId, after }, world);
+  const found = await loadTransactions(
+    world.db,
+    call.tenantId,
+    places.map((it) => it.id),
+  );
   const data = found.map((it) => transactionView(it.transaction, it.reversedBy));
+  const nextCursor = next && makeCursor({ at: next }, boundTo, key);
   return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
 });
 
-interface Ids {
-  readonly ids: readonly string[];
-  readonly nextCursor?: string | undefined;
-}
-
-async function listByIndex({ tenantId, query }: ListCall, world: Needs): Promise<Ids> {
-  const { limit, cursor, ...filter } = query;
-  const boundTo = boundToOf(tenantId, filter);
-  const list = timeListOf(tenantId, filter);
-  const { items, nextCursor } = await readByTime(world, list, { limit, cursor, boundTo });
-  const ids = items.map((it) => String(it[`${list.index}Sk`]).split('#')[1] ?? '');
-  return { ids, nextCursor };
+async function listByIndex(
+  { tenantId, query }: ListCall,
+  after: string | undefined,
+  { db }: Needs,
+): Promise<TransactionPlaces> {
+  const list = timeListOf(tenantId, query);
+  const { items, next } = await readByTime(db, list, {
+    limit: query.limit,
+    after,
+    pick: async (rows) => rows.map((row) => placeOf(row, list)),
+  });
+  return { places: items.map((place) => ({ id: idOfPlace(place), place })), next };
 }
 
 type Filter = Omit<ListCall['query'], 'limit' | 'cursor'>;
-
-function boundToOf(tenantId: string, filter: Filter): string[] {
-  return [tenantId, 'transactions', JSON.stringify(filter)];
-}
 
 function timeListOf(tenantId: string, { status, reference, from, to }: Filter): TimeList {
   const period = { fromMs: from, toMs: to };
@@ -74,18 +79,14 @@ function timeListOf(tenantId: string, { status, reference, from, to }: Filter): 
   return { index: 'listing', partitions, ...period };
 }
 
-async function listByAccount(call: ListCall, accountId: string, world: Needs): Promise<Ids> {
-  const { limit, cursor, ...filter } = call.query;
-  const boundTo = boundToOf(call.tenantId, filter);
-  const key = await world.secrets.read('cursor-key');
-  const after = cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at);
+async function listByAccount(
+  call: ListCall,
+  { accountId, after }: { readonly accountId: string; readonly after: string | undefined },
+  world: Needs,
+): Promise<TransactionPlaces> {
+  const { limit, from, to } = call.query;
   const statement = await findStatement(call, accountId, world);
-  const range = { limit, after, fromMs: filter.from, toMs: filter.to };
-  const { ids, next } = await listTransactionIds(world, statement, range);
-  return {
-    ids,
-    nextCursor: next === undefined ? undefined : makeCursor({ at: next }, boundTo, key),
-  };
+  return listTransactionPlaces(world, statement, { limit, after, fromMs: from, toMs: to });
 }
 
 /** Refuses with `not_found` an account that the tenant does not have. */

@@ -1,6 +1,6 @@
-import { makeCursor, openCursor, readUpTo } from '../shared/page.ts';
+import { readUpTo } from '../shared/page.ts';
 import { sortableMs } from '../shared/sortable.ts';
-import type { Db, Item, Query, World } from '../shared/world.ts';
+import type { Db, Item, Query } from '../shared/world.ts';
 
 /** A list that lies in several partitions of an index, each ordered by `<ms>#<id>`. */
 export interface TimeList {
@@ -12,54 +12,58 @@ export interface TimeList {
   readonly toMs?: number | undefined;
 }
 
-export interface TimePage {
-  /** Keys of the index, newest first. */
-  readonly items: readonly Item[];
-  readonly nextCursor?: string;
+export interface TimePage<Found> {
+  /** Newest first. */
+  readonly items: readonly Found[];
+  /** The place where the next page goes on; undefined at the end. */
+  readonly next?: string | undefined;
 }
 
-export interface TimePageRequest {
+export interface TimePageRequest<Found> {
   readonly limit: number;
-  readonly cursor?: string | undefined;
-  readonly boundTo: readonly string[];
-  /** Whether an item is shown, where the index itself cannot tell. */
-  readonly isWanted?: (items: readonly Item[]) => Promise<readonly boolean[]>;
+  /** Where the page before ended. */
+  readonly after?: string | undefined;
+  /** How many rows are looked at at once, where many of them are not wanted; default: `limit`. */
+  readonly rows?: number | undefined;
+  /** What the rows stand for, in their order; undefined for one that is not wanted. */
+  readonly pick: (rows: readonly Item[]) => Promise<readonly (Found | undefined)[]>;
 }
 
 /** Sorts behind every id, and before every later time. */
 const LAST = '~';
 
-/** A page may pass over so many rows that are not wanted, in pages. The next one goes on there. */
+/** A page may pass over so many times `rows` that are not wanted. The next one goes on there. */
 const ROUNDS_MAX = 10;
 
-/** One page of all partitions together. Refuses with `invalid_cursor`. */
-export async function readByTime(
-  { db, secrets }: Pick<World, 'db' | 'secrets'>,
+/** One page of all partitions together. */
+export async function readByTime<Found>(
+  db: Pick<Db, 'query'>,
   list: TimeList,
-  { limit, cursor, boundTo, isWanted }: TimePageRequest,
-): Promise<TimePage> {
-  const key = await secrets.read('cursor-key');
-  const items: Item[] = [];
-  let after = cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at);
-  const pageUpTo = () => ({ items, nextCursor: makeCursor({ at: after }, boundTo, key) });
+  request: TimePageRequest<Found>,
+): Promise<TimePage<Found>> {
+  const { limit, rows: count = limit, pick } = request;
+  const items: Found[] = [];
+  let { after } = request;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const found = await merge(db, list, { limit: limit + 1, after });
-    const looked = found.slice(0, limit);
-    const wanted = isWanted ? await isWanted(looked) : looked.map(() => true);
-    for (const [index, item] of looked.entries()) {
-      after = placeOf(item, list);
-      if (wanted[index]) items.push(item);
-      const isLast = index === found.length - 1;
-      if (items.length === limit) return isLast ? { items } : pageUpTo();
+    const found = await merge(db, list, { limit: count + 1, after });
+    const rows = found.slice(0, count);
+    const picked = await pick(rows);
+    for (const [index, row] of rows.entries()) {
+      after = placeOf(row, list);
+      const item = picked[index];
+      if (item !== undefined) items.push(item);
+      if (items.length < limit) continue;
+      const isMore = found.length > count || picked.slice(index + 1).some((it) => it !== undefined);
+      return isMore ? { items, next: after } : { items };
     }
-    if (found.length <= limit) return { items };
+    if (found.length <= count) return { items };
   }
-  return pageUpTo();
+  return { items, next: after };
 }
 
 /** The newest of all partitions below `after`. */
 async function merge(
-  db: Db,
+  db: Pick<Db, 'query'>,
   list: TimeList,
   { limit, after }: { readonly limit: number; readonly after: string | undefined },
 ): Promise<Item[]> {
@@ -75,12 +79,21 @@ async function merge(
     return readUpTo(db, { ...query, newestFirst: true }, range);
   };
   const found = (await Promise.all(list.partitions.map(read))).flat();
-  return found
-    .filter((it) => after === undefined || placeOf(it, list) < after)
-    .sort((a, b) => (placeOf(a, list) < placeOf(b, list) ? 1 : -1))
-    .slice(0, limit);
+  // What moves from one partition to another may be seen in both while the index follows.
+  const byPlace = new Map(found.map((it) => [placeOf(it, list), it]));
+  return [...byPlace]
+    .filter(([place]) => after === undefined || place < after)
+    .sort(([a], [b]) => (a < b ? 1 : -1))
+    .slice(0, limit)
+    .map(([, item]) => item);
 }
 
-function placeOf(item: Item, { index }: TimeList): string {
+/** Where a row stands in its list: `<ms>#<id>`. */
+export function placeOf(item: Item, { index }: Pick<TimeList, 'index'>): string {
   return String(item[`${index}Sk`]);
+}
+
+/** The id in a place. */
+export function idOfPlace(place: string): string {
+  return place.slice(place.indexOf('#') + 1);
 }

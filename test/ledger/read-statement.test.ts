@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Account } from '../../functions/ledger/account.ts';
 import { findBalanceAt, findDerivedBalance } from '../../functions/ledger/find-balance.ts';
-import { listTransactionIds } from '../../functions/ledger/list-account-transactions.ts';
+import { listTransactionPlaces } from '../../functions/ledger/list-account-transactions.ts';
 import { projectEntries } from '../../functions/ledger/project-entries.ts';
 import {
   readShardedStatement,
@@ -376,14 +376,14 @@ async function deliverSomehow({ events }: Past, chances: IterableIterator<number
 
 async function allIds(
   _past: Past,
-  statement: Parameters<typeof listTransactionIds>[1],
+  statement: Parameters<typeof listTransactionPlaces>[1],
   limit: number,
 ): Promise<string[]> {
   const ids: string[] = [];
   let after: string | undefined;
   do {
-    const page = await listTransactionIds(world, statement, { limit, after });
-    ids.push(...page.ids);
+    const page = await listTransactionPlaces(world, statement, { limit, after });
+    ids.push(...page.places.map((it) => it.id));
     after = page.next;
   } while (after);
   return ids;
