@@ -3,7 +3,8 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { postEach } from './post-each.ts';
 import { postTogether } from './post-together.ts';
-import { BATCH_MAX, createBatchRoute } from './transaction.contract.ts';
+import { createBatchRoute } from './transaction.contract.ts';
+import type { FoundTransaction } from './transaction.store.ts';
 import { transactionView } from './transaction-view.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
@@ -11,9 +12,6 @@ type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
 /** POST /v1/transactions/batch: all of them in one commit or none, or each by itself. */
 export const createBatch = route(createBatchRoute, async (call, world: Needs) => {
   const { tenantId, traceparent, idempotency, body } = call;
-  if (body.transactions.length > BATCH_MAX) {
-    throw new Problem('payload_too_large', { detail: `A batch has ${BATCH_MAX} at most.` });
-  }
   if (!body.atomic) {
     const texts = call.exactBody() as { readonly transactions: readonly object[] };
     const asked = body.transactions.map((it, index) => ({
@@ -30,5 +28,9 @@ export const createBatch = route(createBatchRoute, async (call, world: Needs) =>
   }
   const origin = { tenantId, traceparent, idempotency };
   const { transactions, replayed } = await postTogether(world, body.transactions, origin);
-  return { body: { transactions: transactions.map((it) => transactionView(it)) }, replayed };
+  return { body: { transactions: transactions.map(viewOf) }, replayed };
 });
+
+function viewOf({ transaction, reversedBy }: FoundTransaction) {
+  return transactionView(transaction, reversedBy);
+}

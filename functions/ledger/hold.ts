@@ -86,6 +86,7 @@ export function openHold(
   const account = accountOf(draft, books);
   assertLimited(account, 'holds');
   assertUsable(account, draft.currency);
+  assertReachable(draft, books);
   const createdAtMs = Math.max(nowMs, account.lastLegMs + 1);
   const movement = { amount: 0n, held: draft.amount };
   const moved = moveAccount(account, movement, { sourceId: draft.id, atMs: createdAtMs });
@@ -94,6 +95,15 @@ export function openHold(
     hold: { ...draft, status: 'pending', createdAtMs, leg: moved.leg },
     books: new Map([...books, [account.id, moved.account]]),
   };
+}
+
+/** Whatever the status of the destination may be by then: no capture changes its currency. */
+function assertReachable({ destinationId = '', currency }: HoldDraft, books: Books): void {
+  const destination = books.get(destinationId);
+  if (!destination || destination.currency === currency) return;
+  throw new Problem('currency_mismatch', {
+    detail: `${destinationId} is in ${destination.currency}, not ${currency}.`,
+  });
 }
 
 /** One posting, from the account of the hold; none where nobody has named a destination. */

@@ -7,7 +7,12 @@ import type { Item, World, Write } from '../shared/world.ts';
 import { checkBooks, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { refusalOf } from './post-transaction.ts';
-import { insertTransaction, loadTransactions, toTransaction } from './transaction.store.ts';
+import {
+  type FoundTransaction,
+  insertTransaction,
+  loadTransactions,
+  toTransaction,
+} from './transaction.store.ts';
 import {
   accountIdsOf,
   type Books,
@@ -31,7 +36,7 @@ interface Origin {
 
 interface Batch {
   /** All of them posted, or the one record of the refusal. */
-  readonly transactions: readonly Transaction[];
+  readonly transactions: readonly FoundTransaction[];
   readonly replayed: boolean;
 }
 
@@ -60,8 +65,8 @@ export async function postTogether(
     if (earlier) return { done: await replay(earlier, first, world) };
     return planBatch(world, drafts, books);
   });
-  const [record] = batch.transactions;
-  if (record?.refusal) throw refusalOf(record, batch.replayed);
+  const [posted] = batch.transactions;
+  if (posted?.transaction.refusal) throw refusalOf(posted.transaction, batch.replayed);
   return batch;
 }
 
@@ -86,9 +91,9 @@ function draftsOf(
 async function replay(earlier: Item, first: TransactionDraft, { db }: Needs): Promise<Batch> {
   assertSameRequest({ fingerprint: earlier.fp as string | undefined }, first);
   const record = toTransaction(earlier);
-  if (record.refusal) return { transactions: [record], replayed: true };
-  const found = await loadTransactions(db, record.tenantId, record.batch ?? []);
-  return { transactions: found.map((it) => it.transaction), replayed: true };
+  if (record.refusal) return { transactions: [{ transaction: record }], replayed: true };
+  const transactions = await loadTransactions(db, record.tenantId, record.batch ?? []);
+  return { transactions, replayed: true };
 }
 
 function planBatch(world: Needs, drafts: readonly TransactionDraft[], before: Books): Plan<Batch> {
@@ -113,7 +118,8 @@ function planBatch(world: Needs, drafts: readonly TransactionDraft[], before: Bo
     ...transactions.map((it) => insertEvent(transactionPosted(it))),
   ];
   assertFits(writes.length);
-  return { result: { transactions, replayed: false }, writes };
+  const made = transactions.map((transaction) => ({ transaction }));
+  return { result: { transactions: made, replayed: false }, writes };
 }
 
 /** Names the first transaction with an account that is not there. */
@@ -139,7 +145,7 @@ function planRefusal(
   const refusal: Refusal = { ...stored, errors };
   const record = rejectTransaction(draft, refusal, nowMs);
   return {
-    result: { transactions: [record], replayed: false },
+    result: { transactions: [{ transaction: record }], replayed: false },
     writes: [insertTransaction(record)],
   };
 }

@@ -55,11 +55,13 @@ export async function postTransaction(
   return settled(posting);
 }
 
-/** The same decision on the accounts as they are now, and nothing is written or remembered. */
+/**
+ * The same decision on the accounts as they are now, and nothing is written or remembered. The id
+ * of the draft is a fresh one, so that its key stays free.
+ */
 export async function tryTransaction(world: Needs, draft: TransactionDraft): Promise<Transaction> {
   const accountIds = accountIdsOf(draft);
-  // A fresh id has no record: the key of a dry run stays free.
-  const recordId = world.ids.next('txn');
+  const recordId = draft.id;
   const { books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
   assertFits(books);
   return decideTransaction(draft, books, world.clock.nowMs()).transaction;

@@ -63,12 +63,18 @@ describe('a hold', () => {
     [{ destinationAccountId: '@world' }, '201'],
     [{ destinationAccountId: undefined }, '201'],
     [{ destinationAccountId: 'itself' }, '422 same_account'],
+    [{ destinationAccountId: 'in USD' }, '422 currency_mismatch'],
     [{ destinationAccountId: `acc_${'0'.repeat(26)}` }, '404 not_found'],
     [{ accountId: `acc_${'0'.repeat(26)}` }, '404 not_found'],
     [{ accountId: '@world' }, '422 validation_failed'],
   ])('of %j answers %s', async (over, answer) => {
     await hold({ amount: '300' });
-    const wanted = over.destinationAccountId === 'itself' ? { destinationAccountId: a } : over;
+    const special: Readonly<Record<string, string>> = {
+      itself: a,
+      'in USD': await ledger.open({ currency: 'USD' }),
+    };
+    const destinationAccountId = special[over.destinationAccountId ?? ''];
+    const wanted = destinationAccountId ? { destinationAccountId } : over;
 
     expect(told(await hold(wanted))).toBe(answer);
   });

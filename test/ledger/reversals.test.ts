@@ -198,3 +198,25 @@ describe('a reversal', () => {
     );
   });
 });
+
+describe('a replay', () => {
+  it('shows the transaction as it is now: reversed', async () => {
+    const [x, y] = [await ledger.open({}, '100'), await ledger.open()];
+    const transfer = {
+      ...{ type: 'transfer', amount: '1', currency: 'EUR' },
+      ...{ sourceAccountId: x, destinationAccountId: y },
+    };
+    const single = await ledger.post('/v1/transactions', transfer, 'single');
+    const batch = { atomic: true, transactions: [transfer] };
+    const made = await ledger.post('/v1/transactions/batch', batch, 'batch');
+    const ids = [single.body.id, made.body.transactions[0]?.id];
+    const reversals = await Promise.all(
+      ids.map(async (id) => (await ledger.post(`/v1/transactions/${id}/reversals`, {})).body.id),
+    );
+
+    const again = await ledger.post('/v1/transactions', transfer, 'single');
+    const batchAgain = await ledger.post('/v1/transactions/batch', batch, 'batch');
+
+    expect([again.body.reversedBy, batchAgain.body.transactions[0]?.reversedBy]).toEqual(reversals);
+  });
+});

@@ -27,7 +27,7 @@ export function decodeCall(
   { requiresKeys = false }: { readonly requiresKeys?: boolean } = {},
 ): Decoded {
   const params = decodeParams(contract, event);
-  const body = contract.body ? readBody(contract, event) : NO_BODY;
+  const body = contract.body ? readBody(contract, event) : readNone(contract, event);
   const query = readQuery(contract, event);
   const isRequired = requiresKeys || contract.idempotencyKey === 'required';
   const idempotency = readKey({ ...contract, isRequired }, event, body);
@@ -90,6 +90,21 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
 /** JSON has one encoding (RFC 8259): a charset may say so, and nothing else. */
 const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(;|$))/i;
+
+/** A body that no route reads is refused rather than passed over; an empty object is none. */
+function readNone({ access }: Contract, { body = '', isBase64Encoded }: Sent): JsonBody {
+  const text = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
+    .toString()
+    .trim();
+  if (access === 'public' || text === '' || text === '{}') return NO_BODY;
+  const detail = 'This request has no body.';
+  throw new Problem('validation_failed', {
+    detail,
+    errors: [{ pointer: '', code: 'invalid', detail }],
+  });
+}
+
+type Sent = Pick<APIGatewayProxyEventV2, 'body' | 'isBase64Encoded'>;
 
 const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
 

@@ -8,11 +8,13 @@ export function refusalsOf(contract: Contract): ProblemCode[] {
     ...(access === 'public' ? [] : (['unauthorized', 'forbidden_scope'] as const)),
     ...(access === 'public' ? [] : (['rate_limited', 'unavailable'] as const)),
     params && 'not_found',
-    (query || body) && 'validation_failed',
+    // A route without a query or a body refuses those that are sent.
+    (access !== 'public' || query || body) && 'validation_failed',
     ...(body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
     movesMoney && 'invalid_amount',
     ...(idempotencyKey ? (['idempotency_key_invalid', 'idempotency_key_reused'] as const) : []),
-    idempotencyKey === 'required' && 'idempotency_key_required',
+    // A tenant's setting may require it wherever it is accepted.
+    idempotencyKey && 'idempotency_key_required',
     'internal',
     ...refusals,
   ];

@@ -46,6 +46,22 @@ describe('decodeCall', () => {
     );
   });
 
+  it.each([['{"a":1}'], ['[]'], ['x'], [' 1 ']])(
+    'refuses the body %s where a route has none',
+    (body) => {
+      const { body: _none, ...bodiless } = plain;
+      const call = () => decodeCall(bodiless, eventOf({ body }));
+
+      expect(call).toThrow(expect.objectContaining({ code: 'validation_failed' }));
+    },
+  );
+
+  it.each([[''], ['{}'], [' {} ']])('passes the body %j where a route has none', (body) => {
+    const { body: _none, ...bodiless } = plain;
+
+    expect(decodeCall(bodiless, eventOf({ body }))).toMatchObject({ body: undefined });
+  });
+
   it('lets a query be where anybody may call: probes and caches add their own', () => {
     const event = eventOf({ queryStringParameters: { now: '1' } });
 
