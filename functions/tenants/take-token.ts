@@ -26,11 +26,19 @@ export interface Turn {
 /** Takes one token of the bucket with this name. */
 export type TakeToken = (world: Needs, name: string, limit: RateLimit) => Promise<Turn>;
 
+interface Named {
+  readonly name: string;
+  readonly limit: RateLimit;
+}
+
 /** What an instance knows of a bucket. */
 interface Bucket {
   /** Reserved tokens that are not spent, and since when they are reserved. */
   left: number;
   leasedAtMs: number;
+  /** How many requests wait for a token, and the one reservation for all of them. */
+  waiting: number;
+  refill: Promise<void> | undefined;
   /** How many requests have come since this time, and how many a second before it. */
   asked: number;
   measuredFromMs: number;
@@ -68,26 +76,48 @@ export function tokenTaker(): TakeToken {
     if (buckets.size >= BUCKETS_MAX && !buckets.has(name)) buckets.clear();
     buckets.set(name, bucket);
     count(bucket, nowMs);
-    const turn = spend(bucket, limit, nowMs);
-    if (turn) return turn;
-    if (isWithin(nowMs, bucket.aloneFromMs, bucket.aloneUntilMs)) {
-      return takeAlone(bucket, limit, nowMs);
-    }
-    try {
-      return await reserve(bucket, { name, limit }, world);
-    } catch (error) {
-      Object.assign(bucket, { aloneFromMs: nowMs, aloneUntilMs: nowMs + ALONE_MS });
-      world.log.error('rate_limit.alone', { bucket: name, error });
-      world.metrics.count('RateLimitsAlone');
-      return takeAlone(bucket, limit, nowMs);
-    }
+    return spend(bucket, limit, nowMs) ?? (await waitForToken(bucket, { name, limit }, world));
   };
+}
+
+/** Whoever finds no token while a reservation is being made waits for that one. */
+async function waitForToken(bucket: Bucket, named: Named, world: Needs): Promise<Turn> {
+  const { limit } = named;
+  bucket.waiting += 1;
+  try {
+    for (;;) {
+      bucket.refill ??= refill(bucket, named, world);
+      await bucket.refill;
+      const nowMs = world.clock.nowMs();
+      // However long it took: these tokens were reserved for those who wait.
+      const turn = bucket.left > 0 ? takeReserved(bucket, limit, nowMs) : undefined;
+      const answer = turn ?? spend(bucket, limit, nowMs);
+      if (answer) return answer;
+    }
+  } finally {
+    bucket.waiting -= 1;
+  }
+}
+
+/** Leaves tokens in the bucket, or the knowledge that there are none, or that nobody answers. */
+async function refill(bucket: Bucket, named: Named, world: Needs): Promise<void> {
+  try {
+    await reserve(bucket, named, world);
+  } catch (error) {
+    const nowMs = world.clock.nowMs();
+    Object.assign(bucket, { left: 0, aloneFromMs: nowMs, aloneUntilMs: nowMs + ALONE_MS });
+    world.log.error('rate_limit.alone', { bucket: named.name, error });
+    world.metrics.count('RateLimitsAlone');
+  } finally {
+    bucket.refill = undefined;
+  }
 }
 
 function newBucket(nowMs: number): Bucket {
   const never = { blockedFromMs: 0, blockedUntilMs: 0, aloneFromMs: 0, aloneUntilMs: 0 };
   const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0 };
-  return { left: 0, leasedAtMs: 0, tatUs: undefined, ...demand, ...never };
+  const tokens = { left: 0, leasedAtMs: 0, waiting: 0, refill: undefined, tatUs: undefined };
+  return { ...tokens, ...demand, ...never };
 }
 
 function count(bucket: Bucket, nowMs: number): void {
@@ -105,35 +135,54 @@ function isWithin(nowMs: number, fromMs: number, untilMs: number): boolean {
   return fromMs <= nowMs && nowMs < untilMs;
 }
 
-/** Without the table: a reserved token, or the memory that there is none. */
+/** Without the table: a reserved token, or the memory that there is none, or what is known. */
 function spend(bucket: Bucket, limit: RateLimit, nowMs: number): Turn | undefined {
   if (bucket.left > 0 && isWithin(nowMs, bucket.leasedAtMs, bucket.leasedAtMs + LEASE_MS)) {
-    bucket.left -= 1;
-    return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+    return takeReserved(bucket, limit, nowMs);
   }
-  if (!isWithin(nowMs, bucket.blockedFromMs, bucket.blockedUntilMs)) return undefined;
-  return { isFree: false, remaining: 0, waitMs: bucket.blockedUntilMs - nowMs };
+  if (isWithin(nowMs, bucket.blockedFromMs, bucket.blockedUntilMs)) {
+    return { isFree: false, remaining: 0, waitMs: bucket.blockedUntilMs - nowMs };
+  }
+  if (!isWithin(nowMs, bucket.aloneFromMs, bucket.aloneUntilMs)) return undefined;
+  return takeAlone(bucket, limit, nowMs);
 }
 
-async function reserve(
-  bucket: Bucket,
-  { name, limit }: { readonly name: string; readonly limit: RateLimit },
-  { clock, db }: Needs,
-): Promise<Turn> {
-  const wanted = leaseSize(limit, askedPerSecond(bucket));
-  for (let round = 0; round < ROUNDS; round += 1) {
+function takeReserved(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
+  bucket.left -= 1;
+  return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+}
+
+async function reserve(bucket: Bucket, { name, limit }: Named, world: Needs): Promise<void> {
+  const { clock, db } = world;
+  const ahead = leaseSize(limit, askedPerSecond(bucket));
+  bucket.left = 0;
+  for (let round = 0; round <= ROUNDS; round += 1) {
     const nowMs = clock.nowMs();
-    const tokens = Math.min(wanted, tokensIn(limit, bucket.tatUs, toUs(nowMs)));
-    if (tokens < 1) return block(bucket, { limit, wanted }, nowMs);
+    const there = tokensIn(limit, bucket.tatUs, toUs(nowMs));
+    const tokens = Math.min(Math.max(ahead, bucket.waiting), there);
+    if (tokens < 1) return void block(bucket, { limit, wanted: ahead }, nowMs);
+    if (round === ROUNDS) return letPass(bucket, { name, tokens, nowMs }, world);
     const form = isBehind(limit, bucket.tatUs, toUs(nowMs)) ? reserveBehind : reserveFromNow;
     const commit = await db.commit([form({ name, limit, count: tokens, nowMs })]);
     bucket.tatUs = tatOf(commit.ok ? commit.item : commit.reasons[0]?.item);
-    if (!commit.ok) continue;
-    Object.assign(bucket, { left: tokens - 1, leasedAtMs: nowMs });
-    return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+    if (commit.ok) return void Object.assign(bucket, { left: tokens, leasedAtMs: nowMs });
   }
-  // There are tokens, and others were faster each time: that is no reason for a refusal.
-  return { isFree: true, remaining: remainingIn(bucket, limit, clock.nowMs()), waitMs: 0 };
+}
+
+/** There are tokens, and others were faster each time: that is no reason for a refusal. */
+function letPass(
+  bucket: Bucket,
+  {
+    name,
+    tokens,
+    nowMs,
+  }: { readonly name: string; readonly tokens: number; readonly nowMs: number },
+  { log, metrics }: Needs,
+): void {
+  const count = Math.min(tokens, bucket.waiting);
+  Object.assign(bucket, { left: count, leasedAtMs: nowMs });
+  log.warn('rate_limit.unreserved', { bucket: name, count });
+  metrics.count('RateLimitsUnreserved', count);
 }
 
 /** One token of those that were left when the table was last seen, without telling others. */

@@ -4,7 +4,7 @@ import type { Commit, Write } from '../../functions/shared/world.ts';
 import { type RateLimit, STRANGER_LIMIT } from '../../functions/tenants/rate-limit.ts';
 import { tokenTaker } from '../../functions/tenants/take-token.ts';
 import { NOON_MS, type TestWorld, testWorld } from '../support/world.ts';
-import { fleetOf } from './limiter-fleet.ts';
+import { type Fleet, fleetOf } from './limiter-fleet.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -16,15 +16,65 @@ beforeEach(() => {
   world.lines.splice(0);
 });
 
-it('refuses nobody for others being faster while there are tokens', async () => {
+it('refuses nobody for others being faster while there are tokens, and says so', async () => {
   const limit = { perSecond: 10_000, burst: 20_000 };
-  const db: TestWorld['db'] = {
-    ...world.db,
-    commit: async () => ({ ok: false, reasons: [{ code: 'condition' }] }),
+  const counted: unknown[] = [];
+  const crowded: TestWorld = {
+    ...world,
+    db: { ...world.db, commit: async () => ({ ok: false, reasons: [{ code: 'condition' }] }) },
+    metrics: { count: (name, value) => void counted.push([name, value]) },
   };
-  const turn = await tokenTaker()({ ...world, db }, 'crowded', limit);
+  const turn = await tokenTaker()(crowded, 'crowded', limit);
 
   expect(turn.isFree).toBe(true);
+  expect(counted).toEqual([['RateLimitsUnreserved', 1]]);
+  expect(world.lines).toEqual([{ event: 'rate_limit.unreserved', bucket: 'crowded', count: 1 }]);
+});
+
+describe('requests side by side', () => {
+  const manyAtOnce = (fleet: Fleet, count: number) =>
+    Promise.all(Array.from({ length: count }, () => fleet.ask(NOON_MS, 0)));
+
+  it('all get a token that is there, in a few writes', async () => {
+    const fleet = fleetOf(world, { perSecond: 500, burst: 1_000 }, 1);
+    await manyAtOnce(fleet, 960);
+
+    expect(fleet.refusedMs).toEqual([]);
+    expect(fleet.writes.taken + fleet.writes.refused).toBeLessThanOrEqual(3);
+  });
+
+  it.each([
+    [1, 20],
+    [100, 200],
+  ])('get no more than there are: %i/s, burst %i', async (perSecond, burst) => {
+    const fleet = fleetOf(world, { perSecond, burst }, 1);
+    await manyAtOnce(fleet, 3 * burst);
+
+    expect(fleet.admittedMs).toHaveLength(burst);
+    expect(fleet.writes.taken + fleet.writes.refused).toBeLessThanOrEqual(3);
+  });
+
+  it('get no more than there are at several instances', async () => {
+    const fleet = fleetOf(world, { perSecond: 100, burst: 200 }, 4);
+    await Promise.all(Array.from({ length: 800 }, (_, n) => fleet.ask(NOON_MS, n % 4)));
+
+    expect(fleet.admittedMs).toHaveLength(200);
+  });
+
+  it('share one failure', async () => {
+    const counted: string[] = [];
+    const broken: TestWorld = {
+      ...world,
+      db: { ...world.db, commit: () => Promise.reject(new Problem('unavailable')) },
+      metrics: { count: (name) => void counted.push(name) },
+    };
+    const take = tokenTaker();
+    const asked = Array.from({ length: 30 }, () => take(broken, 'together', STRANGER_LIMIT));
+    const turns = await Promise.all(asked);
+
+    expect(turns.filter(({ isFree }) => isFree)).toHaveLength(20);
+    expect(counted).toEqual(['RateLimitsAlone']);
+  });
 });
 
 describe('cost', () => {
@@ -72,20 +122,28 @@ describe('cost', () => {
   });
 
   it('of a bucket that ends is left to the table', async () => {
-    const fleet = fleetOf(world, { perSecond: 1, burst: 60 }, 1);
+    const limit = { perSecond: 1, burst: 60 };
     const items: unknown[] = [];
+    let refused = 0;
     const db: TestWorld['db'] = {
       ...world.db,
       async commit(writes) {
         const commit = await world.db.commit(writes);
         if (commit.ok) items.push(commit.item?.ttl);
+        else refused += 1;
         return commit;
       },
     };
-    await tokenTaker()({ ...world, db }, 'ends', { perSecond: 1, burst: 60 });
+    const take = tokenTaker();
+    await take({ ...world, db }, 'ends', limit);
+    // Long after it was full again, and whether or not the table has removed it by then.
+    world.clock.advance(2 * 3_600_000);
+    await take({ ...world, db }, 'ends', limit);
 
-    expect(fleet.writes.taken).toBe(0);
-    expect(items).toEqual([NOON_MS / 1_000 + 60 + 3_600]);
+    const end = NOON_MS / 1_000 + 60 + 3_600;
+    expect(items).toEqual([end, end + 2 * 3_600]);
+    expect(refused).toBe(0);
+    expect(world.takeUnits()).toBe(2);
   });
 });
 
