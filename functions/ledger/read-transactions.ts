@@ -1,5 +1,5 @@
 import { type Call, route } from '../shared/http/route.ts';
-import { makeCursor, openCursor } from '../shared/page.ts';
+import { countFitting, makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Item, World } from '../shared/world.ts';
 import { accountKey, toAccount } from './account.store.ts';
@@ -47,8 +47,12 @@ export const listTransactions = route(listTransactionsRoute, async (call, world:
     call.tenantId,
     places.map((it) => it.id),
   );
-  const data = found.map((it) => transactionView(it.transaction, it.reversedBy));
-  const nextCursor = next && makeCursor({ at: next }, boundTo, key);
+  const views = found.map((it) => transactionView(it.transaction, it.reversedBy));
+  const data = views.slice(0, countFitting(views));
+  const isCut = data.length < views.length;
+  // A cut page goes on behind the last one that it shows.
+  const end = isCut ? places.find((it) => it.id === data.at(-1)?.id)?.place : next;
+  const nextCursor = end && makeCursor({ at: end }, boundTo, key);
   return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
 });
 

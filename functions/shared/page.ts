@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Problem } from './problem.ts';
+import { MIB } from './units.ts';
 import type { Db, Item, Query, World } from './world.ts';
 
 export interface ListRequest {
@@ -50,6 +51,22 @@ export async function readUpTo(
     next = page.next;
   } while (next && items.length < limit);
   return items;
+}
+
+/** Of the 6 MB that a Lambda may answer: the rest is for what stands around a page. */
+const PAGE_BYTES_MAX = 5 * MIB;
+
+/**
+ * How many of these objects one answer can carry, from the first on, and that at least. Lambda
+ * carries a body as a string within JSON, so each quote in it counts twice.
+ */
+export function countFitting(objects: readonly object[]): number {
+  let bytes = 0;
+  const end = objects.findIndex((it) => {
+    bytes += Buffer.byteLength(JSON.stringify(JSON.stringify(it)));
+    return bytes > PAGE_BYTES_MAX;
+  });
+  return end === -1 ? objects.length : Math.max(1, end);
 }
 
 /** Where a query goes on behind this item: its keys in the table, and in the index if any. */
