@@ -13,7 +13,7 @@ import {
 } from './account.store.ts';
 import { WORLD } from './account.ts';
 import { accountView, worldView } from './account-view.ts';
-import { findBalanceAt, findDerivedBalance } from './find-balance.ts';
+import { findBalanceAt, findDerivedBalance, findDerivedBalances } from './find-balance.ts';
 import { assertCurrency } from './read-entries.ts';
 import { statementOf, statementOfWorld } from './statement.ts';
 
@@ -45,7 +45,7 @@ export const listAccounts = route(listAccountsRoute, async (call, world: Needs) 
     call.query.externalId === undefined
       ? await listByTime(call, world)
       : { found: await findByExternalId(call, world), nextCursor: undefined };
-  const data = await Promise.all(found.map((it) => viewNow(it, world)));
+  const data = await viewAllNow(found, world);
   return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
 });
 
@@ -80,6 +80,17 @@ export async function viewNow(found: AccountWithDetails, world: Pick<World, 'db'
   if (found.account.mode === 'limited') return accountView(found);
   const balance = await findDerivedBalance(world, statementOf(found.account));
   return accountView(found, { balance });
+}
+
+/** The accounts likewise: the totals of all derived ones by one read. */
+async function viewAllNow(found: readonly AccountWithDetails[], world: Pick<World, 'db'>) {
+  const derived = found.map((it) => it.account).filter((it) => it.mode === 'derived');
+  const sums = await findDerivedBalances(world, derived.map(statementOf));
+  const balances = new Map(derived.map((it, index) => [it.id, sums[index]]));
+  return found.map((it) => {
+    const balance = balances.get(it.account.id);
+    return balance === undefined ? accountView(it) : accountView(it, { balance });
+  });
 }
 
 function assertNow(at: number | undefined): void {
