@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { Balance, Currency } from '../shared/money-wire.ts';
-import { Instant, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { Instant, id, PageQuery, pageOf, TOO_LONG_FAULT, text } from '../shared/wire.ts';
 import { AccountRef, money, moneyRefusals, notes } from './money.contract.ts';
 import { Refused, Transaction } from './transaction-view.contract.ts';
 
@@ -116,7 +116,7 @@ export const createReversalRoute = defineRoute({
 });
 
 /** More than this in one batch is `payload_too_large`, however small they are. */
-export const BATCH_MAX = 100;
+const BATCH_MAX = 100;
 
 const IdempotencyKeyText = z
   .string()
@@ -125,14 +125,14 @@ const IdempotencyKeyText = z
 const BatchBody = z.discriminatedUnion('atomic', [
   z.strictObject({
     atomic: z.literal(true),
-    transactions: z.array(kinds({})).min(1).meta({ maxItems: BATCH_MAX }),
+    transactions: z.array(kinds({})).min(1).max(BATCH_MAX, TOO_LONG_FAULT),
   }),
   z.strictObject({
     atomic: z.literal(false),
     transactions: z
       .array(kinds({ idempotencyKey: IdempotencyKeyText }))
       .min(1)
-      .meta({ maxItems: BATCH_MAX }),
+      .max(BATCH_MAX, TOO_LONG_FAULT),
   }),
 ]);
 

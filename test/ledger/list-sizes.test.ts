@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
-import { type LedgerClient, ledgerClient } from './ledger-client.ts';
+import { type LedgerClient, ledgerClient, told } from './ledger-client.ts';
 import { storeCopies } from './list-fixtures.ts';
 
 let world: TestWorld;
@@ -14,6 +14,7 @@ beforeEach(async () => {
   a = await ledger.open({}, '1000');
 });
 
+const currency = 'EUR';
 const idsOf = (data: readonly { readonly id: string }[]) => data.map((it) => it.id);
 
 describe('a list of huge transactions', () => {
@@ -42,4 +43,32 @@ describe('a list of huge transactions', () => {
       expect(sizes.length).toBe(2);
     },
   );
+});
+
+describe('a list that is too long', () => {
+  const fill = (length: number) => Array.from({ length }, () => ({}));
+
+  it.each([true, false])(
+    'of a batch is refused before anything in it (atomic: %s)',
+    async (atomic) => {
+      const answer = await ledger.post('/v1/transactions/batch', {
+        atomic,
+        transactions: fill(101),
+      });
+
+      expect(told(answer)).toBe('413 payload_too_large');
+      expect(answer.body.detail).toBe('/transactions may have 100 at most.');
+    },
+  );
+
+  it.each([
+    ['postings', { type: 'journal', postings: fill(101) }],
+    ['preconditions', { type: 'credit', preconditions: fill(21), amount: '1', currency }],
+  ])('of %s is one fault', async (name, body) => {
+    const answer = await ledger.post('/v1/transactions', { accountId: undefined, ...body });
+
+    expect(told(answer)).toBe('422 validation_failed');
+    const pointers = answer.body.errors?.map((it) => it.pointer);
+    expect(pointers?.filter((it) => it.startsWith(`/${name}`))).toEqual([`/${name}`]);
+  });
 });

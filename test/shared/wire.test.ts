@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { validate } from '../../functions/shared/http/validate.ts';
 import { Problem } from '../../functions/shared/problem.ts';
-import { Instant, toInstant } from '../../functions/shared/wire.ts';
+import { Instant, Metadata, toInstant } from '../../functions/shared/wire.ts';
 
 function refusalOf(schema: z.ZodType, value: unknown): Problem {
   try {
@@ -40,6 +40,21 @@ describe('an instant', () => {
     expect(code).toBe('validation_failed');
     expect(facts.errors).toEqual([
       { pointer: '/at', code: 'invalid', detail: 'must be in the years 0000 to 9999 in UTC' },
+    ]);
+  });
+});
+
+describe('metadata', () => {
+  const keys = (count: number, value: unknown = 'x') =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, value]));
+
+  it('has 50 keys at most, and of more none is judged', () => {
+    expect(validate(Metadata, keys(50))).toEqual(keys(50));
+    const { code, facts } = refusalOf(Metadata, keys(51, 1));
+
+    expect(code).toBe('validation_failed');
+    expect(facts.errors).toEqual([
+      { pointer: '', code: 'invalid', detail: 'has more than 50 keys' },
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { Problem, type ProblemError } from '../problem.ts';
-import { AMOUNT_FAULT } from '../wire.ts';
+import { AMOUNT_FAULT, TOO_LONG_FAULT } from '../wire.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -9,17 +9,28 @@ const ERRORS_MAX = 100;
 /** So many of them stand in the sentence for people as well. */
 const DETAILS_MAX = 5;
 
-/** The decoded value, or all of its faults at once, each with its pointer. */
+/**
+ * The decoded value, or all of its faults at once, each with its pointer; of a list that is too
+ * long for any request, `payload_too_large`.
+ */
 export function validate(schema: z.ZodType, value: unknown, root = ''): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
 
+  assertNotTooLong(result.error.issues);
   const issues = result.error.issues.slice(0, ERRORS_MAX);
   const errors = issues.flatMap((issue) => toErrors(issue, value, root)).slice(0, ERRORS_MAX);
   const onlyAmounts = errors.every(({ code }) => code === 'invalid_amount');
   const told = errors.slice(0, DETAILS_MAX);
   const detail = told.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
   throw new Problem(onlyAmounts ? 'invalid_amount' : 'validation_failed', { detail, errors });
+}
+
+function assertNotTooLong(issues: readonly Issue[]): void {
+  const issue = issues.find((it) => it.message === TOO_LONG_FAULT);
+  if (issue?.code !== 'too_big') return;
+  const detail = `${issue.path.map(toPointerStep).join('')} may have ${issue.maximum} at most.`;
+  throw new Problem('payload_too_large', { detail });
 }
 
 function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
