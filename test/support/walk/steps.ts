@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../../functions/shared/units.ts';
 import type { Body, Walk } from './walk.ts';
 
 /** Where the walk's webhooks go. */
@@ -145,7 +146,7 @@ async function walkHolds(walk: Walk, from: Body, to: Body): Promise<void> {
     destinationAccountId: String(to.id),
     amount: '1500',
     currency: 'EUR',
-    expiresAt: '2099-12-31T00:00:00.000Z',
+    expiresAt: new Date(Date.now() + 7 * DAY_MS).toISOString(),
   };
   const hold = await walk.call('createHold', { body });
   await walk.call('getHold', { params: idOf(hold) });
