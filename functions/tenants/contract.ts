@@ -110,7 +110,9 @@ export const getOwnTenantRoute = defineRoute({
   reply: { status: 200, schema: Tenant },
 });
 
+// All of them, and `*`.
 const Scopes = GrantedScopes.min(1)
+  .max(SCOPES.length + 1)
   .refine((it) => new Set(it).size === it.length, 'names a scope twice')
   .meta({
     description: 'What the key opens: scopes, or * for all. Writing does not imply reading.',
