@@ -1,12 +1,14 @@
 import { HOUR_MS, SECOND_MS } from '../shared/units.ts';
 import type { Item, Key, Write } from '../shared/world.ts';
-import { depthUs, horizonUs, type RateLimit, spanUs, toUs } from './rate-limit.ts';
+import { depthUs, horizonUs, type RateLimit, SKEW_US, spanUs } from './rate-limit.ts';
 
-/** Whose bucket it is, and how many of its tokens are wanted at what time. */
+/** Whose bucket it is, how many of its tokens are wanted, and what time it is for the bucket. */
 export interface Reservation {
   readonly name: string;
   readonly limit: RateLimit;
   readonly count: number;
+  readonly nowUs: number;
+  /** By the clock of this instance: the end of the item. */
   readonly nowMs: number;
 }
 
@@ -15,40 +17,51 @@ function bucketKey(name: string): Key {
   return { pk: `R#${name}`, sk: '#' };
 }
 
-/** Reserves behind what is reserved already. Refused when nothing is, or too few are left. */
-export function reserveBehind({ name, limit, count, nowMs }: Reservation): Write {
+/** Whether nobody has written by a clock that was ahead of this one. */
+const CLOCKS_AGREE = '(attribute_not_exists(#clock) OR #clock <= :soon)';
+
+/**
+ * Reserves behind what is reserved already. Refused when nothing is, when too few are left, or
+ * when this clock is behind: the item tells by how much.
+ */
+export function reserveBehind({ name, limit, count, nowUs, nowMs }: Reservation): Write {
   const span = spanUs(count, limit);
   return {
     kind: 'update',
     table: 'control',
     key: bucketKey(name),
-    update: 'SET tat = tat + :span, #ttl = :ttl',
+    update: 'SET tat = tat + :span, #clock = :now, #ttl = :ttl',
     answersItem: true,
-    condition: 'tat > :now AND tat <= :latest',
-    names: { '#ttl': 'ttl' },
+    condition: `tat > :now AND tat <= :latest AND ${CLOCKS_AGREE}`,
+    names: { '#clock': 'clock', '#ttl': 'ttl' },
     values: {
       ':span': span,
-      ':now': toUs(nowMs),
-      ':latest': toUs(nowMs) + depthUs(limit) - span,
+      ':now': nowUs,
+      ':latest': nowUs + depthUs(limit) - span,
+      ':soon': nowUs + SKEW_US,
       ':ttl': endOf(limit, nowMs),
     },
   };
 }
 
-/** Reserves from a full bucket. Refused when it is not full, as far as a right clock can tell. */
-export function reserveFromNow({ name, limit, count, nowMs }: Reservation): Write {
+/**
+ * Reserves from a full bucket. Refused when it is not full. What is reserved becomes less only
+ * where a larger limit must have reserved it, and never by a clock that is behind.
+ */
+export function reserveFromNow({ name, limit, count, nowUs, nowMs }: Reservation): Write {
   return {
     kind: 'update',
     table: 'control',
     key: bucketKey(name),
-    update: 'SET tat = :end, #ttl = :ttl',
+    update: 'SET tat = :end, #clock = :now, #ttl = :ttl',
     answersItem: true,
-    condition: 'attribute_not_exists(tat) OR tat <= :now OR tat > :horizon',
-    names: { '#ttl': 'ttl' },
+    condition: `attribute_not_exists(tat) OR tat <= :now OR (tat > :horizon AND ${CLOCKS_AGREE})`,
+    names: { '#clock': 'clock', '#ttl': 'ttl' },
     values: {
-      ':end': toUs(nowMs) + spanUs(count, limit),
-      ':now': toUs(nowMs),
-      ':horizon': horizonUs(limit, toUs(nowMs)),
+      ':end': nowUs + spanUs(count, limit),
+      ':now': nowUs,
+      ':horizon': horizonUs(limit, nowUs),
+      ':soon': nowUs + SKEW_US,
       ':ttl': endOf(limit, nowMs),
     },
   };
@@ -63,4 +76,9 @@ function endOf(limit: RateLimit, nowMs: number): number {
 /** Up to when tokens are reserved, in microseconds. */
 export function tatOf(item: Item | undefined): number | undefined {
   return typeof item?.tat === 'number' ? item.tat : undefined;
+}
+
+/** What time it was for whoever reserved last, in microseconds. */
+export function clockOf(item: Item | undefined): number | undefined {
+  return typeof item?.clock === 'number' ? item.clock : undefined;
 }

@@ -57,12 +57,12 @@ export function toUs(ms: number): number {
   return ms * MS_US;
 }
 
-/** Clocks of instances differ by less than this. */
-const SKEW_US = SECOND_MS * MS_US;
+/** Clocks that differ by less than this agree. */
+export const SKEW_US = SECOND_MS * MS_US;
 
 /**
- * The latest time up to which tokens can be reserved at `nowUs`. A later one is that of a clock
- * that is wrong, or of a larger limit, and counts for nothing: it must block nobody.
+ * The latest time up to which tokens can be reserved at `nowUs`, by clocks that agree. A later one
+ * is that of a larger limit, or this clock is behind: the table is asked before anybody is blocked.
  */
 export function horizonUs(limit: RateLimit, nowUs: number): number {
   return nowUs + depthUs(limit) + SKEW_US;

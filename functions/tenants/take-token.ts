@@ -1,12 +1,13 @@
 import { SECOND_MS } from '../shared/units.ts';
-import type { World } from '../shared/world.ts';
-import { reserveBehind, reserveFromNow, tatOf } from './rate-limit.store.ts';
+import type { Item, World } from '../shared/world.ts';
+import { clockOf, reserveBehind, reserveFromNow, tatOf } from './rate-limit.store.ts';
 import {
   isBehind,
   LEASE_MS,
   leaseSize,
   type RateLimit,
   reservedUs,
+  SKEW_US,
   tokensIn,
   toUs,
   waitForMs,
@@ -45,6 +46,8 @@ interface Bucket {
   perSecond: number;
   /** Up to when tokens were reserved, when it was last seen, and by this instance alone since. */
   tatUs: number | undefined;
+  /** By how much the fastest clock that has written to the bucket is ahead of this instance's. */
+  aheadUs: number;
   /** The time in which asking again is in vain. */
   blockedFromMs: number;
   blockedUntilMs: number;
@@ -116,8 +119,8 @@ async function refill(bucket: Bucket, named: Named, world: Needs): Promise<void>
 function newBucket(nowMs: number): Bucket {
   const never = { blockedFromMs: 0, blockedUntilMs: 0, aloneFromMs: 0, aloneUntilMs: 0 };
   const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0 };
-  const tokens = { left: 0, leasedAtMs: 0, waiting: 0, refill: undefined, tatUs: undefined };
-  return { ...tokens, ...demand, ...never };
+  const tokens = { left: 0, leasedAtMs: 0, waiting: 0, refill: undefined };
+  return { ...tokens, tatUs: undefined, aheadUs: 0, ...demand, ...never };
 }
 
 function count(bucket: Bucket, nowMs: number): void {
@@ -152,24 +155,54 @@ function takeReserved(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
   return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
 }
 
-async function reserve(bucket: Bucket, { name, limit }: Named, world: Needs): Promise<void> {
-  const { clock, db } = world;
+async function reserve(bucket: Bucket, named: Named, world: Needs): Promise<void> {
+  const { name, limit } = named;
   const ahead = leaseSize(limit, askedPerSecond(bucket));
+  let wasBehind = false;
   bucket.left = 0;
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const nowMs = clock.nowMs();
-    const there = tokensIn(limit, bucket.tatUs, toUs(nowMs));
+    const nowMs = world.clock.nowMs();
+    const nowUs = timeOf(bucket, nowMs);
+    const there = tokensIn(limit, bucket.tatUs, nowUs);
     const tokens = Math.min(Math.max(ahead, bucket.waiting), there);
+    // How long ago the faster clock wrote is not known, so this one may still be behind it.
+    if (tokens < 1 && wasBehind) return letPass(bucket, { name, tokens: 1, nowMs }, world);
     if (tokens < 1) return void block(bucket, { limit, wanted: ahead }, nowMs);
     if (round === ROUNDS) return letPass(bucket, { name, tokens, nowMs }, world);
-    const form = isBehind(limit, bucket.tatUs, toUs(nowMs)) ? reserveBehind : reserveFromNow;
-    const commit = await db.commit([form({ name, limit, count: tokens, nowMs })]);
-    bucket.tatUs = tatOf(commit.ok ? commit.item : commit.reasons[0]?.item);
+    const form = isBehind(limit, bucket.tatUs, nowUs) ? reserveBehind : reserveFromNow;
+    const commit = await world.db.commit([form({ name, limit, count: tokens, nowUs, nowMs })]);
+    const item = commit.ok ? commit.item : commit.reasons[0]?.item;
+    wasBehind = look(bucket, { name, item }, world) || wasBehind;
     if (commit.ok) return void Object.assign(bucket, { left: tokens, leasedAtMs: nowMs });
   }
 }
 
-/** There are tokens, and others were faster each time: that is no reason for a refusal. */
+/**
+ * Remembers the bucket as it is, and goes by its clock where that is ahead. So all instances go by
+ * the fastest, and a wrong one changes neither what accrues nor what is reserved. True when the
+ * clocks did not agree.
+ */
+function look(
+  bucket: Bucket,
+  { name, item }: { readonly name: string; readonly item: Item | undefined },
+  { clock, log, metrics }: Needs,
+): boolean {
+  const nowUs = timeOf(bucket, clock.nowMs());
+  const behindUs = Math.max(0, (clockOf(item) ?? nowUs) - nowUs);
+  bucket.tatUs = tatOf(item);
+  bucket.aheadUs += behindUs;
+  if (behindUs <= SKEW_US) return false;
+  log.warn('rate_limit.clocks_differ', { bucket: name, behindMs: Math.round(behindUs / 1_000) });
+  metrics.count('RateLimitClocksDiffer');
+  return true;
+}
+
+/** What time it is for the bucket, in microseconds. */
+function timeOf({ aheadUs }: Bucket, nowMs: number): number {
+  return toUs(nowMs) + aheadUs;
+}
+
+/** Not being able to reserve is no reason for a refusal where there may be tokens. */
 function letPass(
   bucket: Bucket,
   {
@@ -187,7 +220,7 @@ function letPass(
 
 /** One token of those that were left when the table was last seen, without telling others. */
 function takeAlone(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
-  const nowUs = toUs(nowMs);
+  const nowUs = timeOf(bucket, nowMs);
   if (tokensIn(limit, bucket.tatUs, nowUs) < 1) return block(bucket, { limit, wanted: 1 }, nowMs);
   bucket.tatUs = reservedUs(limit, 1, { ...bucket, nowUs });
   return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
@@ -199,7 +232,7 @@ function block(
   { limit, wanted }: { readonly limit: RateLimit; readonly wanted: number },
   nowMs: number,
 ): Turn {
-  const waitMs = Math.max(1, waitForMs(limit, wanted, { ...bucket, nowUs: toUs(nowMs) }));
+  const waitMs = Math.max(1, waitForMs(limit, wanted, { ...bucket, nowUs: timeOf(bucket, nowMs) }));
   Object.assign(bucket, { blockedFromMs: nowMs, blockedUntilMs: nowMs + waitMs });
   return { isFree: false, remaining: 0, waitMs };
 }
@@ -208,6 +241,6 @@ function askedPerSecond({ asked, perSecond }: Bucket): number {
   return Math.max(perSecond, (asked * SECOND_MS) / MEASURED_MS);
 }
 
-function remainingIn({ left, tatUs }: Bucket, limit: RateLimit, nowMs: number): number {
-  return left + tokensIn(limit, tatUs, toUs(nowMs));
+function remainingIn(bucket: Bucket, limit: RateLimit, nowMs: number): number {
+  return bucket.left + tokensIn(limit, bucket.tatUs, timeOf(bucket, nowMs));
 }

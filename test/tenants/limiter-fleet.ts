@@ -4,6 +4,8 @@ import type { TestWorld } from '../support/world.ts';
 
 /** Several instances of a Lambda over one table, and what they let through. */
 export interface Fleet {
+  /** By how much the clock of each instance is ahead; behind when negative. */
+  readonly skewsMs: number[];
   /** A request at this time, at this instance. */
   ask(atMs: number, instance: number): Promise<Turn>;
   /** The instance dies, and with it what it has reserved; another one takes its place. */
@@ -18,6 +20,7 @@ export interface Fleet {
 export function fleetOf(world: TestWorld, limit: RateLimit, size: number): Fleet {
   const name = world.ids.next('key');
   const takers = Array.from({ length: size }, tokenTaker);
+  const skewsMs = takers.map(() => 0);
   const writes = { taken: 0, refused: 0 };
   const counted: TestWorld = {
     ...world,
@@ -33,6 +36,7 @@ export function fleetOf(world: TestWorld, limit: RateLimit, size: number): Fleet
   const admittedMs: number[] = [];
   const refusedMs: number[] = [];
   return {
+    skewsMs,
     admittedMs,
     refusedMs,
     writes,
@@ -40,7 +44,7 @@ export function fleetOf(world: TestWorld, limit: RateLimit, size: number): Fleet
       takers[instance] = tokenTaker();
     },
     async ask(atMs, instance) {
-      world.clock.set(atMs);
+      world.clock.set(atMs + (skewsMs[instance] ?? 0));
       const turn = await (takers[instance] as ReturnType<typeof tokenTaker>)(counted, name, limit);
       (turn.isFree ? admittedMs : refusedMs).push(atMs);
       return turn;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RateLimit } from '../../functions/tenants/rate-limit.ts';
+import { tokenTaker } from '../../functions/tenants/take-token.ts';
 import { NOON_MS, type TestWorld, testWorld } from '../support/world.ts';
 import { busiest, type Fleet, fleetOf, seeded } from './limiter-fleet.ts';
 
@@ -123,4 +124,72 @@ describe('eight instances share one limit', () => {
       expect(fleet.admittedMs.length - admitted).toBeGreaterThanOrEqual(0.95 * 5 * perSecond - 2);
     },
   );
+});
+
+describe('eight instances with wrong clocks among them', () => {
+  const SKEWS_MS = [-300_000, -3_500, -900, 900, 3_500, 300_000];
+  const CLOCKS = [10, 100].flatMap((perSecond) => SKEWS_MS.map((it) => [perSecond, it] as const));
+
+  it.each(CLOCKS)('keep to %i/s with a skew of %i ms', async (perSecond, skewMs) => {
+    const limit = limitOf(perSecond);
+    const fleet = fleetOf(world, limit, INSTANCES);
+    await load(fleet, { perSecond: 2.5 * perSecond, seconds: 3 });
+    fleet.skewsMs[3] = skewMs;
+    fleet.skewsMs[5] = -skewMs / 2;
+    await load(fleet, { perSecond: 2.5 * perSecond, seconds: 7, startMs: NOON_MS + 3_000 });
+    const measured = measure(fleet, limit, 10);
+    note(`skew of ${skewMs} ms, 2.5 times`, measured);
+
+    const allowed = limit.burst + perSecond * 10;
+    // A clock that is ahead fills the bucket once. All others go by it from then on.
+    const aheadMs = Math.max(skewMs, -skewMs / 2);
+    const extra = Math.min(limit.burst, (perSecond * aheadMs) / 1_000);
+    expect(fleet.admittedMs.length).toBeLessThanOrEqual(1.05 * (allowed + extra));
+    expect(fleet.admittedMs.length).toBeGreaterThanOrEqual(0.95 * allowed);
+  });
+
+  it.each(CLOCKS)(
+    'refuse no client that keeps to %i/s with a skew of %i ms, nor when it is put right',
+    async (perSecond, skewMs) => {
+      const fleet = fleetOf(world, limitOf(perSecond), INSTANCES);
+      fleet.skewsMs[3] = skewMs;
+      const random = seeded(3);
+      for (let n = 0; n < 0.9 * perSecond * 10; n += 1) {
+        const atMs = NOON_MS + Math.floor((n * 1_000) / (0.9 * perSecond));
+        if (atMs > NOON_MS + 5_000) fleet.skewsMs[3] = 0;
+        if (atMs > NOON_MS + 5_000 && n % 50 === 0) fleet.kill(3);
+        await fleet.ask(atMs, Math.floor(random() * INSTANCES));
+      }
+
+      expect(fleet.refusedMs).toEqual([]);
+    },
+  );
+
+  it.each([
+    [-300_000, 0],
+    [300_000, 0.05],
+  ])('refuse few that keep to 1/s with a skew of %i ms, and say so', async (skewMs, share) => {
+    world.lines.splice(0);
+    const fleet = fleetOf(world, limitOf(1), INSTANCES);
+    fleet.skewsMs[3] = skewMs;
+    const random = seeded(3);
+    for (let n = 0; n < 200; n += 1) {
+      await fleet.ask(NOON_MS + Math.floor(n / 0.0009), Math.floor(random() * INSTANCES));
+    }
+
+    expect(fleet.refusedMs.length).toBeLessThanOrEqual(200 * share);
+    expect(world.lines.map(({ event }) => event)).toContain('rate_limit.clocks_differ');
+  });
+
+  it('forget a larger limit of before', async () => {
+    const take = tokenTaker();
+    const before = { perSecond: 1, burst: 1_000 };
+    for (let n = 0; n < 500; n += 1) await take(world, 'lowered', before);
+    const turns = [];
+    for (let n = 0; n < 3; n += 1) {
+      turns.push(await tokenTaker()(world, 'lowered', { perSecond: 1, burst: 2 }));
+    }
+
+    expect(turns.map(({ isFree }) => isFree)).toEqual([true, true, false]);
+  });
 });
