@@ -67,6 +67,11 @@ async function household(url: string): Promise<Household> {
     ({ body }) => body.data[0]?.status === 'delivered',
   );
   pool.learn(deliveries.body);
+  const auditId = await make('/v1/audit', {});
+  await until(
+    () => tenant.api.get<{ status: string }>(`/v1/audit/${auditId}`),
+    ({ body }) => body.status !== 'running',
+  );
   return { tenant, pool };
 }
 
