@@ -42,6 +42,17 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
     /@aws-sdk\/core\/dist-es\/submodules\/client\/util-endpoints\/lib\/aws\/partitions\.js$/,
     withoutDescriptions,
   ],
+  // It warns of versions of Node that no Lambda of ours runs on.
+  [
+    /@aws-sdk\/core\/dist-es\/submodules\/client\/emitWarningIfUnsupportedVersion\.js$/,
+    () => `export const state = { warningEmitted: false };
+           export const emitWarningIfUnsupportedVersion = () => undefined;`,
+  ],
+  // Lambda says in which region it is; no metadata of an instance is asked for it.
+  [
+    /@smithy\/core\/dist-es\/submodules\/config\/.*\/getInstanceMetadataRegion\.js$/,
+    () => 'export const getInstanceMetadataRegion = async () => undefined;',
+  ],
   // Node has a SHA-256 of its own.
   [
     /@smithy\/core\/dist-es\/submodules\/checksum\/sha256\/Sha256Js\.js$/,

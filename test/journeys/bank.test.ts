@@ -28,7 +28,8 @@ it(
     expect(result.violations).toEqual([]);
     expect(result.killed).toBeGreaterThan(0);
     expect(result.day.unknown).toBeGreaterThan(0);
-    expect([...outcomesOf(result.day).keys()]).toContain('transfer 201');
+    // A slow machine gets to few operations: which ones they are is left open.
+    expect([...outcomesOf(result.day).keys()].join('\n')).toMatch(/ 201$/m);
   },
   3 * SETTLE_MS,
 );

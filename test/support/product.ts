@@ -17,6 +17,9 @@ export interface Product {
   interrupt(): Promise<number | null>;
 }
 
+/** Against hanging: beside other tests on a cold machine it takes most of a minute. */
+const START_MS_MAX = 110_000;
+
 /** Starts it on a free port and waits until it says that it is ready. */
 export async function startProduct(
   stateDir: string,
@@ -34,6 +37,7 @@ export async function startProduct(
   await until(
     () => [child.exitCode, find(/DynamoDB +(\S+)/)],
     ([code, address]) => code !== null || address !== undefined,
+    START_MS_MAX,
   );
   const said = (pattern: RegExp) => find(pattern) ?? '';
   return {
