@@ -12,14 +12,18 @@ let snapshot: Snapshot;
 let tenantId: string;
 beforeAll(async () => {
   const world = await testWorld();
-  tenantId = newTenant(world);
-  const { post } = ledgerClient(world, tenantId);
-  const teller = {
-    post: post as unknown as Teller['post'],
-    nowMs: world.clock.nowMs,
-    pause: async () => world.clock.advance(10),
-  };
-  day = await runBank(teller, { clients: 3, seed: 4, isOpen: (done) => done < 120 });
+  // Who is faster decides what a day has: it must have both answers that are retold below.
+  for (let seed = 4; seed < 24; seed += 1) {
+    tenantId = newTenant(world);
+    const { post } = ledgerClient(world, tenantId);
+    const teller = {
+      post: post as unknown as Teller['post'],
+      nowMs: world.clock.nowMs,
+      pause: async () => world.clock.advance(10),
+    };
+    day = await runBank(teller, { clients: 3, seed, isOpen: (done) => done < 120 });
+    if (day.settled.some(isPosted) && day.settled.some(isRefused)) break;
+  }
   snapshot = await takeSnapshot(world.client, world.tables);
 });
 
