@@ -10,7 +10,7 @@ import { journalKey } from '../../functions/ledger/transaction.store.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Item, Key, TableName } from '../../functions/shared/world.ts';
 import { type LedgerClient, ledgerClient } from '../ledger/ledger-client.ts';
-import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { scanTable } from '../support/invariants/snapshot.ts';
 import { newTenant, type SentMessage, type TestWorld } from '../support/world.ts';
 
 /** One tenant with a ledger, its statements, and audits of it. */
@@ -32,9 +32,7 @@ export class AuditHouse {
 
   /** Everything that is stored of the tenant. */
   async items(table: 'ledger' | 'statements' | 'outbox'): Promise<readonly Item[]> {
-    const all = (await takeSnapshot(this.world.client, this.world.tables))[table];
-    const isOwn = ({ pk, sk }: Item) => `${pk} ${sk}`.includes(this.tenantId);
-    return all.filter(isOwn);
+    return scanTable(this.world.client, this.world.tables[table], this.tenantId);
   }
 
   /** What ledger/on-posted does with all that was committed until now. */

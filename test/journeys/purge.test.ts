@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { settledFile, uploadFile } from '../support/upload.ts';
 
 const EVENTS = 60;
-const USERS = 3_000;
+const USERS = 1_500;
 const HEALING_MS = 240_000;
 /** The reconciler waits minutes in production, so that it does not get in the way of the relay. */
 const IMPATIENT = {

@@ -17,12 +17,7 @@ export async function takeSnapshot(
   client: DynamoDBClient,
   tables: Readonly<Record<TableName, string>>,
 ): Promise<Snapshot> {
-  const scan = async (table: TableName) => {
-    const items: Item[] = [];
-    const pages = paginateScan({ client }, { TableName: tables[table], ConsistentRead: true });
-    for await (const page of pages) items.push(...(page.Items ?? []).map(toItem));
-    return items;
-  };
+  const scan = (table: TableName) => scanTable(client, tables[table]);
   const [ledger, statements, outbox, endpoints, deliveries, files] = await Promise.all([
     scan('ledger'),
     scan('statements'),
@@ -32,4 +27,20 @@ export async function takeSnapshot(
     scan('files'),
   ]);
   return { ledger, statements, outbox, endpoints, deliveries, files };
+}
+
+/** All items of a table, or those whose keys name this tenant. */
+export async function scanTable(
+  client: DynamoDBClient,
+  TableName: string,
+  tenantId?: string,
+): Promise<Item[]> {
+  const ofTenant = tenantId && {
+    FilterExpression: 'contains(pk, :tenant) OR contains(sk, :tenant)',
+    ExpressionAttributeValues: { ':tenant': { S: tenantId } },
+  };
+  const items: Item[] = [];
+  const pages = paginateScan({ client }, { TableName, ConsistentRead: true, ...ofTenant });
+  for await (const page of pages) items.push(...(page.Items ?? []).map(toItem));
+  return items;
 }
