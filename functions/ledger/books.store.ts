@@ -1,3 +1,4 @@
+import { assertSameRequest } from '../shared/http/idempotency.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Db, Item, Write } from '../shared/world.ts';
 import { accountKey, checkUntouched, saveMovement, toAccount } from './account.store.ts';
@@ -39,6 +40,14 @@ export async function openBooks(
   if (missing.length > 0) throw refuse(missing);
   const accounts = items.flatMap((item) => (item ? [toAccount(item)] : []));
   return { books: new Map(accounts.map((it) => [it.id, it])) };
+}
+
+/** Refuses with `idempotency_key_reused` when the record of the key came from another request. */
+export function assertSameRecord(
+  earlier: Item,
+  request: { readonly fingerprint?: string | undefined },
+): void {
+  assertSameRequest({ fingerprint: earlier.fp as string | undefined }, request);
 }
 
 function noSuchAccount(missing: readonly string[]): Problem {

@@ -1,11 +1,11 @@
 import { insertEvent } from '../events/event.store.ts';
-import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import { DAY_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import { WORLD } from './account.ts';
-import { openBooks, saveBooks } from './books.store.ts';
+import { assertSameRecord, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { createHoldRoute } from './hold.contract.ts';
 import { insertHold, toHold } from './hold.store.ts';
@@ -69,7 +69,7 @@ function accountIdsOf({ accountId, destinationId = WORLD }: HoldDraft): string[]
 }
 
 function replay(earlier: Item, draft: HoldDraft): Opening {
-  assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
+  assertSameRecord(earlier, draft);
   const isHold = earlier.id === draft.id;
   return isHold
     ? { hold: toHold(earlier), replayed: true }

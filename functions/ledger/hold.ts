@@ -10,6 +10,7 @@ import {
   moveAccount,
 } from './account.ts';
 import {
+  accountOf,
   type Books,
   type Decision,
   type Moment,
@@ -83,7 +84,7 @@ export function openHold(
   books: Books,
   nowMs: number,
 ): { hold: Hold; books: Books } {
-  const account = accountOf(draft, books);
+  const account = accountOf(books, draft.accountId);
   assertLimited(account, 'holds');
   assertUsable(account, draft.currency);
   assertReachable(draft, books);
@@ -161,7 +162,7 @@ export function releaseMoney(
   const isDue = (hold.expiresAtMs ?? Infinity) <= nowMs;
   if (hold.status !== 'pending') throw resolved(hold);
   if (status === 'expired' && !isDue) throw new Error(`${hold.id} is not due`);
-  const account = accountOf(hold, books);
+  const account = accountOf(books, hold.accountId);
   const createdAtMs = Math.max(nowMs, account.lastLegMs + 1);
   const movement = { amount: 0n, held: -hold.amount };
   const moved = moveAccount(account, movement, { sourceId: hold.id, atMs: createdAtMs });
@@ -200,10 +201,4 @@ function assertPending(hold: Hold, nowMs: number): void {
 
 function resolved({ id, status }: Hold): Problem {
   return new Problem('hold_resolved', { detail: `${id} is ${status} already.` });
-}
-
-function accountOf({ accountId }: { readonly accountId: string }, books: Books) {
-  const account = books.get(accountId);
-  if (!account) throw new Error(`the caller has not read account ${accountId}`);
-  return account;
 }

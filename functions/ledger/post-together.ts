@@ -1,10 +1,9 @@
 import { insertEvent } from '../events/event.store.ts';
-import { assertSameRequest } from '../shared/http/idempotency.ts';
 import type { IdempotencyKey } from '../shared/http/route.ts';
 import { deriveId } from '../shared/ids/derive.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Item, World, Write } from '../shared/world.ts';
-import { checkBooks, openBooks, saveBooks } from './books.store.ts';
+import { assertSameRecord, checkBooks, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { refusalOf } from './post-transaction.ts';
 import {
@@ -89,7 +88,7 @@ function draftsOf(
 }
 
 async function replay(earlier: Item, first: TransactionDraft, { db }: Needs): Promise<Batch> {
-  assertSameRequest({ fingerprint: earlier.fp as string | undefined }, first);
+  assertSameRecord(earlier, first);
   const record = toTransaction(earlier);
   if (record.refusal) return { transactions: [{ transaction: record }], replayed: true };
   const transactions = await loadTransactions(db, record.tenantId, record.batch ?? []);

@@ -1,9 +1,8 @@
 import { insertEvent } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
-import { assertSameRequest } from '../shared/http/idempotency.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Item, World, Write } from '../shared/world.ts';
-import { checkBooks, openBooks, saveBooks } from './books.store.ts';
+import { assertSameRecord, checkBooks, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { insertTransaction, toTransaction } from './transaction.store.ts';
 import {
@@ -113,7 +112,7 @@ export function planOf(
 
 /** What an earlier request made, if it is the same request. */
 export function replayOf(earlier: Item, draft: Pick<TransactionDraft, 'fingerprint'>): Posting {
-  assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
+  assertSameRecord(earlier, draft);
   return { transaction: toTransaction(earlier), replayed: true };
 }
 

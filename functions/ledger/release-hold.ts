@@ -1,8 +1,7 @@
 import { insertEvent } from '../events/event.store.ts';
-import { assertSameRequest } from '../shared/http/idempotency.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import { openBooks, saveBooks } from './books.store.ts';
+import { assertSameRecord, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney } from './commit-money.ts';
 import { findHold, findResolved, insertRelease, saveResolution } from './hold.store.ts';
 import { type Hold, type Release, releaseMoney } from './hold.ts';
@@ -32,7 +31,7 @@ export async function releaseHold(world: Needs, draft: ReleaseDraft): Promise<Re
     const terms = { recordId: draft.id, accountIds: [found.accountId] };
     const { earlier, books } = await openBooks(world.db, tenantId, terms);
     if (earlier) {
-      assertSameRequest({ fingerprint: earlier.fp as string | undefined }, draft);
+      assertSameRecord(earlier, draft);
       return { done: { hold: await findResolved(world.db, found), replayed: true } };
     }
     const released = releaseMoney(found, draft, { books, nowMs: world.clock.nowMs() });

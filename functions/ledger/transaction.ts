@@ -205,7 +205,8 @@ function netOf(postings: readonly Posting[]): AccountMovement[] {
   return [...net.values()];
 }
 
-function accountOf(books: Books, id: string): Account {
+/** An account that the caller has read; any other one is a bug of the caller. */
+export function accountOf(books: Books, id: string): Account {
   const account = books.get(id);
   if (!account) throw new Error(`the caller has not read account ${id}`);
   return account;

@@ -89,7 +89,8 @@ function nameOf(network: string): string {
   return createHash('sha256').update(network).digest('hex').slice(0, 32);
 }
 
-function unauthorized(): Problem {
+/** One answer for every fault of a key. */
+export function unauthorized(): Problem {
   return new Problem('unauthorized', { detail: 'Send a valid key: Authorization: Bearer th_….' });
 }
 

@@ -1,7 +1,7 @@
-import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { findApiKey } from './api-key.store.ts';
 import { type ApiKey, statusAt } from './api-key.ts';
+import { unauthorized } from './authenticate.ts';
 
 /**
  * The key that calls, as it is at this moment: elsewhere it may be remembered for half a minute,
@@ -13,5 +13,5 @@ export async function findCaller(
 ): Promise<ApiKey> {
   const key = keyId === undefined ? undefined : await findApiKey(db, tenantId, keyId);
   if (key && statusAt(key, clock.nowMs()) === 'active') return key;
-  throw new Problem('unauthorized', { detail: 'Send a valid key: Authorization: Bearer th_….' });
+  throw unauthorized();
 }
