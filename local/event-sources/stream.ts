@@ -40,6 +40,8 @@ export interface StreamSourceTools {
 const AFTER_ERROR_MS = 500;
 const DESCRIBE_MS = 60_000;
 const GET_RECORDS_MAX = 1_000;
+/** Where something was written more follows: so long it gathers to one batch. */
+const GATHER_MS = 40;
 
 /** Reads all shards of a stream and invokes the consumer. Goes on where it was stopped. */
 export function startStreamSource(spec: StreamSourceSpec, tools: StreamSourceTools): EventSource {
@@ -134,7 +136,8 @@ class ShardReader {
       this.#lastRead = page.Records.at(-1)?.dynamodb.SequenceNumber ?? this.#lastRead;
       // A full page is followed at once, unless the lanes are behind. The window lets one fill up.
       const isBehind = lanes.size >= 2 * limit;
-      if (page.Records.length < limit || isBehind) await this.#pause(windowMs, signal);
+      if (page.Records.length === limit && !isBehind) continue;
+      await this.#pause(page.Records.length > 0 ? Math.max(windowMs, GATHER_MS) : windowMs, signal);
     }
     return iterator === undefined;
   }
