@@ -1,8 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
-import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { auditRoutes } from '../functions/audit/contract.ts';
-import { alarm } from './kit/alarm.ts';
+import { alarm, countedMetric } from './kit/alarm.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { WorkQueue } from './kit/work-queue.ts';
@@ -35,12 +34,7 @@ export class Audit extends Construct {
       }).queue,
     };
     alarm(this, 'Violations', {
-      metric: new Metric({
-        namespace: 'Tallyhook',
-        metricName: 'AuditViolations',
-        period: Duration.minutes(1),
-        statistic: 'Sum',
-      }),
+      metric: countedMetric('AuditViolations'),
       impact: 'A ledger is not what its entries say: balances or events may be wrong.',
       runbook: 'an-audit-has-found-violations',
     });

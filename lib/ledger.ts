@@ -45,6 +45,7 @@ export class Ledger extends Construct {
       parked: 'Unprojected',
       types: ['transaction.', 'hold.'],
       impact: 'Some statements end before an entry that is missing in them.',
+      impactOfLag: 'Statements and the balances of derived accounts are minutes behind.',
     });
     const onHold = new NodeFunction(this, 'OnHold', {
       entry: 'ledger/on-hold',

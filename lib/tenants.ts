@@ -1,6 +1,7 @@
 import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { tenantRoutes } from '../functions/tenants/contract.ts';
+import { alarm, countedMetric } from './kit/alarm.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
@@ -36,5 +37,12 @@ export class Tenants extends Construct {
     const routes = apiFunction(this, 'tenants/api', settings);
     api.mount(routes, tenantRoutes);
     this.functions = { 'tenants/api': routes };
+    alarm(this, 'LimitsAlone', {
+      metric: countedMetric('RateLimitsAlone'),
+      // One call of a database that fails is no outage.
+      periods: 3,
+      impact: 'Each instance keeps rate limits for itself: callers may send more than theirs.',
+      runbook: 'rate-limits-are-kept-alone',
+    });
   }
 }

@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { alarm, countedMetric } from './kit/alarm.ts';
 import { eachMinute } from './kit/each-minute.ts';
 import { NodeFunction } from './kit/node-function.ts';
 import type { Settings } from './kit/settings.ts';
@@ -19,5 +20,10 @@ export class Timers extends Construct {
     });
     eachMinute(this, 'EachMinute', onMinute);
     this.functions = { 'timers/on-minute': onMinute };
+    alarm(this, 'Unreadable', {
+      metric: countedMetric('UnreadableRows'),
+      impact: 'Something unfinished is not picked up: its stored form is not understood.',
+      runbook: 'a-stored-row-cannot-be-read',
+    });
   }
 }

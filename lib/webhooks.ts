@@ -3,6 +3,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { webhookRoutes } from '../functions/webhooks/contract.ts';
 import type { QueueName } from './access.ts';
+import { alarm, countedMetric } from './kit/alarm.ts';
 import { eachMinute } from './kit/each-minute.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
@@ -50,10 +51,18 @@ export class Webhooks extends Construct {
       worker: onOutbox,
       parked: 'Unrelayed',
       impact: 'Some events reach their receivers late.',
+      impactOfLag: 'Webhooks go out minutes late.',
     });
     this.parked = { 'webhooks/on-outbox': stream.parked };
     const onReconcile = reconciler(this, settings);
     eachMinute(this, 'EachMinute', onReconcile);
+    alarm(this, 'OldestUnrelayed', {
+      metric: countedMetric('OldestUnrelayedMs', 'Maximum'),
+      // What the relay has missed is relayed by the reconciler within three minutes.
+      atLeast: Duration.minutes(5).toMilliseconds(),
+      impact: 'Some webhooks are minutes late, and no attempt at them has been made.',
+      runbook: 'events-are-not-relayed',
+    });
 
     const onDelivery = deliverer(this, settings);
     const lane = (name: QueueName, impact: string) =>

@@ -8,6 +8,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { alarm } from './alarm.ts';
 import type { NodeFunction } from './node-function.ts';
 import { parkedQueue } from './work-queue.ts';
 
@@ -20,11 +21,17 @@ export interface StreamSourceProps {
   readonly types?: readonly string[];
   /** What a customer notices while something is parked. Printed in the alarm. */
   readonly impact: string;
+  /** What a customer notices while the worker does not keep up. Printed in the alarm. */
+  readonly impactOfLag: string;
 }
+
+/** A worker that keeps up is behind by a second or so. */
+const BEHIND_MAX = Duration.minutes(1);
 
 /**
  * Hands inserted events of the outbox's stream to a worker, which has a position of its own there.
- * A record that it fails on stands alone in the end, and is parked, with an alarm.
+ * A record that it fails on stands alone in the end, and is parked, with an alarm. Another one rings
+ * when the worker falls behind.
  */
 export class StreamSource extends Construct {
   readonly parked: Queue;
@@ -51,6 +58,16 @@ export class StreamSource extends Construct {
       reportBatchItemFailures: true,
       filters: filtersOf(props),
       onFailure: { bind: () => ({ destination: this.parked.queueArn }) },
+    });
+    alarm(this, 'Behind', {
+      metric: props.worker.metric('IteratorAge', {
+        period: Duration.minutes(1),
+        statistic: 'Maximum',
+      }),
+      atLeast: BEHIND_MAX.toMilliseconds(),
+      periods: 3,
+      impact: props.impactOfLag,
+      runbook: 'a-reader-of-the-stream-is-behind',
     });
   }
 }

@@ -79,6 +79,33 @@ describe('the template', () => {
   });
 });
 
+describe('what the code counts', () => {
+  const alarms = ofType(RESOURCES, 'CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+
+  it.each([
+    { metric: 'AuditViolations', section: 'an-audit-has-found-violations', atLeast: 1, minutes: 1 },
+    { metric: 'RateLimitsAlone', section: 'rate-limits-are-kept-alone', atLeast: 1, minutes: 3 },
+    { metric: 'UnreadableRows', section: 'a-stored-row-cannot-be-read', atLeast: 1, minutes: 1 },
+    { metric: 'OldestUnrelayedMs', section: 'events-are-not-relayed', atLeast: 3e5, minutes: 1 },
+  ])('$metric rings at $atLeast for $minutes min', ({ metric, section, atLeast, minutes }) => {
+    const [found, ...others] = alarms.filter((it) => it.MetricName === metric);
+
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      Namespace: 'Tallyhook',
+      Period: 60,
+      Statistic: metric.endsWith('Ms') ? 'Maximum' : 'Sum',
+      Threshold: atLeast,
+      EvaluationPeriods: minutes,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
+    });
+    expect(found?.AlarmDescription).toMatch(new RegExp(`#${section}\\.$`));
+    // It is written by the code under this name, and without dimensions.
+    expect(found?.Dimensions).toBeUndefined();
+  });
+});
+
 describe('the tables', () => {
   it.each([
     { table: 'TenantsControl', indexes: ['listing', 'due'], ttl: true },

@@ -190,6 +190,19 @@ export const RULES: readonly Rule[] = [
     spoil: (it) => forget(it, 'CloudWatch::Alarm'),
   },
   {
+    title: 'a reader of the stream has an alarm for falling behind',
+    type: 'Lambda::EventSourceMapping',
+    only: readsStream,
+    holds: ({ properties, resources }) =>
+      ofType(resources, 'CloudWatch::Alarm').some(
+        ([, alarm]) =>
+          alarm.Properties.MetricName === 'IteratorAge' &&
+          alarm.Properties.Threshold === 60_000 &&
+          refersTo(alarm.Properties.Dimensions, String(at(properties, 'FunctionName.Ref'))),
+      ),
+    spoil: (it) => forget(it, 'CloudWatch::Alarm'),
+  },
+  {
     title: 'logs end',
     type: 'Logs::LogGroup',
     holds: ({ properties }) => Number(properties.RetentionInDays) > 0,
