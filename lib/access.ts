@@ -96,13 +96,20 @@ export const ACCESS = {
   'webhooks/api': {
     tables: {
       control: CALLER,
-      outbox: ['GetItem'],
       endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
+    },
+    secrets: ['admin-key', 'cursor-key', 'master-key'],
+    options: ['egress'],
+  },
+  'webhooks/delivery-api': {
+    tables: {
+      control: CALLER,
+      outbox: ['GetItem'],
+      endpoints: ['GetItem'],
       deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
     sendsTo: ['delivery-slow'],
-    secrets: ['admin-key', 'cursor-key', 'master-key'],
-    options: ['egress'],
+    secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/on-outbox': {
     tables: {

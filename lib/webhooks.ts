@@ -1,7 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { webhookRoutes } from '../functions/webhooks/contract.ts';
+import { webhookRoutesOf } from '../functions/webhooks/contract.ts';
 import type { QueueName } from './access.ts';
 import { alarm, countedMetric } from './kit/alarm.ts';
 import { eachMinute } from './kit/each-minute.ts';
@@ -42,8 +42,12 @@ export class Webhooks extends Construct {
         description: 'Encrypts the secrets of endpoints',
       }),
     };
-    const routes = apiFunction(this, 'webhooks/api', settings);
-    api.mount(routes, webhookRoutes);
+    const apis = {
+      'webhooks/api': apiFunction(this, 'webhooks/api', settings),
+      'webhooks/delivery-api': apiFunction(this, 'webhooks/delivery-api', settings),
+    };
+    api.mount(apis['webhooks/api'], webhookRoutesOf['webhooks/api']);
+    api.mount(apis['webhooks/delivery-api'], webhookRoutesOf['webhooks/delivery-api']);
 
     const onOutbox = relay(this, settings);
     const stream = new StreamSource(this, 'Stream', {
@@ -73,7 +77,7 @@ export class Webhooks extends Construct {
       'delivery-slow': lane('delivery-slow', 'Some retries wait for the sweeper.'),
     };
     this.functions = {
-      'webhooks/api': routes,
+      ...apis,
       'webhooks/on-outbox': onOutbox,
       'webhooks/on-reconcile': onReconcile,
       'webhooks/on-delivery': onDelivery,

@@ -5,7 +5,7 @@ import { Problem } from '../shared/problem.ts';
 import { readMasterKey, seal } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
-import { createEndpointRoute } from './contract.ts';
+import { createEndpointRoute } from './endpoint.contract.ts';
 import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
 import { type Endpoint, secretContext } from './endpoint.ts';
 import { endpointView } from './endpoint-view.ts';

@@ -3,7 +3,7 @@ import { type Call, route } from '../shared/http/route.ts';
 import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Item, World } from '../shared/world.ts';
-import { getDeliveryRoute, listDeliveriesRoute } from './contract.ts';
+import { getDeliveryRoute, listDeliveriesRoute } from './delivery.contract.ts';
 import { findDeliveries, findDelivery, findSamples } from './delivery.store.ts';
 import type { DeliveryStatus } from './delivery.ts';
 import { listDeliveries as listRows, type Position } from './delivery-list.store.ts';

@@ -4,7 +4,11 @@ import { Problem } from '../shared/problem.ts';
 import { readMasterKey, unseal } from '../shared/sealed.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { World } from '../shared/world.ts';
-import { getEndpointRoute, getEndpointSecretRoute, listEndpointsRoute } from './contract.ts';
+import {
+  getEndpointRoute,
+  getEndpointSecretRoute,
+  listEndpointsRoute,
+} from './endpoint.contract.ts';
 import { findEndpoint, listEndpoints as listAll } from './endpoint.store.ts';
 import { type Endpoint, secretContext } from './endpoint.ts';
 import { endpointView } from './endpoint-view.ts';

@@ -2,7 +2,7 @@ import { findEvent } from '../events/event.store.ts';
 import { route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import { retryDeliveryRoute } from './contract.ts';
+import { retryDeliveryRoute } from './delivery.contract.ts';
 import { findDelivery } from './delivery.store.ts';
 import { type Delivery, newDelivery, retryByHand } from './delivery.ts';
 import { type DeliveryName, nameOfId } from './delivery-name.ts';

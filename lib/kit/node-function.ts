@@ -70,9 +70,11 @@ export class NodeFunction extends LambdaFunction {
   }
 }
 
-/** The Lambda that answers the routes of one room. */
+/** A Lambda that answers routes of one room. Its id is that of its entry: `DeliveryApi`. */
 export function apiFunction(scope: Construct, entry: Entry, settings: Settings): NodeFunction {
-  return new NodeFunction(scope, 'Api', {
+  const words = entry.replace(/^.*\//, '').split('-');
+  const id = words.map((it) => it.charAt(0).toUpperCase() + it.slice(1)).join('');
+  return new NodeFunction(scope, id, {
     entry,
     settings,
     timeout: API_TIMEOUT,
