@@ -1,8 +1,9 @@
+import type { MoveOrder, MoveTasks } from './move-tasks.ts';
 import type { ReceivedMessage } from './store.ts';
-import { md5, type NewMessage, type QueueStore, queueOfArn, SqsError } from './store.ts';
+import { md5, type NewMessage, type QueueStore, SqsError } from './store.ts';
 
 /** A request as the JSON protocol of SQS carries it. Its fields are checked where they are used. */
-export interface SqsRequest {
+export interface SqsRequest extends MoveOrder {
   readonly QueueUrl?: string;
   readonly QueueName?: string;
   readonly QueueNamePrefix?: string;
@@ -11,8 +12,8 @@ export interface SqsRequest {
   readonly MaxNumberOfMessages?: number;
   readonly VisibilityTimeout?: number;
   readonly WaitTimeSeconds?: number;
-  readonly SourceArn?: string;
-  readonly DestinationArn?: string;
+  readonly TaskHandle?: string;
+  readonly MaxResults?: number;
 }
 
 /** One message of a batch, or the fields of the call for a single message. */
@@ -29,6 +30,7 @@ interface SqsEntry {
 /** What an action needs to know besides the request. */
 export interface SqsContext {
   readonly store: QueueStore;
+  readonly moves: MoveTasks;
   readonly urlOf: (queue: string) => string;
   /** A queue has got new messages. */
   readonly wake: (queue: string) => void;
@@ -107,11 +109,13 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     wake(queueOf(request));
     return result;
   },
-  StartMessageMoveTask({ SourceArn = '', DestinationArn }, { store, wake }) {
-    store.moveAll(queueOfArn(SourceArn), DestinationArn && queueOfArn(DestinationArn));
-    for (const name of store.queueNames()) wake(name);
-    return { TaskHandle: SourceArn };
-  },
+  StartMessageMoveTask: (request, { moves }) => ({ TaskHandle: moves.start(request) }),
+  ListMessageMoveTasks: ({ SourceArn = '', MaxResults = 1 }, { moves }) => ({
+    Results: moves.list(SourceArn).slice(0, MaxResults),
+  }),
+  CancelMessageMoveTask: ({ TaskHandle = '' }, { moves }) => ({
+    ApproximateNumberOfMessagesMoved: moves.cancel(TaskHandle),
+  }),
 };
 
 const secondsOf = ({ VisibilityTimeout }: SqsEntry): number => VisibilityTimeout ?? 0;

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { ACTIONS, queueOf, receivedView, type SqsContext, type SqsRequest } from './actions.ts';
+import { MoveTasks } from './move-tasks.ts';
 import { type QueueStore, SqsError } from './store.ts';
 import { Waiters } from './waiters.ts';
 
@@ -9,22 +10,34 @@ const RECEIVE_MAX = 10;
 /** Speaks the JSON protocol of SQS. The caller listens, and closes the store afterwards. */
 export function sqsServer(store: QueueStore): Server {
   const waiters = new Waiters();
+  const moves = new MoveTasks(store, () => waiters.wakeAll());
+  const parts = { store, waiters, moves };
   const server = createServer((request, response) => {
-    answer(request, response, { store, waiters }).catch((error) => refuse(response, error));
+    answer(request, response, parts).catch((error) => refuse(response, error));
   });
-  server.on('close', () => waiters.wakeAll());
+  server.on('close', () => {
+    moves.stop();
+    waiters.wakeAll();
+  });
   return server;
+}
+
+interface Parts {
+  readonly store: QueueStore;
+  readonly waiters: Waiters;
+  readonly moves: MoveTasks;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { store, waiters }: { readonly store: QueueStore; readonly waiters: Waiters },
+  { store, waiters, moves }: Parts,
 ): Promise<void> {
   const name = String(request.headers['x-amz-target'] ?? '').replace('AmazonSQS.', '');
   const body: SqsRequest = JSON.parse((await text(request)) || '{}');
   const context: SqsContext = {
     store,
+    moves,
     urlOf: (queue) => `http://${request.headers.host}/000000000000/${queue}`,
     wake: (queue) => waiters.wake(queue),
   };

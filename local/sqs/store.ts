@@ -1,48 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Database, openDatabase } from '../database.ts';
 import { FairOrder } from './fair-order.ts';
-
-/**
- * A message is `ready`, or waits until `visible_ms`: because it is delayed, or because somebody
- * has received it (then it has a `receipt`). `turn` is its place in the fair order of its queue.
- * `origin` is the queue from which a dead letter came.
- */
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, attributes TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  queue TEXT NOT NULL,
-  message_id TEXT NOT NULL,
-  body TEXT NOT NULL,
-  attributes TEXT,
-  group_id TEXT,
-  turn INTEGER NOT NULL,
-  ready INTEGER NOT NULL,
-  visible_ms INTEGER NOT NULL,
-  sent_ms INTEGER NOT NULL,
-  receives INTEGER NOT NULL DEFAULT 0,
-  first_receive_ms INTEGER,
-  receipt TEXT,
-  origin TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS messages_in_turn ON messages (queue, turn, id) WHERE ready = 1;
-CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, visible_ms) WHERE ready = 0;
-CREATE INDEX IF NOT EXISTS messages_received ON messages (receipt) WHERE receipt IS NOT NULL;
-`;
-
-/** One row of `messages`. */
-interface StoredMessage {
-  readonly id: number;
-  readonly queue: string;
-  readonly message_id: string;
-  readonly body: string;
-  readonly attributes: string | null;
-  readonly group_id: string | null;
-  readonly turn: number;
-  readonly sent_ms: number;
-  readonly receives: number;
-  readonly first_receive_ms: number | null;
-}
+import { SCHEMA, type StoredMessage } from './schema.ts';
 
 export type ReceivedMessage = StoredMessage & {
   readonly receipt: string;
@@ -253,15 +212,37 @@ export class QueueStore {
     this.#db.run('DELETE FROM messages WHERE queue = ?', queue);
   }
 
-  /** Moves all dead letters to `target`, or back to where each came from. Answers how many. */
-  moveAll(queue: string, target?: string): number {
+  /** Whether this is the dead-letter queue of some queue. */
+  parksFor(name: string): boolean {
+    const policies = [...this.#queues.values()].map((it) => JSON.parse(it.RedrivePolicy ?? '{}'));
+    return policies.some((it) => queueOfArn(it.deadLetterTargetArn ?? '') === name);
+  }
+
+  /**
+   * Moves up to `max` dead letters to `target`, or back to where each came from. As new messages:
+   * with another id, received by nobody. Answers how many.
+   */
+  moveReady(queue: string, { target, max }: { target?: string | undefined; max: number }): number {
     this.settings(queue);
-    return this.#db.run(
-      `UPDATE messages SET queue = COALESCE(?, origin), origin = NULL, receives = 0, ready = 1,
-         receipt = NULL WHERE queue = ? AND (? IS NOT NULL OR origin IS NOT NULL)`,
-      target ?? null,
-      queue,
-      target ?? null,
+    return this.#db.atomically(() => {
+      this.#wake(queue);
+      const found = this.#db.rows<{ id: number; group_id: string | null; target: string }>(
+        `SELECT id, group_id, COALESCE(?, origin) AS target FROM messages
+         WHERE queue = ? AND ready = 1 AND COALESCE(?, origin) IS NOT NULL
+         ORDER BY turn, id LIMIT ?`,
+        ...[target ?? null, queue, target ?? null, max],
+      );
+      for (const message of found) this.#move(message);
+      return found.length;
+    });
+  }
+
+  #move({ id, group_id, target }: { id: number; group_id: string | null; target: string }): void {
+    this.settings(target);
+    this.#db.run(
+      `UPDATE messages SET queue = ?, origin = NULL, receives = 0, first_receive_ms = NULL,
+         message_id = ?, sent_ms = ?, turn = ? WHERE id = ?`,
+      ...[target, randomUUID(), this.#nowMs(), this.#order.next(target, group_id ?? undefined), id],
     );
   }
 

@@ -91,7 +91,7 @@ describe('QueueStore', () => {
     store.receive('work', 1, 0);
     expect(bodies()).toEqual([]);
     expect(store.receive('parked', 1, 0)).toMatchObject([{ body: 'bad', receives: 1 }]);
-    expect(store.moveAll('parked')).toBe(1);
+    expect(store.moveReady('parked', { max: 10 })).toBe(1);
     expect(bodies()).toEqual(['bad']);
   });
 
