@@ -110,7 +110,7 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   const { tenantId, endpointId } = work.name;
   const known = await world.endpoints.find(tenantId, endpointId);
   if (row && known && arrival === 'lapsed') {
-    return settleDelivery({ delivery: row, endpoint: known.endpoint, attempt: LAPSED }, world);
+    return settleDelivery({ delivery: row, known, attempt: LAPSED }, world);
   }
   const payload = work.payload ?? (await readPayload(world, work.name, row));
   const what = { ...work.name, eventType: payload.type };
@@ -187,7 +187,7 @@ async function sendNow(ready: Ready, world: Needs): Promise<void> {
     throw error;
   });
   if (attempt.outcome === 'abandoned') return giveBack();
-  await settleDelivery({ delivery: claimed, endpoint, attempt }, world);
+  await settleDelivery({ delivery: claimed, known, attempt }, world);
 }
 
 /** Somebody else has it. Where there was no record before, that one tells what to do now. */

@@ -2,19 +2,24 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { Clock, Db } from '../shared/world.ts';
 import { endpointKey, findSetVersion, listEndpoints, toEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
+import { healthKey, toHealth } from './health.store.ts';
+import type { Health } from './health.ts';
 import { paceKey, toPace } from './pace.store.ts';
 import type { Pace } from './pace.ts';
 
-/** An endpoint with its pace, as they were a moment ago. */
+/** An endpoint with its pace and health, as they were a moment ago. */
 export interface KnownEndpoint {
   readonly endpoint: Endpoint;
   readonly pace: Pace;
+  readonly health: Health;
 }
 
 /** The endpoints that this instance has sent to lately. */
 export interface EndpointMemory {
   /** At most five seconds old. Undefined when the tenant has no such endpoint. */
   find(tenantId: string, endpointId: string): Promise<KnownEndpoint | undefined>;
+  /** The health that this instance has just written; the rest stays as old as it is. */
+  learn(tenantId: string, endpointId: string, health: Health): void;
   /** The next `find` reads it anew. */
   forget(tenantId: string, endpointId: string): void;
 }
@@ -23,7 +28,7 @@ export interface EndpointMemory {
 const KNOWN_MS = 5 * SECOND_MS;
 const ENTRIES_MAX = 5_000;
 
-/** A memory that reads each endpoint with its pace in one call, also for many at once. */
+/** A memory that reads each endpoint with its pace and health in one call, also for many at once. */
 export function rememberEndpoints(world: {
   readonly clock: Clock;
   readonly db: Pick<Db, 'getAll'>;
@@ -44,6 +49,14 @@ export function rememberEndpoints(world: {
       found.catch(() => known.delete(name));
       return found;
     },
+    learn(tenantId, endpointId, health) {
+      const entry = known.get(`${tenantId}#${endpointId}`);
+      if (!entry) return;
+      const before = entry.found;
+      entry.found = before.then((it) => it && { ...it, health });
+      // Nobody may be waiting for it: what failed is forgotten already.
+      entry.found.catch(() => undefined);
+    },
     forget(tenantId, endpointId) {
       known.delete(`${tenantId}#${endpointId}`);
     },
@@ -55,9 +68,14 @@ async function readEndpoint(
   tenantId: string,
   endpointId: string,
 ): Promise<KnownEndpoint | undefined> {
-  const keys = [endpointKey(tenantId, endpointId), paceKey(tenantId, endpointId)];
-  const [item, pace] = await db.getAll(keys.map((key) => ({ table: 'endpoints', ...key })));
-  return item && { endpoint: toEndpoint(item), pace: toPace(pace) };
+  const keys = [
+    endpointKey(tenantId, endpointId),
+    paceKey(tenantId, endpointId),
+    healthKey(tenantId, endpointId),
+  ];
+  const items = await db.getAll(keys.map((key) => ({ table: 'endpoints', ...key })));
+  const [item, pace, health] = items;
+  return item && { endpoint: toEndpoint(item), pace: toPace(pace), health: toHealth(health) };
 }
 
 /** Answers all endpoints of a tenant as they are now. */

@@ -6,8 +6,9 @@ import { insertSample } from './delivery.store.ts';
 import { type Delivery, isFinal, settle } from './delivery.ts';
 import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
 import { deliveryId } from './delivery-name.ts';
-import { type Endpoint, isReportable } from './endpoint.ts';
-import type { EndpointMemory } from './remember-endpoints.ts';
+import { isReportable } from './endpoint.ts';
+import { markHealth } from './mark-health.ts';
+import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
@@ -17,7 +18,7 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
 /** A claimed delivery, where it went, and how that ended. */
 export interface Ending {
   readonly delivery: Delivery;
-  readonly endpoint: Endpoint;
+  readonly known: KnownEndpoint;
   readonly attempt: Attempt;
 }
 
@@ -26,11 +27,11 @@ export interface Ending {
  * makes the next step quick: the retry, or the notice to the room that the alert came from.
  */
 export async function settleDelivery(ending: Ending, world: Needs): Promise<void> {
-  const { delivery, endpoint, attempt } = ending;
+  const { delivery, known, attempt } = ending;
   const blockedUntilMs = attempt.throttled ? await block(ending, world) : undefined;
   const nowMs = world.clock.nowMs();
   const next = settle(delivery, attempt, {
-    endpoint,
+    endpoint: known.endpoint,
     nowMs,
     random: world.ids.random(),
     blockedUntilMs,
@@ -44,11 +45,13 @@ export async function settleDelivery(ending: Ending, world: Needs): Promise<void
     keepSample(saved.delivery, attempt, world),
     tellOrigin(saved.delivery, world),
     sendNext(saved.delivery, world),
+    markHealth(known, attempt, world),
   ]);
 }
 
 /** Every worker of this instance learns of the block at once, the others within seconds. */
-async function block({ endpoint, attempt }: Ending, world: Needs): Promise<number> {
+async function block({ known, attempt }: Ending, world: Needs): Promise<number> {
+  const { endpoint } = known;
   const untilMs = await blockEndpoint(world, endpoint, attempt.retryAfterMs);
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
   return untilMs;

@@ -1,0 +1,145 @@
+import * as z from 'zod';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
+import { dueAttributes } from '../timers/due.ts';
+import type { Endpoint } from './endpoint.ts';
+import { HEALTHY, type Health, probeWaitMs, STREAK_MIN } from './health.ts';
+
+type Named = Pick<Endpoint, 'tenantId' | 'id'>;
+
+/** Stored items are read tolerantly: an unknown field is a later release's. */
+const HealthItem = z.object({
+  streak: z.number().default(0),
+  timeouts: z.number().default(0),
+  firstFailureAt: z.number().optional(),
+  openedAt: z.number().optional(),
+  due: z.number().optional(),
+  probes: z.number().default(0),
+  probedThrough: z.string().optional(),
+  saidDays: z.number().default(0),
+});
+
+/** Where the health of an endpoint lies. */
+export function healthKey(tenantId: string, endpointId: string): Key {
+  return { pk: `${tenantId}#${endpointId}`, sk: 'HEALTH' };
+}
+
+/** The health in a stored item; without one the endpoint is well. */
+export function toHealth(item: Item | undefined): Health {
+  if (!item) return HEALTHY;
+  const stored = HealthItem.parse(item);
+  const { streak, timeouts, probes, probedThrough, saidDays } = stored;
+  return {
+    ...{ streak, timeouts, probes, probedThrough, saidDays },
+    firstFailureAtMs: stored.firstFailureAt,
+    openedAtMs: stored.openedAt,
+    probeAtMs: stored.due,
+  };
+}
+
+/** The health of an endpoint as it is now. */
+export async function findHealth(db: Pick<Db, 'get'>, { tenantId, id }: Named): Promise<Health> {
+  return toHealth(await db.get('endpoints', healthKey(tenantId, id)));
+}
+
+/** Counts a failure. Unconditional: failures of many workers at once all count. */
+export function countFailure({ tenantId, id }: Named, isTimeout: boolean, nowMs: number): Write {
+  const first = 'v = :v, firstFailureAt = if_not_exists(firstFailureAt, :now)';
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: healthKey(tenantId, id),
+    update: isTimeout
+      ? `SET ${first} ADD streak :one, timeouts :one`
+      : `SET ${first}, timeouts = :zero ADD streak :one`,
+    answersItem: true,
+    values: { ':v': 1, ':now': nowMs, ':one': 1, ...(!isTimeout && { ':zero': 0 }) },
+  };
+}
+
+/** Refused when it is open already, or a success has ended the streak. */
+export function openBreaker({ tenantId, id }: Named, nowMs: number): Write {
+  const key = healthKey(tenantId, id);
+  const probeAtMs = nowMs + probeWaitMs(0);
+  const { duePk, dueSk } = dueAttributes(key, probeAtMs, nowMs);
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key,
+    update: 'SET openedAt = :now, probes = :none, due = :due, duePk = :duePk, dueSk = :dueSk',
+    answersItem: true,
+    condition: 'attribute_not_exists(openedAt) AND streak >= :min',
+    values: {
+      ...{ ':now': nowMs, ':none': 0, ':min': STREAK_MIN },
+      ...{ ':due': probeAtMs, ':duePk': duePk, ':dueSk': dueSk },
+    },
+  };
+}
+
+/** Forgets a streak that did not open the breaker. Refused when it has, meanwhile. */
+export function endStreak(endpoint: Named): Write {
+  return { ...forgetFailures(endpoint), condition: 'attribute_not_exists(openedAt)' };
+}
+
+/** Closes a breaker that has been open since `openedAtMs`. Refused when it is another one. */
+export function closeBreaker(endpoint: Named, { openedAtMs }: Health): Write {
+  const forget = forgetFailures(endpoint);
+  const values = { ...forget.values, ':seen': openedAtMs };
+  return { ...forget, condition: 'openedAt = :seen', values };
+}
+
+/** Forgets all failures, whatever they were: a person wants the endpoint to work. */
+export function forgetFailures({ tenantId, id }: Named): Write {
+  const gone = 'firstFailureAt, openedAt, due, duePk, dueSk, probedThrough';
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: healthKey(tenantId, id),
+    update: `SET v = :v, streak = :none, timeouts = :none, probes = :none, saidDays = :none
+      REMOVE ${gone}`,
+    values: { ':v': 1, ':none': 0 },
+  };
+}
+
+/** Holds while this very breaker is open: a delivery is held only behind a closed door. */
+export function checkOpen({ tenantId, id }: Named, { openedAtMs }: Health): Write {
+  return {
+    kind: 'check',
+    table: 'endpoints',
+    key: healthKey(tenantId, id),
+    condition: 'openedAt = :seen',
+    values: { ':seen': openedAtMs },
+  };
+}
+
+/**
+ * Plans the probe after the one that `seen` has due, and notes what goes out now. Refused when
+ * somebody else has planned it. Without a time there is none: the endpoint is not active.
+ */
+export function planProbe(
+  { tenantId, id }: Named,
+  seen: Health,
+  next: Pick<Health, 'probes' | 'probeAtMs' | 'probedThrough' | 'saidDays'> & {
+    readonly nowMs: number;
+  },
+): Write {
+  const key = healthKey(tenantId, id);
+  const { probes, probeAtMs, probedThrough, saidDays, nowMs } = next;
+  const due = probeAtMs === undefined ? undefined : dueAttributes(key, probeAtMs, nowMs);
+  const through = probedThrough === undefined ? '' : ', probedThrough = :through';
+  const set = `SET probes = :probes, saidDays = :said${through}`;
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key,
+    update: due
+      ? `${set}, due = :due, duePk = :duePk, dueSk = :dueSk`
+      : `${set} REMOVE due, duePk, dueSk`,
+    condition: 'openedAt = :seen AND due = :seenDue',
+    values: {
+      ...{ ':probes': probes, ':said': saidDays },
+      ...(probedThrough !== undefined && { ':through': probedThrough }),
+      ...{ ':seen': seen.openedAtMs, ':seenDue': seen.probeAtMs },
+      ...(due && { ':due': probeAtMs, ':duePk': due.duePk, ':dueSk': due.dueSk }),
+    },
+  };
+}
