@@ -3,9 +3,14 @@ import https from 'node:https';
 import { SECOND_MS } from '../units.ts';
 import type { AllowedUrl } from './allowed-url.ts';
 
-/** Keep-alive connections by origin. Whoever asks gets an agent whose sockets are young enough. */
+/** Keep-alive connections by origin. */
 export interface ConnectionPool {
-  agentFor(url: AllowedUrl): http.Agent;
+  /**
+   * An agent whose sockets are young enough. What has come in on those that are kept has been read
+   * by then: one that its receiver has left is not written to, and bytes that nobody asked for are
+   * not the next answer, also when this process was frozen in between.
+   */
+  agentFor(url: AllowedUrl): Promise<http.Agent>;
 }
 
 interface Entry {
@@ -38,10 +43,12 @@ export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPo
   }
 
   return {
-    agentFor(url) {
+    async agentFor(url) {
       const entry = entries.get(url.origin);
-      if (entry && isYoung(entry, nowMs())) return entry.agent;
-
+      if (entry && isYoung(entry, nowMs())) {
+        if (Object.keys(entry.agent.freeSockets).length > 0) await turnOfTheLoop();
+        return entry.agent;
+      }
       if (entry) retire(url.origin, entry);
       makeRoom();
       const agent = openAgent(url, true);
@@ -49,6 +56,11 @@ export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPo
       return agent;
     },
   };
+}
+
+/** Between one check phase and the next lies a poll, which reads all that has come by then. */
+function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 /** TLS is verified whatever the environment says, and a proxy in the environment is not used. */

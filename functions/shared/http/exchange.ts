@@ -123,6 +123,10 @@ class Exchange {
   };
 
   #onResponse(response: http.IncomingMessage): void {
+    if (!hasStatusLine(response)) {
+      this.#giveUp('reset');
+      return;
+    }
     this.#phase = 'answered';
     this.#response = response;
     this.#letGo();
@@ -152,7 +156,10 @@ class Exchange {
     else this.#finish({ kind: isSent ? 'unknown' : 'failed', error }, true);
   }
 
-  /** The end of an answer, whole or not. A connection that still has some of it is not kept. */
+  /**
+   * The end of an answer, whole or not. A connection that still has some of it is not kept, nor is
+   * one whose receiver answered without reading the request: that may never get through.
+   */
   #end(response: http.IncomingMessage): void {
     if (this.#isOver) return;
     const answer = {
@@ -161,7 +168,7 @@ class Exchange {
       headers: flatHeaders(response.headers),
       sample: new Uint8Array(Buffer.concat(this.#body).subarray(0, SAMPLE_BYTES)),
     } as const;
-    this.#finish(answer, !response.complete);
+    this.#finish(answer, !response.complete || !this.#req.writableFinished);
   }
 
   /** The events that follow from destroying the request change nothing any more. */
@@ -207,6 +214,11 @@ function pinnedLookup(addresses: readonly string[]): LookupFunction {
     if (options.all) callback(null, all);
     else callback(null, all[0]?.address ?? '', all[0]?.family);
   };
+}
+
+/** Node's parser takes any three digits for a status, and HTTP/0.9 and HTTP/2.0 for a version. */
+function hasStatusLine({ statusCode = 0, httpVersionMajor }: http.IncomingMessage): boolean {
+  return httpVersionMajor === 1 && statusCode >= 100;
 }
 
 /** Names are those of the closed list: a receiver's error texts are never passed on. */

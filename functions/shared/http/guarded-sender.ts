@@ -24,7 +24,7 @@ export function openGuardedSender(options: SenderOptions): GuardedSender {
     if (!resolution.ok) return { kind: 'failed', error: resolution.error };
 
     const { addresses } = resolution;
-    const agent = pool.agentFor(url);
+    const agent = await pool.agentFor(url);
     const first = await exchange({ url, addresses, request, agent, remainingMs: remainingMs() });
     if (first.kind !== 'stale') return first;
     if (!request.repeatHeaders) return { kind: 'unknown', error: 'reset' };

@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 /** An answer before the answer: 1xx with its headers. */
 const INTERIM = String.raw`HTTP/1\.[01] 1\d\d[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n`;
 const FINAL = String.raw`HTTP/1\.[01] ([2-9]\d\d)(?: [^\n]*)?\r?\n`;
-const FINAL_STATUS = new RegExp(`^(?:${INTERIM})*${FINAL}`);
+/** Blank lines before it are tolerated, as Node does. */
+const FINAL_STATUS = new RegExp(String.raw`^[\r\n]*(?:${INTERIM})*${FINAL}`);
 
 /** A status line is far shorter, and interim answers do not fill more than this. */
 const HEAD_BYTES_MAX = 16_384;

@@ -111,10 +111,10 @@ describe('the agents', () => {
   const sameHost = allowUrl('https://public.test:443/b', rules);
   const otherPort = allowUrl('https://public.test:8443/a', rules);
 
-  it('are one per origin', () => {
+  it('are one per origin', async () => {
     const pool = openConnectionPool(() => 0);
-    expect(pool.agentFor(sameHost)).toBe(pool.agentFor(url));
-    expect(pool.agentFor(otherPort)).not.toBe(pool.agentFor(url));
+    expect(await pool.agentFor(sameHost)).toBe(await pool.agentFor(url));
+    expect(await pool.agentFor(otherPort)).not.toBe(await pool.agentFor(url));
   });
 
   it.each([
@@ -123,12 +123,12 @@ describe('the agents', () => {
     [60_000, false],
     [600_000, false],
     [-1, false],
-  ])('of %i ms of age are still used: %s', (ageMs, isUsed) => {
+  ])('of %i ms of age are still used: %s', async (ageMs, isUsed) => {
     let nowMs = 1_000_000;
     const pool = openConnectionPool(() => nowMs);
-    const first = pool.agentFor(url);
+    const first = await pool.agentFor(url);
     nowMs += ageMs;
-    expect(pool.agentFor(url) === first).toBe(isUsed);
+    expect((await pool.agentFor(url)) === first).toBe(isUsed);
   });
 
   it('close their idle connections when they are replaced', async () => {
@@ -142,7 +142,7 @@ describe('the agents', () => {
       answer(socket);
     });
     const local = allowUrl(receiver.url, { egress: 'loopback', ownHosts: [] });
-    const agent = pool.agentFor(local);
+    const agent = await pool.agentFor(local);
     const [response] = await once(http.request(receiver.url, { agent }).end(), 'response');
     response.resume();
     await until(
@@ -151,19 +151,19 @@ describe('the agents', () => {
     );
 
     nowMs = 60_000;
-    expect(pool.agentFor(local)).not.toBe(agent);
+    expect(await pool.agentFor(local)).not.toBe(agent);
     await until(
       () => closed,
       (count) => count === 1,
     );
   });
 
-  it('are at most 64, and the oldest goes first', () => {
+  it('are at most 64, and the oldest goes first', async () => {
     const pool = openConnectionPool(() => 0);
     const urls = Array.from({ length: 65 }, (_, n) => allowUrl(`https://h${n}.test/`, rules));
-    const agents = urls.map((it) => pool.agentFor(it));
-    for (const n of [1, 64]) expect(pool.agentFor(urls[n] ?? url)).toBe(agents[n]);
-    expect(pool.agentFor(urls[0] ?? url)).not.toBe(agents[0]);
+    const agents = await Promise.all(urls.map((it) => pool.agentFor(it)));
+    for (const n of [1, 64]) expect(await pool.agentFor(urls[n] ?? url)).toBe(agents[n]);
+    expect(await pool.agentFor(urls[0] ?? url)).not.toBe(agents[0]);
   });
 });
 

@@ -112,6 +112,11 @@ describe('without a status line the outcome is unknown', () => {
     ['only an interim answer', 'reset', (it) => it.end(interim)],
     ['an answer that is not HTTP', 'reset', (it) => it.end('SSH-2.0-OpenSSH_9.9\r\n')],
     ['the status line of another protocol', 'reset', (it) => it.end('ICY 200 OK\r\n\r\n')],
+    ['a body without a head', 'reset', (it) => it.end('<html>hello</html>')],
+    ['HTTP/2 in the clear', 'reset', (it) => it.end('HTTP/2.0 200 OK\r\n\r\n')],
+    ['HTTP/0.9 with a head', 'reset', (it) => it.end('HTTP/0.9 200 OK\r\n\r\n')],
+    ['the status 000', 'reset', (it) => it.end('HTTP/1.1 000 X\r\n\r\n')],
+    ['the status 099', 'reset', (it) => it.end('HTTP/1.1 099 X\r\n\r\n')],
     ['20 KB of headers', 'too_many_headers', (it) => it.write(headers(20))],
     ['endless headers', 'too_many_headers', (it) => flood(it, headers(1), 'a: b\r\n')],
     [

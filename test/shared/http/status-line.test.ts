@@ -17,6 +17,7 @@ describe('the final status', () => {
     [200, ['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 200 OK\r\n']],
     [429, [hint, hint, 'HTTP/1.1 429 No\r\n']],
     [200, ['HTTP/1.1 200 OK\r\n', 'x'.repeat(100_000)]],
+    [200, ['\r\n\n\r\nHTTP/1.1 200 OK\r\n']],
   ])('is %i in %j', (status, chunks) => {
     expect(find(...chunks)).toBe(status);
   });
