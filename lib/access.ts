@@ -88,7 +88,7 @@ export const ACCESS = {
   'events/api': {
     tables: {
       control: CALLER,
-      outbox: ['PutItem'],
+      outbox: ['GetItem', 'PutItem'],
       endpoints: ['GetItem'],
     },
     secrets: ['admin-key'],

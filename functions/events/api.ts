@@ -6,6 +6,7 @@ import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/syst
 import { authenticator } from '../tenants/authenticate.ts';
 import { hasEndpoint } from '../webhooks/find-addressee.ts';
 import { createEvent } from './create-event.ts';
+import { createEventBatch } from './create-event-batch.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints') });
 
@@ -18,4 +19,4 @@ const world = {
   secrets: openSecrets(secrets('admin-key')),
 };
 
-export const handler = api(world, [createEvent], authenticator());
+export const handler = api(world, [createEvent, createEventBatch], authenticator());

@@ -37,7 +37,7 @@ export function parseJson(bytes: Uint8Array, { movesMoney = false } = {}): JsonB
   } catch {
     throw malformed('The body cannot be parsed as JSON.');
   }
-  const members = topMembers(source);
+  const members = memberTexts(source);
   return {
     value,
     memberText: (name) => members.get(name),
@@ -87,8 +87,37 @@ interface Scope {
   atName: boolean;
 }
 
-/** Walks over text that is known to be JSON. Refuses a name that stands twice in one object. */
-function topMembers(source: string): Map<string, string> {
+/**
+ * The exact text of each element of a list. The text is known to be JSON, such as what `memberText`
+ * answers.
+ */
+export function elementTexts(list: string): string[] {
+  const texts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  const endElement = (end: number) => {
+    const text = list.slice(start, end).trim();
+    if (text !== '') texts.push(text);
+    start = end + 1;
+  };
+
+  for (const { 0: token, index } of list.matchAll(TOKENS)) {
+    if (token === '[' || token === '{') depth += 1;
+    if (depth === 1 && token === '[') start = index + 1;
+    if (depth === 1 && (token === ',' || token === ']')) endElement(index);
+    if (token === ']' || token === '}') depth -= 1;
+  }
+  return texts;
+}
+
+/** Strings, and what stands between values. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[{\]},:]/g;
+
+/**
+ * The exact text of each member of an object. The text is known to be JSON. Refuses a name that
+ * stands twice in one object, at any depth.
+ */
+export function memberTexts(source: string): Map<string, string> {
   const members = new Map<string, string>();
   const scopes: Scope[] = [];
   let member: { name: string; start: number } | undefined;
@@ -97,7 +126,7 @@ function topMembers(source: string): Map<string, string> {
     member = undefined;
   };
 
-  for (const match of source.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]},:]/g)) {
+  for (const match of source.matchAll(TOKENS)) {
     const { 0: token, index } = match;
     const scope = scopes.at(-1);
     if (token === '{' || token === '[') {

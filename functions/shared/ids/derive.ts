@@ -21,6 +21,25 @@ export function idPart(id: string): string {
   return id.slice(id.indexOf('_') + 1);
 }
 
+/** Characters of a ULID that tell its time, and of a place in a batch. */
+const TIME_LENGTH = 10;
+const PLACE_LENGTH = 2;
+
+/**
+ * The id at a place, from 0 to 1,023, of a batch that was made under this ULID: of the same time,
+ * sorted by place, and no id that anybody makes otherwise. The batch can be named by one id.
+ */
+export function idInBatch<Prefix extends string>(
+  batchId: `${Prefix}_${string}`,
+  place: number,
+): `${Prefix}_${string}` {
+  const [prefix] = batchId.split('_', 1) as [Prefix];
+  const time = idPart(batchId).slice(0, TIME_LENGTH);
+  const tail = idPart(deriveId('batch', batchId)).slice(TIME_LENGTH, ID_LENGTH - PLACE_LENGTH);
+  const digits = `${CROCKFORD[place >>> 5] ?? ''}${CROCKFORD[place & 31] ?? ''}`;
+  return `${prefix}_${time}${tail}${digits}`;
+}
+
 /** A stable number in [0, count): which shard an id belongs to. */
 export function shardOf(id: string, count: number): number {
   let sum = 0;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../../functions/shared/http/strict-json.ts';
+import {
+  elementTexts,
+  memberTexts,
+  parseJson,
+} from '../../../functions/shared/http/strict-json.ts';
 
 const parse = (text: string) => parseJson(Buffer.from(text));
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
@@ -70,5 +74,23 @@ describe('parseJson', () => {
     expect(body.memberText('data')).toBe('{"n": 12345678901234567890.10 , "a":[1, 2]}');
     expect(body.memberText('b')).toBe('"x,}"');
     expect(body.memberText('n')).toBeUndefined();
+  });
+});
+
+describe('elementTexts', () => {
+  it.each([
+    ['[]', []],
+    ['[ \n ]', []],
+    ['[1]', ['1']],
+    ['[ {"a":[1,2]} ,\t[3, [4]],"x,]\\"", null ]', ['{"a":[1,2]}', '[3, [4]]', '"x,]\\""', 'null']],
+    ['[[],{},[[]]]', ['[]', '{}', '[[]]']],
+  ])('keeps the exact text of each element of %s', (list, elements) => {
+    expect(elementTexts(list)).toEqual(elements);
+  });
+
+  it('bears strings of any length', () => {
+    const long = JSON.stringify('\n'.repeat(500_000));
+    expect(elementTexts(`[${long},1]`)).toEqual([long, '1']);
+    expect(memberTexts(`{"a":${long}}`).get('a')).toBe(long);
   });
 });

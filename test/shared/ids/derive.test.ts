@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deriveId, idPart, shardOf } from '../../../functions/shared/ids/derive.ts';
+import { deriveId, idInBatch, idPart, shardOf } from '../../../functions/shared/ids/derive.ts';
 import { openIds, timeOfId } from '../../../functions/shared/ids/ulid.ts';
 import { id } from '../../../functions/shared/wire.ts';
 
@@ -32,6 +32,20 @@ describe('deriveId', () => {
 
     expect(counts.size).toBe(16);
     for (const members of counts.values()) expect(members.length).toBeGreaterThan(30);
+  });
+});
+
+describe('idInBatch', () => {
+  it('gives ids of the batch’s time, sorted by place, like no others', () => {
+    const ids = openIds(() => 1_700_000_000_000);
+    const [one, other] = [ids.next('evt'), ids.next('evt')];
+    const made = Array.from({ length: 1_024 }, (_, place) => idInBatch(one, place));
+
+    expect([...made].sort()).toEqual(made);
+    expect(new Set([...made, idInBatch(other, 0), one, other]).size).toBe(1_027);
+    expect(new Set(made.map(timeOfId))).toEqual(new Set([1_700_000_000_000]));
+    expect(made.every((it) => id('evt').safeParse(it).success)).toBe(true);
+    expect(new Set(made.map((it) => shardOf(it, 16))).size).toBe(16);
   });
 });
 
