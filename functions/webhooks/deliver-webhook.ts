@@ -18,7 +18,9 @@ import {
 } from './delivery.ts';
 import type { Payload } from './delivery-message.ts';
 import { type DeliveryName, deliveryId } from './delivery-name.ts';
+import { type Door, doorOf } from './door.ts';
 import { checkStatus } from './endpoint.store.ts';
+import { checkOpen } from './health.store.ts';
 import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
@@ -32,6 +34,7 @@ const AttemptOrder = z.object({
   event: z.string(),
   seq: z.int(),
   slot: z.number().optional(),
+  pastBreaker: z.boolean().optional(),
   body: z
     .object({
       type: z.string(),
@@ -117,8 +120,16 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   const delivery = row ?? newDelivery(what, world.clock.nowMs());
   if (!known) return change(delivery, cancel(delivery), world);
   const ready = { work, delivery, known, payload };
-  if (known.endpoint.status !== 'active') return holdBack(ready, world);
-  return sendAtSlot(ready, world);
+  const door = doorOf(known);
+  if (door === 'open' || (door === 'breaker_open' && passesBreaker(work))) {
+    return sendAtSlot(ready, world);
+  }
+  return holdBack(ready, door, world);
+}
+
+/** A probe, or what a person wants to be tried now. */
+function passesBreaker({ order }: Work): boolean {
+  return 'pastBreaker' in order && order.pastBreaker === true;
 }
 
 /** Changes a delivery without an outcome. Whoever was quicker decides instead. */
@@ -130,10 +141,15 @@ async function change(before: Delivery, after: Delivery, world: Needs): Promise<
 }
 
 /** Held only while the endpoint is still closed, so that nothing is held behind a release. */
-async function holdBack({ work, delivery, known }: Ready, world: Needs): Promise<void> {
-  const { endpoint } = known;
-  const after = hold(delivery, endpoint);
-  const saved = await saveStep(world, { before: delivery, after, also: [checkStatus(endpoint)] });
+async function holdBack(
+  { work, delivery, known }: Ready,
+  door: Exclude<Door, 'open'>,
+  world: Needs,
+): Promise<void> {
+  const { endpoint, health } = known;
+  const isClosed = door === 'breaker_open' ? checkOpen(endpoint, health) : checkStatus(endpoint);
+  const after = hold(delivery, door);
+  const saved = await saveStep(world, { before: delivery, after, also: [isClosed] });
   if (saved.won) return skip(work, 'held', world);
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
   const body = { v: 1, ...work.order };

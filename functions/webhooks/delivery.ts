@@ -224,9 +224,9 @@ export function wait(delivery: Delivery, slotMs: number): Delivery {
 }
 
 /** Behind an endpoint that takes nothing now; looked at a day before its record ends. */
-export function hold(delivery: Delivery, endpoint: Endpoint): Delivery {
+export function hold(delivery: Delivery, reason: string): Delivery {
   const dueMs = delivery.createdAtMs + RETENTION_MS - DAY_MS;
-  return { ...delivery, status: 'held', dueMs, reason: `endpoint_${endpoint.status}` };
+  return { ...delivery, status: 'held', dueMs, reason };
 }
 
 /** Held until it was too late. */

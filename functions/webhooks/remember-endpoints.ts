@@ -28,7 +28,7 @@ export interface EndpointMemory {
 const KNOWN_MS = 5 * SECOND_MS;
 const ENTRIES_MAX = 5_000;
 
-/** A memory that reads each endpoint with its pace and health in one call, also for many at once. */
+/** A memory that reads an endpoint, its pace and its health in one call, also for many at once. */
 export function rememberEndpoints(world: {
   readonly clock: Clock;
   readonly db: Pick<Db, 'getAll'>;

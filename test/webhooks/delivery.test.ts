@@ -221,14 +221,18 @@ describe('retryByHand', () => {
 
 describe('the other ends', () => {
   it('holds behind a closed endpoint until a day before the record ends', () => {
-    const held = hold(fresh, { ...endpoint, status: 'paused' });
+    const held = hold(fresh, 'endpoint_paused');
     expect(held).toMatchObject({ status: 'held', reason: 'endpoint_paused' });
     expect(held.dueMs).toBe(NOW + RETENTION_MS - 86_400_000);
     expect(expire(held)).toMatchObject({ status: 'expired', reason: 'endpoint_paused' });
   });
 
   it('leaves nothing due at the end', () => {
-    const ends = [settle(claimed, ok, at), expire(hold(fresh, endpoint)), cancel(wait(fresh, NOW))];
+    const ends = [
+      settle(claimed, ok, at),
+      expire(hold(fresh, 'breaker_open')),
+      cancel(wait(fresh, NOW)),
+    ];
     expect(ends.map((it) => [isFinal(it), it.dueMs])).toEqual(ends.map(() => [true, undefined]));
   });
 

@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
+import { RETENTION_MS } from '../../functions/webhooks/delivery.ts';
+import { doorOf } from '../../functions/webhooks/door.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import {
+  countFailure,
+  forgetFailures,
+  openBreaker,
+} from '../../functions/webhooks/health.store.ts';
+import { HEALTHY } from '../../functions/webhooks/health.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  handle,
+  newEndpoint,
+  recordOf,
+  relayed,
+  takeDue,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+const DAY_MS = 86_400_000;
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+async function breakOpen(endpoint: Endpoint): Promise<void> {
+  const nowMs = world.clock.nowMs();
+  for (let nth = 0; nth < 10; nth += 1) {
+    await world.db.commit([countFailure(endpoint, false, nowMs)]);
+  }
+  await world.db.commit([openBreaker(endpoint, nowMs)]);
+  world.endpoints.forget(endpoint.tenantId, endpoint.id);
+}
+
+describe('the door of an endpoint', () => {
+  const open = { ...HEALTHY, openedAtMs: 1 };
+  it.each([
+    { status: 'active', health: HEALTHY, door: 'open' },
+    { status: 'active', health: open, door: 'breaker_open' },
+    { status: 'paused', health: open, door: 'endpoint_paused' },
+    { status: 'disabled', health: HEALTHY, door: 'endpoint_disabled' },
+  ] as const)('$status, $health.openedAtMs: $door', ({ status, health, door }) => {
+    const endpoint = { status } as Endpoint;
+    expect(doorOf({ endpoint, health })).toBe(door);
+  });
+});
+
+describe('behind an open breaker', () => {
+  it('a delivery is held without spending an attempt', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    await breakOpen(endpoint);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'held', seq: 0, spent: 0, reason: 'breaker_open' });
+    expect(record.dueMs).toBe(record.createdAtMs + RETENTION_MS - DAY_MS);
+    expect(receiver.got).toHaveLength(0);
+  });
+
+  it('a retry keeps what it has spent', async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+    await breakOpen(endpoint);
+    await drain(world);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({
+      status: 'held',
+      seq: 1,
+      spent: 1,
+    });
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('nothing is held when it has closed meanwhile', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    await breakOpen(endpoint);
+    await world.endpoints.find(endpoint.tenantId, endpoint.id);
+    await world.db.commit([forgetFailures(endpoint)]);
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
+  });
+
+  it('what a probe or a person sends passes', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    await breakOpen(endpoint);
+    await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    await handle({ body: { ...message?.body, pastBreaker: true } }, world);
+    expect(receiver.got).toHaveLength(1);
+  });
+});
+
+describe('a held delivery', () => {
+  it('expires a day before its record ends', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', { status: 'paused' });
+    const event = await relayed(world, endpoint.tenantId);
+    await drain(world);
+    const { dueMs = 0 } = await recordOf(world, endpoint, event);
+    const name = { tenantId: endpoint.tenantId, endpointId: endpoint.id, eventId: event.id };
+    const message = { body: { v: 1, ...deliveryKey(name), dueMs } };
+    world.clock.set(dueMs - 1);
+    await handle(message, world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('held');
+    world.clock.set(dueMs);
+    await handle(message, world);
+    const record = await recordOf(world, endpoint, event);
+    expect(record).toMatchObject({ status: 'expired', reason: 'endpoint_paused' });
+    expect(record.dueMs).toBeUndefined();
+  });
+
+  it('costs six write units', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', { status: 'paused' });
+    await relayed(world, endpoint.tenantId);
+    await drain(world);
+    await relayed(world, endpoint.tenantId);
+    world.takeUnits();
+    await drain(world);
+    expect(world.takeUnits()).toBe(6);
+  });
+});
