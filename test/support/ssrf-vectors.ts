@@ -53,7 +53,52 @@ export const PRIVATE_ADDRESSES: readonly (readonly [what: string, address: strin
   ['discard', '100::1'],
   ['segment routing', '5f00::1'],
   ['outside the global block', '4000::1'],
+  ['loopback, not the first', '127.1.2.3'],
+  ['metadata of another cloud', '100.100.100.200'],
+  ['metadata of a third cloud', '192.0.0.192'],
+  ['last before broadcast', '255.255.255.254'],
+  ['mapped unspecified', '::ffff:0.0.0.0'],
+  ['mapped container credentials', '::ffff:169.254.170.2'],
+  ['mapped carrier-grade NAT', '::ffff:100.64.0.1'],
+  ['IPv4-compatible metadata', '::169.254.169.254'],
+  ['NAT64 of container credentials', '64:ff9b::a9fe:aa02'],
+  ['NAT64 of unspecified', '64:ff9b::'],
+  ['NAT64 of carrier-grade NAT', '64:ff9b::100.64.0.1'],
+  ['local NAT64 of metadata', '64:ff9b:1:fffe::a9fe:a9fe'],
+  ['6to4 of private', '2002:a00:1::'],
+  ['6to4 of a public address', '2002:808:808::1'],
+  ['Teredo to loopback', '2001::7f00:1'],
+  ['unique local, pod identity', 'fd00:ec2::23'],
+  ['unique local, last', 'fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  ['IPv6 link-local, last', 'febf::1'],
+  ['IPv6 multicast, all DHCP servers', 'ff05::1:3'],
 ];
+
+/** `[::1]` for `::1`, as a URL has it. */
+export const literalHost = (address: string) => (address.includes(':') ? `[${address}]` : address);
+
+/** What the names in HOSTILE_URLS lead to. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  'public.test': ['93.184.215.14'],
+  'private.test': ['10.0.0.1'],
+  'mixed.test': ['93.184.215.14', '169.254.169.254', '93.184.215.15'],
+  'mixed6.test': ['93.184.215.14', 'fd00:ec2::254'],
+  'zone.test': ['fe80::1%eth0'],
+  'rubbish.test': ['93.184.215.14', 'localhost'],
+  'empty.test': [],
+  localhost: ['127.0.0.1'],
+  'public.localhost': ['127.0.0.1'],
+};
+
+/** A name server that knows those names. */
+export async function resolveHostile(hostname: string): Promise<readonly string[]> {
+  const addresses = NAMES[hostname];
+  if (!addresses) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
+  return addresses;
+}
+
+/** The hosts of our own API, to which HOSTILE_URLS try to lead as well. */
+export const OWN_HOSTS = ['api.tallyhook.test', 'API2.tallyhook.test.:8443'];
 
 /** Ways to write such an address, or to hide where a URL leads, and URLs that break a rule. */
 export const HOSTILE_URLS: readonly (readonly [what: string, url: string])[] = [
@@ -155,5 +200,35 @@ export const HOSTILE_URLS: readonly (readonly [what: string, url: string])[] = [
   ['number out of range', 'https://256.256.256.256/'],
   ['number too large', 'https://4294967296/'],
   ['five parts', 'https://127.0.0.0.1/'],
+  ['hexadecimal without an end', 'https://0x/'],
+  ['octal with a plus', 'https://+0177.0.0.1/'],
+  ['Arabic digits', 'https://١٢٧.٠.٠.١/'],
+  ['mathematical digits', 'https://𝟏𝟐𝟕.𝟎.𝟎.𝟏/'],
+  ['mapped address in capitals', 'https://[::FFFF:7F00:1]/'],
+  ['IPv6 with an IPv4 end', 'https://[::ffff:127.0.0.1]/'],
+  ['IPv6 with leading zeros and an IPv4 end', 'https://[0:0:0:0:0:ffff:169.254.169.254]/'],
+  ['IPv6 link-local with a zone that is a number', 'https://[fe80::1%1]/'],
+  ['IPvFuture', 'https://[v1.127.0.0.1]/'],
+  ['full-width brackets', 'https://［::1］/'],
+  ['full-width slashes', 'https:／／127.0.0.1／'],
+  ['full-width full stops', 'https://127．0．0．1/'],
+  ['double-encoded dot', 'https://127%252e0.0.1/'],
+  ['encoded slash before the at sign', 'https://public.test%2f@127.0.0.1/'],
+  ['encoded backslash before the at sign', 'https://public.test%5c@127.0.0.1/'],
+  ['tab before the at sign', 'https://public.test\t@127.0.0.1/'],
+  ['two at signs', 'https://a@public.test@127.0.0.1/'],
+  ['semicolon before the at sign', 'https://public.test;@127.0.0.1/'],
+  ['blank before the at sign', 'https://public.test @127.0.0.1/'],
+  ['Kelvin sign in localhost', 'https://localhost\u212a/'],
+  ['long s in localhost', 'https://localho\u017ft/'],
+  ['capital letters of the scheme', 'HTTPS://127.0.0.1/'],
+  ['line ends around the scheme', 'ht\ntps://127.0.0.1/'],
+  ['DynamoDB of a local cloud', 'http://127.0.0.1:3001/'],
+  ['metadata over http', 'http://169.254.169.254/latest/meta-data/iam/security-credentials/'],
+  ['metadata by name over http', 'http://instance-data/latest/'],
+  ['web socket in the clear', 'ws://127.0.0.1/'],
+  ['ldap', 'ldap://127.0.0.1/'],
+  ['dict', 'dict://127.0.0.1:11211/stats'],
+  ['jar', 'jar:https://127.0.0.1!/'],
   ['2,049 characters', `https://public.test/${'a'.repeat(2_029)}`],
 ];
