@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Message } from '../shared/world.ts';
 import type { AlertFile } from './file.ts';
+import type { KeptSlots } from './take-turn.ts';
 
 /** Asks a worker to go on with a block. Lost ones are found by the file's `due`. */
 export const BlockMessage = z.object({
@@ -9,19 +10,22 @@ export const BlockMessage = z.object({
   block: z.int(),
   /** Slots of the endpoint's pace that were taken for the next users already. */
   slots: z.array(z.number()).default([]),
+  /** The version of the pace that they belong to. */
+  pv: z.number().default(0),
 });
 
 export type BlockMessage = z.output<typeof BlockMessage>;
 
-/** `slots` are times that a worker has reserved, and leaves to the next one. */
+/** `kept` are slots that a worker has reserved, and leaves to the next one. */
 export function blockMessage(
   { tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>,
   block: number,
-  later: { readonly atMs?: number; readonly slots?: readonly number[] } = {},
+  later: { readonly atMs?: number; readonly kept?: KeptSlots | undefined } = {},
 ): Message {
-  const { atMs, slots } = later;
+  const { atMs, kept } = later;
+  const slots = kept && { slots: kept.slotsMs, pv: kept.version };
   return {
-    body: { v: 1, tenant: tenantId, file: id, block, ...(slots && { slots }) },
+    body: { v: 1, tenant: tenantId, file: id, block, ...slots },
     group: tenantId,
     ...(atMs !== undefined && { atMs }),
   };

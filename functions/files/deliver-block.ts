@@ -12,7 +12,7 @@ import type { AlertFile } from './file.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
 import { settleUnknown } from './settle-unknown.ts';
-import { batchSize, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
+import { batchSize, type KeptSlots, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
 
@@ -22,7 +22,7 @@ export interface Job {
   readonly number: number;
   readonly users: readonly BlockUser[];
   /** Slots of the pace that an earlier worker took for the next users. */
-  readonly kept: readonly number[];
+  readonly kept: KeptSlots;
   /** When Lambda kills this worker. */
   readonly deadlineMs: number;
   /** Until when nobody else can have the block. */
@@ -33,6 +33,7 @@ export interface Job {
 const LEASE_SLACK_MS = 5 * SECOND_MS;
 /** A batch whose sends take all their time must still find time to be stored. */
 const RESERVE_MS = 5 * SECOND_MS;
+const NONE_KEPT: KeptSlots = { slotsMs: [], version: 0 };
 /** How long to wait for an endpoint that takes nothing now. */
 const CLOSED_MS = 30 * SECOND_MS;
 /** A message can wait for 15 minutes at most; then it is sent once more. */
@@ -56,7 +57,8 @@ export async function deliverBlock(
   }
   const users = await readBlockUsers(world.bucket, file, number);
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
-  const job = { file, number, users, kept: message.slots, deadlineMs, leaseMs };
+  const kept = { slotsMs: message.slots, version: message.pv };
+  const job = { file, number, users, kept, deadlineMs, leaseMs };
   const block = await claim(job, world);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
@@ -82,7 +84,7 @@ type Step =
 /** When to go on, and the slots that are taken for then. */
 interface Rest {
   readonly atMs: number;
-  readonly slotsMs: readonly number[];
+  readonly kept?: KeptSlots;
 }
 
 /** Batch after batch, until the block, the time or the receiver's patience is at its end. */
@@ -94,7 +96,7 @@ async function work(job: Job, claimed: Block, world: Needs): Promise<void> {
     if (step.kind === 'lost') return skip(job, 'block-lost', world);
     if (step.kind === 'rest') return giveBack(job, step, world);
     block = step.block;
-    kept = [];
+    kept = NONE_KEPT;
   }
   await endBlock(job, block, world);
 }
@@ -102,7 +104,7 @@ async function work(job: Job, claimed: Block, world: Needs): Promise<void> {
 /** One look at the endpoint, one write, and then at most 25 sends side by side. */
 async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { clock, db } = world;
-  const rest = (atMs: number): Step => ({ kind: 'rest', block, rest: { atMs, slotsMs: [] } });
+  const rest = (atMs: number): Step => ({ kind: 'rest', block, rest: { atMs } });
   const endpoint = await findEndpoint(db, job.file.tenantId, job.file.endpointId);
   if (endpoint?.status !== 'active') return rest(clock.nowMs() + CLOSED_MS);
   if (!hasTime(job, endpoint, clock.nowMs())) return rest(clock.nowMs());
@@ -122,7 +124,7 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   );
   const sent = withResults(marked, result);
   if (restUntilMs === undefined) return { kind: 'go-on', block: sent };
-  return { kind: 'rest', block: sent, rest: { atMs: restUntilMs, slotsMs: [] } };
+  return { kind: 'rest', block: sent, rest: { atMs: restUntilMs } };
 }
 
 /** Whether the slowest batch would be stored before the worker is killed. */
@@ -141,9 +143,8 @@ async function giveBack(
   if (!commit.ok) return skip(job, 'block-lost', world);
 
   world.log.info('file.block-rests', { ...namesOf(job), untilMs: rest.atMs });
-  const slots = rest.slotsMs.length > 0 ? { slots: rest.slotsMs } : {};
   await world.queues.send('file-blocks', [
-    blockMessage(job.file, block.number, { atMs, ...slots }),
+    blockMessage(job.file, block.number, { atMs, kept: rest.kept }),
   ]);
 }
 

@@ -89,7 +89,7 @@ async function judgeAttempt(alert: Alert, tried: Tried, world: Needs): Promise<A
   const { attempt } = tried;
   if (attempt.outcome === 'delivered') return { kind: 'delivered' };
   if (attempt.throttled) {
-    const restUntilMs = await blockEndpoint(world, alert.endpoint, attempt.retryAfterMs);
+    const restUntilMs = await blockEndpoint(world, alert.endpoint, attempt);
     return { kind: 'unsent', restUntilMs };
   }
   if (attempt.outcome === 'unknown' && alert.file.onUnknown === 'stop') {

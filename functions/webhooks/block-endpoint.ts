@@ -1,28 +1,33 @@
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
+import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
-import { blockAndMoveSlots, blockBeforeSlots, findPace } from './pace.store.ts';
-import { nextBlock } from './pace.ts';
+import { blockPace, findPace, slowPace } from './pace.store.ts';
+import { halvedRate, type LearnedRate, limitOf, nextBlock, type Pace } from './pace.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'log'>;
 
-/** Two forms of one write exclude each other; beyond these rounds the table is in trouble. */
+/** The answer of a receiver that is too busy: its status, and how long it wants to be left alone. */
+export type Refusal = Pick<Attempt, 'status' | 'retryAfterMs'>;
+
+/** Only other refusals at the same moment refuse a write; beyond these the table is in trouble. */
 const ROUNDS = 5;
 
 /**
- * Slows a whole endpoint down, because its receiver said that it is too busy. `askedMs` is how
- * long it wants to be left alone, if it said so. Answers until when that is. An attempt has its
- * outcome whether or not the others can be told, so that a failure is only logged.
+ * Slows a whole endpoint down, because its receiver said that it is too busy, and answers until
+ * when it is left alone. An attempt has its outcome whether or not the others can be told, so that
+ * a failure is only logged.
  */
 export async function blockEndpoint(
   world: Needs,
   endpoint: Endpoint,
-  askedMs: number | undefined,
+  refusal: Refusal,
 ): Promise<number> {
   try {
-    return await storeBlock(world, endpoint, askedMs);
+    return await storeBlock(world, endpoint, refusal);
   } catch (error) {
     const { tenantId, id: endpointId } = endpoint;
+    const { retryAfterMs: askedMs } = refusal;
     world.log.error('endpoint.block-failed', { tenantId, endpointId, askedMs, error });
     return nextBlock({ refusals: 0 }, world.clock.nowMs(), askedMs).blockedUntilMs;
   }
@@ -31,16 +36,38 @@ export async function blockEndpoint(
 async function storeBlock(
   { clock, db }: Needs,
   endpoint: Endpoint,
-  askedMs: number | undefined,
+  refusal: Refusal,
 ): Promise<number> {
   for (let round = 0; round < ROUNDS; round += 1) {
+    const nowMs = clock.nowMs();
     const seen = await findPace(db, endpoint);
-    const block = nextBlock(seen, clock.nowMs(), askedMs);
-    if (block.blockedUntilMs === seen.blockedUntilMs) return block.blockedUntilMs;
-    for (const form of [blockAndMoveSlots, blockBeforeSlots]) {
-      const commit = await db.commit([form(endpoint, { seen, block })]);
-      if (commit.ok) return block.blockedUntilMs;
-    }
+    const block = nextBlock(seen, nowMs, refusal.retryAfterMs);
+    const learned = learn(endpoint, { seen, refusal, nowMs });
+    if (!learned && block.blockedUntilMs === seen.blockedUntilMs) return block.blockedUntilMs;
+
+    const change = { seen, block };
+    const write = learned
+      ? slowPace(endpoint, { ...change, learned })
+      : blockPace(endpoint, change);
+    const commit = await db.commit([write]);
+    if (commit.ok) return block.blockedUntilMs;
   }
   throw new Problem('busy', { detail: 'The pace of the endpoint is being changed.' });
+}
+
+interface Lesson {
+  readonly seen: Pace;
+  readonly refusal: Refusal;
+  readonly nowMs: number;
+}
+
+/**
+ * The rate from now on, if it has to be another one. A receiver that names a time has told what it
+ * wants; but where nobody has named a limit, all that waits would come at once after that time.
+ */
+function learn(endpoint: Endpoint, { seen, refusal, nowMs }: Lesson): LearnedRate | undefined {
+  const limit = limitOf(endpoint, seen);
+  const isTooFast = refusal.status === 429;
+  if (!isTooFast || (limit !== undefined && refusal.retryAfterMs !== undefined)) return undefined;
+  return halvedRate(limit, seen, nowMs);
 }

@@ -13,6 +13,7 @@ import {
   hold,
   LAPSED,
   newDelivery,
+  slotOf,
   unclaim,
   wait,
 } from './delivery.ts';
@@ -21,6 +22,7 @@ import { type DeliveryName, deliveryId } from './delivery-name.ts';
 import { type Door, doorOf } from './door.ts';
 import { checkStatus } from './endpoint.store.ts';
 import { checkOpen } from './health.store.ts';
+import type { Slot } from './pace.ts';
 import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
@@ -34,6 +36,7 @@ const AttemptOrder = z.object({
   event: z.string(),
   seq: z.int(),
   slot: z.number().optional(),
+  pv: z.number().optional(),
   pastBreaker: z.boolean().optional(),
   body: z
     .object({
@@ -61,7 +64,7 @@ interface Work {
   readonly order: z.output<typeof DeliveryOrder>;
   readonly name: DeliveryName;
   readonly seq?: number;
-  readonly slotMs?: number | undefined;
+  readonly slot?: Slot | undefined;
   readonly payload?: Payload;
   /** When Lambda kills this worker. */
   readonly deadlineMs: number;
@@ -97,10 +100,11 @@ export async function deliverWebhook(
 function toWork(order: z.output<typeof DeliveryOrder>, deadlineMs: number): Work {
   if ('pk' in order) return { order, name: nameOfKey(order), deadlineMs };
   const name = { tenantId: order.tenant, endpointId: order.endpoint, eventId: order.event };
-  const { seq, slot: slotMs, body } = order;
-  if (!body) return { order, name, seq, slotMs, deadlineMs };
+  const { seq, slot: atMs, pv: version = 0, body } = order;
+  const slot = atMs === undefined ? undefined : { atMs, version };
+  if (!body) return { order, name, seq, slot, deadlineMs };
   const { data: dataJson, ...rest } = body;
-  return { order, name, seq, slotMs, deadlineMs, payload: { ...rest, dataJson } };
+  return { order, name, seq, slot, deadlineMs, payload: { ...rest, dataJson } };
 }
 
 /** Does what the record asks for; without a record it is the first attempt. */
@@ -162,14 +166,13 @@ async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, known } = ready;
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   await sleepUntil(delivery.dueMs, world);
-  const reservedMs = work.slotMs ?? (delivery.status === 'waiting' ? delivery.dueMs : undefined);
-  const slotMs = await chooseSlot(known, reservedMs, world);
-  if (slotMs > world.clock.nowMs() + EARLY_MS) {
-    const saved = await saveStep(world, { before: delivery, after: wait(delivery, slotMs) });
+  const slot = await chooseSlot(known, work.slot ?? slotOf(delivery), world);
+  if (slot.atMs > world.clock.nowMs() + EARLY_MS) {
+    const saved = await saveStep(world, { before: delivery, after: wait(delivery, slot) });
     if (!saved.won) return lost(ready, saved, world);
     return sendNext(saved.delivery, world);
   }
-  await sleepUntil(slotMs, world);
+  await sleepUntil(slot.atMs, world);
   return sendNow(ready, world);
 }
 

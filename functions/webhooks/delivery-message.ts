@@ -1,8 +1,9 @@
 import type { OutboxEvent } from '../events/event.ts';
 import { KIB, MINUTE_MS } from '../shared/units.ts';
 import type { Message } from '../shared/world.ts';
-import type { Delivery } from './delivery.ts';
+import { type Delivery, slotOf } from './delivery.ts';
 import { deliveryId } from './delivery-name.ts';
+import type { Slot } from './pace.ts';
 
 /** What is sent: a payload with what stands around it on the wire. */
 export interface Payload {
@@ -26,7 +27,7 @@ export function payloadOf(event: OutboxEvent): Payload {
 }
 
 /** Asks for the first attempt, in the lane where tenants are kept apart from each other. */
-export function firstMessage(event: OutboxEvent, endpointId: string, slotMs?: number): Message {
+export function firstMessage(event: OutboxEvent, endpointId: string, slot?: Slot): Message {
   const { type, timestampMs, dataJson, traceparent } = payloadOf(event);
   const isSmall = Buffer.byteLength(dataJson) <= INLINE_BYTES_MAX;
   const body = isSmall ? { type, timestampMs, data: dataJson, traceparent } : undefined;
@@ -37,17 +38,17 @@ export function firstMessage(event: OutboxEvent, endpointId: string, slotMs?: nu
       endpoint: endpointId,
       event: event.id,
       seq: 1,
-      slot: slotMs,
+      ...slotFields(slot),
       body,
     },
-    ...(slotMs !== undefined && { atMs: slotMs }),
+    ...(slot && { atMs: slot.atMs }),
     group: event.tenantId,
   };
 }
 
 /** Asks for the next attempt at the time when it is due, in the lane of the endpoint. */
 export function nextMessage(delivery: Delivery): Message {
-  const { tenantId, endpointId, eventId, seq, status, dueMs } = delivery;
+  const { tenantId, endpointId, eventId, seq, dueMs } = delivery;
   return {
     body: {
       v: 1,
@@ -55,11 +56,16 @@ export function nextMessage(delivery: Delivery): Message {
       endpoint: endpointId,
       event: eventId,
       seq: seq + 1,
-      slot: status === 'waiting' ? dueMs : undefined,
+      ...slotFields(slotOf(delivery)),
     },
     ...(dueMs !== undefined && { atMs: dueMs }),
     group: endpointId,
   };
+}
+
+/** The version of a pace that nothing has voided yet is left out. */
+function slotFields(slot: Slot | undefined) {
+  return { slot: slot?.atMs, pv: slot?.version || undefined };
 }
 
 /** Asks somebody to look at a first attempt whose worker seems to have died, in the same lane. */

@@ -53,6 +53,7 @@ const DeliveryItem = z.object({
   claimedAt: z.number().optional(),
   lease: z.number().optional(),
   due: z.number().optional(),
+  pv: z.number().optional(),
   attempts: z.array(AttemptItem).default([]),
   unsure: z.boolean().default(false),
   reason: z.string().optional(),
@@ -136,6 +137,7 @@ function toFields(delivery: Delivery, nowMs: number) {
     due: dueMs,
     duePk: due?.duePk,
     dueSk: due?.dueSk,
+    pv: (delivery.status === 'waiting' && delivery.paceVersion) || undefined,
     openPk: isOpen ? openPartition(delivery, delivery.status, shard) : undefined,
     openSk: isOpen ? delivery.eventId : undefined,
     attempts: delivery.attempts.map(({ atMs, nextAtMs, possibleDuplicate, ...rest }) => ({
@@ -170,6 +172,7 @@ export function toDelivery(item: Item): Delivery {
     claimedAtMs: stored.claimedAt,
     leaseMs: stored.lease,
     dueMs: stored.due,
+    paceVersion: stored.pv,
     attempts: stored.attempts.map(({ at, nextAt, dup, ...rest }) => ({
       ...rest,
       atMs: at,

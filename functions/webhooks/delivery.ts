@@ -4,6 +4,7 @@ import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { SendError } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Slot } from './pace.ts';
 import { LIFETIME_MS, stepMs } from './schedule.ts';
 
 /** One event on its way to one endpoint. */
@@ -31,6 +32,8 @@ export interface Delivery {
   readonly leaseMs?: number | undefined;
   /** When somebody must look at it again. A claim leaves it alone. */
   readonly dueMs?: number | undefined;
+  /** While it waits: the version of the pace that its slot belongs to. */
+  readonly paceVersion?: number | undefined;
   /** The last 20, the oldest first. */
   readonly attempts: readonly RecordedAttempt[];
   /** The outcome of some attempt is not known, so that each later one may be a repeat. */
@@ -219,8 +222,14 @@ function waitMs(delivery: Delivery, attempt: Attempt, at: Circumstances): number
 export const LAPSED: Attempt = { outcome: 'unknown', ms: 0, throttled: false, disable: false };
 
 /** To be sent at its slot, which is too far away for a worker to wait. */
-export function wait(delivery: Delivery, slotMs: number): Delivery {
-  return { ...delivery, status: 'waiting', dueMs: slotMs };
+export function wait(delivery: Delivery, { atMs, version }: Slot): Delivery {
+  return { ...delivery, status: 'waiting', dueMs: atMs, paceVersion: version };
+}
+
+/** The slot that it waits for, if it does. */
+export function slotOf({ status, dueMs, paceVersion = 0 }: Delivery): Slot | undefined {
+  if (status !== 'waiting' || dueMs === undefined) return undefined;
+  return { atMs: dueMs, version: paceVersion };
 }
 
 /** Behind an endpoint that takes nothing now; looked at a day before its record ends. */

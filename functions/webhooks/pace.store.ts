@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Block, type Pace, toUs } from './pace.ts';
+import { type Block, type LearnedRate, type Pace, RESTART_MS, toUs } from './pace.ts';
 
 type Named = Pick<Endpoint, 'tenantId' | 'id'>;
 
@@ -10,6 +10,10 @@ const PaceItem = z.object({
   tat: z.number().optional(),
   blockedUntil: z.number().optional(),
   refusals: z.number().default(0),
+  pv: z.number().default(0),
+  perSecond: z.number().optional(),
+  learned: z.number().optional(),
+  learnedAt: z.number().default(0),
 });
 
 /** Where the pace of an endpoint lies. */
@@ -19,8 +23,16 @@ export function paceKey(tenantId: string, endpointId: string): Key {
 
 /** The pace in a stored item; without one nothing is reserved and nothing is blocked. */
 export function toPace(item: Item | undefined): Pace {
-  const { tat, blockedUntil, refusals } = PaceItem.parse(item ?? {});
-  return { tatUs: tat, blockedUntilMs: blockedUntil, refusals };
+  const stored = PaceItem.parse(item ?? {});
+  const { learned, learnedAt } = stored;
+  return {
+    tatUs: stored.tat,
+    blockedUntilMs: stored.blockedUntil,
+    refusals: stored.refusals,
+    version: stored.pv,
+    limit: stored.perSecond,
+    learned: learned === undefined ? undefined : { perSecond: learned, atMs: learnedAt },
+  };
 }
 
 /** The pace of an endpoint as it is now. */
@@ -28,30 +40,47 @@ export async function findPace(db: Pick<Db, 'get'>, { tenantId, id }: Named): Pr
   return toPace(await db.get('endpoints', paceKey(tenantId, id)));
 }
 
-/** Reserves `spanUs` behind what is reserved already. Refused when nothing is, or it is past. */
-export function reserveBehind({ tenantId, id }: Named, spanUs: number, nowMs: number): Write {
+/** Slots to reserve: how long they are together, from when on, and by which pace they were cut. */
+export interface Reservation {
+  readonly spanUs: number;
+  readonly fromMs: number;
+  readonly version: number;
+}
+
+/** Reserves behind what is reserved already. Refused when nothing is, or by another pace. */
+export function reserveBehind({ tenantId, id }: Named, slots: Reservation): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = tat + :span',
     answersItem: true,
-    condition: 'tat > :now',
-    values: { ':span': spanUs, ':now': toUs(nowMs) },
+    condition: `tat > :from AND ${isVersion(slots.version)}`,
+    values: { ':span': slots.spanUs, ':from': toUs(slots.fromMs), ...versionValue(slots.version) },
   };
 }
 
-/** Reserves `spanUs` from now on. Refused when later slots are reserved already. */
-export function reserveFromNow({ tenantId, id }: Named, spanUs: number, nowMs: number): Write {
+/** Reserves from a time on. Refused when later slots are reserved already, or by another pace. */
+export function reserveFrom({ tenantId, id }: Named, slots: Reservation): Write {
+  const fromUs = toUs(slots.fromMs);
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET tat = :end',
     answersItem: true,
-    condition: 'attribute_not_exists(tat) OR tat <= :now',
-    values: { ':end': toUs(nowMs) + spanUs, ':now': toUs(nowMs) },
+    condition: `(attribute_not_exists(tat) OR tat <= :from) AND ${isVersion(slots.version)}`,
+    values: { ':end': fromUs + slots.spanUs, ':from': fromUs, ...versionValue(slots.version) },
   };
+}
+
+/** The pace has version 0 before anything voids slots for the first time. */
+function isVersion(version: number): string {
+  return version === 0 ? 'attribute_not_exists(pv)' : 'pv = :pv';
+}
+
+function versionValue(version: number): Item {
+  return version === 0 ? {} : { ':pv': version };
 }
 
 /** What a block is, and what was known of the pace when it was decided. */
@@ -60,41 +89,86 @@ export interface BlockChange {
   readonly block: Block;
 }
 
-/** Blocks an endpoint whose free slots lie behind the block. Refused where they do not. */
-export function blockBeforeSlots({ tenantId, id }: Named, change: BlockChange): Write {
+/** Blocks an endpoint. Refused when somebody else has; slots are reserved all the time. */
+export function blockPace({ tenantId, id }: Named, { seen, block }: BlockChange): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update: 'SET blockedUntil = :until, refusals = :refusals',
-    condition: `${unchanged(change)} AND tat > :end`,
-    values: blockValues(change),
+    condition: isBlock(seen),
+    values: blockValues({ seen, block }),
   };
 }
 
-/** Blocks an endpoint and frees its next slot after the block. Refused where it is later yet. */
-export function blockAndMoveSlots({ tenantId, id }: Named, change: BlockChange): Write {
+/** Blocks an endpoint and sends slower from now on, by slots that are cut anew. */
+export function slowPace(
+  { tenantId, id }: Named,
+  { seen, block, learned }: BlockChange & { readonly learned: LearnedRate },
+): Write {
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: 'SET blockedUntil = :until, refusals = :refusals, tat = :end',
-    condition: `${unchanged(change)} AND (attribute_not_exists(tat) OR tat <= :end)`,
-    values: blockValues(change),
+    update:
+      'SET blockedUntil = :until, refusals = :refusals, tat = :start, pv = :next, ' +
+      'learned = :learned, learnedAt = :at',
+    condition: `${isBlock(seen)} AND ${isVersion(seen.version)}`,
+    values: {
+      ...blockValues({ seen, block }),
+      ...versionValue(seen.version),
+      ':start': toUs(learned.atMs + RESTART_MS),
+      ':next': seen.version + 1,
+      ':learned': learned.perSecond,
+      ':at': learned.atMs,
+    },
   };
 }
 
-/** Slots are reserved all the time, so that a block only minds other blocks. */
-function unchanged({ seen }: BlockChange): string {
-  const isFirst = seen.blockedUntilMs === undefined;
+function isBlock({ blockedUntilMs }: Pace): string {
+  const isFirst = blockedUntilMs === undefined;
   return isFirst ? 'attribute_not_exists(blockedUntil)' : 'blockedUntil = :seen';
 }
 
 function blockValues({ seen, block }: BlockChange): Item {
+  const { blockedUntilMs: was } = seen;
   return {
     ':until': block.blockedUntilMs,
     ':refusals': block.refusals,
-    ':end': toUs(block.blockedUntilMs),
-    ':seen': seen.blockedUntilMs,
+    ...(was !== undefined && { ':seen': was }),
+  };
+}
+
+/** What a person has changed. */
+export interface PaceRestart {
+  /** The endpoint's limit from now on; undefined means none. */
+  readonly perSecond: number | undefined;
+  /** Whether the receiver is asked again at once, although it wanted to be left alone. */
+  readonly unblocks: boolean;
+  readonly nowMs: number;
+}
+
+/**
+ * Voids all slots and forgets what was learned, because the tenant has changed the limit, or wants
+ * the endpoint to work. What is sent before takes a new slot when its time comes. Unconditional.
+ * One commit holds one of these at most, and nothing else of the pace.
+ */
+export function restartPace(
+  { tenantId, id }: Named,
+  { perSecond, unblocks, nowMs }: PaceRestart,
+): Write {
+  const set = 'pv = if_not_exists(pv, :none) + :one, perSecond = :limit, tat = :start';
+  const forget = `learned, learnedAt${unblocks ? ', blockedUntil, refusals' : ''}`;
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: paceKey(tenantId, id),
+    update: `SET ${set} REMOVE ${forget}`,
+    values: {
+      ':none': 0,
+      ':one': 1,
+      ':limit': perSecond ?? 0,
+      ':start': toUs(nowMs + RESTART_MS),
+    },
   };
 }

@@ -11,6 +11,27 @@ export interface Pace {
   readonly blockedUntilMs?: number | undefined;
   /** How often in a row it has asked. */
   readonly refusals: number;
+  /** Another one whenever all slots that were given become void. */
+  readonly version: number;
+  /** The limit as its tenant has changed it, 0 for none. Undefined: the endpoint tells it. */
+  readonly limit?: number | undefined;
+  /** What the receiver seems to bear, where it has refused more. */
+  readonly learned?: LearnedRate | undefined;
+}
+
+/** A rate that was halved, and when. */
+export interface LearnedRate {
+  readonly perSecond: number;
+  readonly atMs: number;
+}
+
+/** Nothing is reserved, blocked or learned. */
+export const NO_PACE: Pace = { refusals: 0, version: 0 };
+
+/** A time at which one send may go out, and the version of the pace that it belongs to. */
+export interface Slot {
+  readonly atMs: number;
+  readonly version: number;
 }
 
 /** Of what the receiver can bear we use this much, so that jitter never makes it too much. */
@@ -41,14 +62,86 @@ export function slotsBefore(tatUs: number, count: number, perSecond: number): nu
   return Array.from({ length: count }, (_, index) => Math.ceil(startMs + index * interval));
 }
 
-/** How late a send may use its slot. Later ones would bunch up with those after it. */
+/** So many times the limit is the most that a receiver ever gets within a second. */
+const BURST = 1.35;
+
+/**
+ * How late a send may use its slot. Later ones would bunch up with those after it: below one per
+ * second two would come closer than nine tenths of the interval, from five per second on more
+ * than 1.35 times the limit would come within a second.
+ */
 export function isLate(slotMs: number, nowMs: number, perSecond: number): boolean {
-  const graceMs = perSecond < 1 ? 0.15 * intervalMs(perSecond) : 350;
-  return nowMs - slotMs > graceMs;
+  return nowMs - slotMs > graceMs(perSecond);
 }
+
+function graceMs(perSecond: number): number {
+  if (perSecond < 1) return (0.15 * SECOND_MS) / perSecond;
+  if (perSecond < 5) return 350;
+  // Slots are whole milliseconds, so that two of them may be one closer than they should be.
+  const inASecond = Math.floor(BURST * perSecond) * intervalMs(perSecond) - 2;
+  return Math.min(350, inASecond - SECOND_MS);
+}
+
+/** How long the receiver has to bear a rate before it gets a little more. */
+const CLEAN_MS = 10 * SECOND_MS;
+/** What a limited endpoint gets back after that, of its limit. */
+const STEP = 0.05;
+/** What one without a limit gets more, of what it had: where it ends is not known. */
+const GROWTH = 1.15;
+/** Where one without a limit begins when it first refuses, as if that were its limit. */
+const UNLIMITED_START = 50;
+/** One without a limit that has got so far is free again. */
+const UNLIMITED_END = 5_000;
+/** A rate is never halved below this share of the limit. */
+const FLOOR = 1 / 8;
+
+/** What the tenant wants its receiver to get at most. Undefined: as much as there is. */
+export function limitOf(
+  { perSecond }: { readonly perSecond?: number | undefined },
+  { limit = perSecond }: Pick<Pace, 'limit'>,
+): number | undefined {
+  return limit === 0 ? undefined : limit;
+}
+
+/**
+ * What a receiver gets now: its limit, or what it has shown to bear, which grows back with every
+ * ten seconds since it was halved. Undefined: as much as there is.
+ */
+export function rateAt(
+  limit: number | undefined,
+  { learned }: Pick<Pace, 'learned'>,
+  nowMs: number,
+): number | undefined {
+  if (!learned) return limit;
+  const steps = Math.max(0, Math.floor((nowMs - learned.atMs) / CLEAN_MS));
+  if (limit !== undefined) return Math.min(limit, learned.perSecond + STEP * limit * steps);
+  const grown = learned.perSecond * GROWTH ** steps;
+  return grown >= UNLIMITED_END ? undefined : grown;
+}
+
+/**
+ * Half of what the receiver got when it refused, at least an eighth of its limit. Undefined within
+ * ten seconds of the last time: refusals of sends that were on their way together are one.
+ */
+export function halvedRate(
+  limit: number | undefined,
+  pace: Pick<Pace, 'learned'>,
+  nowMs: number,
+): LearnedRate | undefined {
+  const { learned } = pace;
+  if (learned && nowMs - learned.atMs < CLEAN_MS) return undefined;
+  const full = limit ?? UNLIMITED_START;
+  const had = rateAt(limit, pace, nowMs) ?? full;
+  return { perSecond: Math.max(full * FLOOR, had / 2), atMs: nowMs };
+}
+
+/** Workers may know the old pace for so long: nothing of a new one may be sent before. */
+export const RESTART_MS = 5 * SECOND_MS;
 
 /** The longest block that we choose ourselves; the receiver may ask for a day. */
 const BLOCK_MAX_MS = MINUTE_MS;
+/** A receiver that bears this much time after a block has not refused in a row. */
+const PEACE_MS = 20 * SECOND_MS;
 
 /** Until when the receiver is left alone, and how often in a row it has asked for that. */
 export interface Block {
@@ -59,12 +152,16 @@ export interface Block {
 /**
  * The block after the receiver said that it is too busy: for the time that it named, or for
  * 1, 2, 4 … 60 seconds. Refusals during one block count once, because many sends may have been
- * on their way together; a minute of peace after a block starts the count anew.
+ * on their way together; some peace after a block starts the count anew.
  */
-export function nextBlock(pace: Pace, nowMs: number, askedMs: number | undefined): Block {
+export function nextBlock(
+  pace: Pick<Pace, 'blockedUntilMs' | 'refusals'>,
+  nowMs: number,
+  askedMs: number | undefined,
+): Block {
   const until = pace.blockedUntilMs ?? 0;
   const isOngoing = nowMs < until;
-  const inARow = nowMs - until < BLOCK_MAX_MS ? pace.refusals : 0;
+  const inARow = nowMs - until < PEACE_MS ? pace.refusals : 0;
   const refusals = isOngoing ? Math.max(1, pace.refusals) : inARow + 1;
   const ownMs = Math.min(BLOCK_MAX_MS, SECOND_MS * 2 ** (refusals - 1));
   const wantedMs = nowMs + (askedMs ?? ownMs);

@@ -5,6 +5,7 @@ import type { Message, World } from '../shared/world.ts';
 import { newDelivery, wait } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
+import type { Slot } from './pace.ts';
 import type { EndpointSets } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { takeSlots } from './take-slots.ts';
@@ -18,7 +19,7 @@ interface Pair {
   readonly event: OutboxEvent;
   readonly endpoint: Endpoint;
   /** Only for a limited endpoint. */
-  readonly slotMs?: number | undefined;
+  readonly slot?: Slot | undefined;
 }
 
 /** So many messages are in memory at once, each of up to 48 KB. */
@@ -102,12 +103,15 @@ async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNee
   const [first] = pairs;
   if (first?.endpoint.perSecond === undefined) return pairs;
   try {
-    const { slotsMs } = await takeSlots(world, first.endpoint, pairs.length);
+    const { slotsMs, version } = await takeSlots(world, first.endpoint, pairs.length);
     const latestMs = world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX;
-    const slotted = pairs.map((pair, index) => ({ ...pair, slotMs: slotsMs[index] ?? latestMs }));
-    const far = slotted.filter(({ slotMs }) => slotMs > latestMs);
+    const slotted = pairs.map((pair, index) => ({
+      ...pair,
+      slot: { atMs: slotsMs[index] ?? latestMs, version },
+    }));
+    const far = slotted.filter(({ slot }) => slot.atMs > latestMs);
     await Promise.all(far.map((it) => insertWaiting(it, failed, world)));
-    return slotted.filter(({ slotMs }) => slotMs <= latestMs);
+    return slotted.filter(({ slot }) => slot.atMs <= latestMs);
   } catch (error) {
     for (const { event } of pairs) failed.add(event.id);
     world.log.warn('relay.pace-failed', { endpointId: first.endpoint.id, error });
@@ -117,7 +121,7 @@ async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNee
 
 /** A record that is there already is as good: an earlier relay of the event wrote it. */
 async function insertWaiting(
-  { event, endpoint, slotMs }: Pair & { readonly slotMs: number },
+  { event, endpoint, slot }: Pair & { readonly slot: Slot },
   failed: Set<string>,
   world: RelayNeeds,
 ): Promise<void> {
@@ -125,7 +129,7 @@ async function insertWaiting(
   const what = { tenantId, endpointId: endpoint.id, eventId, eventType };
   const before = newDelivery(what, world.clock.nowMs());
   try {
-    await saveStep(world, { before, after: wait(before, slotMs) });
+    await saveStep(world, { before, after: wait(before, slot) });
   } catch (error) {
     failed.add(eventId);
     world.log.warn('relay.waiting-failed', { endpointId: endpoint.id, eventId, error });
@@ -137,8 +141,8 @@ async function sendChunk(
   failed: Set<string>,
   { queues, log }: RelayNeeds,
 ): Promise<void> {
-  const messages: Message[] = pairs.map(({ event, endpoint, slotMs }) =>
-    firstMessage(event, endpoint.id, slotMs),
+  const messages: Message[] = pairs.map(({ event, endpoint, slot }) =>
+    firstMessage(event, endpoint.id, slot),
   );
   try {
     const refused = await queues.send('delivery-fast', messages);

@@ -52,7 +52,7 @@ export async function settleDelivery(ending: Ending, world: Needs): Promise<void
 /** Every worker of this instance learns of the block at once, the others within seconds. */
 async function block({ known, attempt }: Ending, world: Needs): Promise<number> {
   const { endpoint } = known;
-  const untilMs = await blockEndpoint(world, endpoint, attempt.retryAfterMs);
+  const untilMs = await blockEndpoint(world, endpoint, attempt);
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
   return untilMs;
 }

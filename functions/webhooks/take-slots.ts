@@ -1,8 +1,10 @@
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
-import { findPace, reserveBehind, reserveFromNow, toPace } from './pace.store.ts';
-import { type Pace, slotsBefore, spanUs, toUs } from './pace.ts';
+import { findPace, reserveBehind, reserveFrom, toPace } from './pace.store.ts';
+import { limitOf, NO_PACE, type Pace, rateAt, slotsBefore, spanUs, toUs } from './pace.ts';
+
+type Needs = Pick<World, 'clock' | 'db'>;
 
 /** When to send, and until when the receiver wants to be left alone. */
 export interface Slots {
@@ -10,41 +12,71 @@ export interface Slots {
   readonly slotsMs: readonly number[];
   /** Only while it is ahead. No slot of a limited endpoint lies before it. */
   readonly blockedUntilMs?: number;
+  /** Of the pace. A slot is void once that has another one. */
+  readonly version: number;
 }
 
-/** Two forms of one write exclude each other; only a race can refuse both. */
-const ROUNDS = 5;
+/** A refused write tells what is right; only a race can refuse the next one. */
+const ROUNDS = 8;
 
 /**
- * Reserves `count` slots that no other sender of the endpoint gets, at most 95 % of its limit.
- * An endpoint without a limit has all its slots now, and nothing is written for it. Refused with
- * `busy` when others reserve at the same moment again and again.
+ * Reserves `count` slots that no other sender of the endpoint gets, at most 95 % of its limit, by
+ * one write or two. An endpoint without a limit has all its slots now, and nothing is written for
+ * it, as long as its receiver has refused nothing. Refused with `busy` when others reserve at the
+ * same moment again and again.
  */
-export async function takeSlots(
-  { clock, db }: Pick<World, 'clock' | 'db'>,
-  endpoint: Endpoint,
+export async function takeSlots(world: Needs, endpoint: Endpoint, count: number): Promise<Slots> {
+  const isLimited = endpoint.perSecond !== undefined;
+  const pace = isLimited ? NO_PACE : await findPace(world.db, endpoint);
+  return takeKnownSlots(world, { endpoint, pace }, count);
+}
+
+/** What a sender knows, which may be some seconds old. */
+export interface KnownPace {
+  readonly endpoint: Endpoint;
+  readonly pace: Pace;
+}
+
+/** The same, by one write where what is known of the pace is still right. */
+export async function takeKnownSlots(
+  world: Needs,
+  { endpoint, pace }: KnownPace,
   count: number,
 ): Promise<Slots> {
-  const nowMs = clock.nowMs();
-  const { perSecond } = endpoint;
-  if (perSecond === undefined) {
-    const slotsMs = Array.from({ length: count }, () => nowMs);
-    return withBlock(slotsMs, await findPace(db, endpoint), nowMs);
-  }
-  const span = spanUs(count, perSecond);
-  const forms = [reserveBehind, reserveFromNow];
+  let seen = pace;
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const form of forms) {
-      const result = await db.commit([form(endpoint, span, nowMs)]);
-      if (!result.ok) continue;
-      const pace = toPace(result.item);
-      return withBlock(slotsBefore(pace.tatUs ?? toUs(nowMs), count, perSecond), pace, nowMs);
-    }
+    const nowMs = world.clock.nowMs();
+    const perSecond = rateAt(limitOf(endpoint, seen), seen, nowMs);
+    if (perSecond === undefined) return toSlots(new Array(count).fill(nowMs), seen, nowMs);
+
+    const result = await reserve(world, { endpoint, pace: seen }, spanUs(count, perSecond));
+    seen = result.pace;
+    if (!result.ok) continue;
+    const slotsMs = slotsBefore(seen.tatUs ?? toUs(nowMs), count, perSecond);
+    const slots = toSlots(slotsMs, seen, nowMs);
+    // Who did not know of a block may have got slots within it.
+    if ((slotsMs[0] ?? nowMs) >= (slots.blockedUntilMs ?? 0)) return slots;
   }
   throw new Problem('busy', { detail: 'Too many senders take slots of one endpoint.' });
 }
 
-function withBlock(slotsMs: readonly number[], pace: Pace, nowMs: number): Slots {
-  const { blockedUntilMs = 0 } = pace;
-  return blockedUntilMs > nowMs ? { slotsMs, blockedUntilMs } : { slotsMs };
+async function reserve(
+  { clock, db }: Needs,
+  { endpoint, pace }: KnownPace,
+  span: number,
+): Promise<{ readonly ok: boolean; readonly pace: Pace }> {
+  const { blockedUntilMs = 0, tatUs, version } = pace;
+  const fromMs = Math.max(clock.nowMs(), blockedUntilMs);
+  // Without an item nothing is known, and mostly somebody has reserved before.
+  const isBehind = tatUs === undefined ? pace === NO_PACE : tatUs > toUs(fromMs);
+  const form = isBehind ? reserveBehind : reserveFrom;
+  const commit = await db.commit([form(endpoint, { spanUs: span, fromMs, version })]);
+  if (commit.ok) return { ok: true, pace: toPace(commit.item) };
+  const [reason] = commit.reasons;
+  return { ok: false, pace: reason?.code === 'condition' ? toPace(reason.item) : pace };
+}
+
+function toSlots(slotsMs: readonly number[], pace: Pace, nowMs: number): Slots {
+  const { blockedUntilMs = 0, version } = pace;
+  return { slotsMs, version, ...(blockedUntilMs > nowMs && { blockedUntilMs }) };
 }

@@ -159,9 +159,10 @@ describe('the stored form', () => {
   });
 
   it('takes a slot that is far away as its due time', () => {
-    const write = saveDelivery(wait(untouched(), world.clock.nowMs() + 1), undefined, 0);
+    const slot = { atMs: world.clock.nowMs() + 1, version: 7 };
+    const write = saveDelivery(wait(untouched(), slot), undefined, 0);
     expect(write.condition).toBe('attribute_not_exists(pk)');
-    expect(write.values).toMatchObject({ ':due': world.clock.nowMs() + 1, ':status': 'waiting' });
+    expect(write.values).toMatchObject({ ':due': slot.atMs, ':pv': 7, ':status': 'waiting' });
   });
 });
 

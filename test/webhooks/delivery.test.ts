@@ -55,6 +55,8 @@ const refused = attempt({ status: 500 });
 const unknown = attempt({ outcome: 'unknown', error: 'timeout' });
 const busy = attempt({ status: 429, throttled: true });
 
+const slotAt = (atMs: number) => ({ atMs, version: 0 });
+
 describe('settle', () => {
   it('ends at the first success', () => {
     const done = settle(claimed, ok, at);
@@ -162,8 +164,8 @@ describe('judgeArrival', () => {
     { row: { ...retrying, dueMs: NOW + EARLY_MS }, seq: 3, arrival: 'claim' },
     { row: { ...retrying, dueMs: NOW + EARLY_MS + 1 }, seq: 3, arrival: 'early' },
     { row: { ...retrying, dueMs: NOW + EARLY_MS + 1 }, seq: undefined, arrival: 'early' },
-    { row: wait(fresh, NOW), seq: 1, arrival: 'claim' },
-    { row: wait(fresh, NOW + 900_000), seq: 1, arrival: 'early' },
+    { row: wait(fresh, slotAt(NOW)), seq: 1, arrival: 'claim' },
+    { row: wait(fresh, slotAt(NOW + 900_000)), seq: 1, arrival: 'early' },
     { row: { ...claimed, leaseMs: NOW }, seq: 1, arrival: 'busy' },
     { row: { ...claimed, leaseMs: NOW - 1 }, seq: 1, arrival: 'lapsed' },
     { row: { ...claimed, leaseMs: NOW - 1 }, seq: undefined, arrival: 'lapsed' },
@@ -231,7 +233,7 @@ describe('the other ends', () => {
     const ends = [
       settle(claimed, ok, at),
       expire(hold(fresh, 'breaker_open')),
-      cancel(wait(fresh, NOW)),
+      cancel(wait(fresh, slotAt(NOW))),
     ];
     expect(ends.map((it) => [isFinal(it), it.dueMs])).toEqual(ends.map(() => [true, undefined]));
   });

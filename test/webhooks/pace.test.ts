@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
+  halvedRate,
   intervalMs,
   isLate,
+  limitOf,
+  NO_PACE,
   nextBlock,
-  type Pace,
+  rateAt,
   slotsBefore,
   spanUs,
   toUs,
@@ -43,10 +46,12 @@ describe('isLate', () => {
     { perSecond: 50, late: 350, answer: false },
     { perSecond: 50, late: 351, answer: true },
     { perSecond: 1, late: 350, answer: false },
-    { perSecond: 0.5, late: 315, answer: false },
-    { perSecond: 0.5, late: 316, answer: true },
-    { perSecond: 0.01, late: 15_789, answer: false },
-    { perSecond: 0.01, late: 15_790, answer: true },
+    { perSecond: 0.5, late: 300, answer: false },
+    { perSecond: 0.5, late: 301, answer: true },
+    { perSecond: 0.01, late: 15_000, answer: false },
+    { perSecond: 0.01, late: 15_001, answer: true },
+    { perSecond: 5, late: 261, answer: false },
+    { perSecond: 5, late: 262, answer: true },
     { perSecond: 50, late: -5_000, answer: false },
   ])('$late ms after a slot of $perSecond/s: $answer', ({ perSecond, late, answer }) => {
     expect(isLate(NOW, NOW + late, perSecond)).toBe(answer);
@@ -54,8 +59,6 @@ describe('isLate', () => {
 });
 
 describe('nextBlock', () => {
-  const none: Pace = { refusals: 0 };
-
   it.each([
     { refusals: 0, seconds: 1 },
     { refusals: 1, seconds: 2 },
@@ -70,22 +73,74 @@ describe('nextBlock', () => {
   });
 
   it.each([
-    { agoMs: 59_999, refusals: 5 },
-    { agoMs: 60_000, refusals: 1 },
+    { agoMs: 19_999, refusals: 5 },
+    { agoMs: 20_000, refusals: 1 },
   ])('a block that ended $agoMs ms ago makes this refusal number $refusals', (row) => {
     const pace = { refusals: 4, blockedUntilMs: NOW - row.agoMs };
     expect(nextBlock(pace, NOW, undefined).refusals).toBe(row.refusals);
   });
 
   it('counts the refusals during one block once', () => {
-    const first = nextBlock(none, NOW, undefined);
+    const first = nextBlock(NO_PACE, NOW, undefined);
     expect(nextBlock(first, NOW + 500, undefined)).toEqual(first);
   });
 
   it('does what the receiver asks, and never shortens a block', () => {
-    expect(nextBlock(none, NOW, 90_000).blockedUntilMs).toBe(NOW + 90_000);
+    expect(nextBlock(NO_PACE, NOW, 90_000).blockedUntilMs).toBe(NOW + 90_000);
     const blocked = { refusals: 1, blockedUntilMs: NOW + 90_000 };
     expect(nextBlock(blocked, NOW, 5_000).blockedUntilMs).toBe(NOW + 90_000);
     expect(nextBlock(blocked, NOW, 95_000).blockedUntilMs).toBe(NOW + 95_000);
+  });
+});
+
+describe('a learned rate', () => {
+  const halved = (perSecond: number) => ({ learned: { perSecond, atMs: NOW } });
+
+  it.each([
+    { limit: 40, ago: 0, rate: 10 },
+    { limit: 40, ago: 9_999, rate: 10 },
+    { limit: 40, ago: 10_000, rate: 12 },
+    { limit: 40, ago: 149_999, rate: 38 },
+    { limit: 40, ago: 150_000, rate: 40 },
+    { limit: 40, ago: 9_000_000, rate: 40 },
+    { limit: undefined, ago: 9_999, rate: 10 },
+    { limit: undefined, ago: 10_000, rate: 11.5 },
+    { limit: undefined, ago: 440_000, rate: 4_684.95 },
+    { limit: undefined, ago: 450_000, rate: undefined },
+    { limit: 0.5, ago: 0, rate: 0.5 },
+  ])('of 10/s is $rate $ago ms later, at a limit of $limit', ({ limit, ago, rate }) => {
+    const now = rateAt(limit, halved(10), NOW + ago);
+    if (rate === undefined) expect(now).toBeUndefined();
+    else expect(now).toBeCloseTo(rate, 2);
+  });
+
+  it.each([
+    { limit: 40, had: undefined, rate: 20 },
+    { limit: 40, had: 20, rate: 11 },
+    { limit: 40, had: 5, rate: 5 },
+    { limit: 0.01, had: undefined, rate: 0.005 },
+    { limit: undefined, had: undefined, rate: 25 },
+    { limit: undefined, had: 100, rate: 57.5 },
+    { limit: undefined, had: 5, rate: 6.25 },
+  ])('of $had/s is halved to $rate, at a limit of $limit', ({ limit, had, rate }) => {
+    const pace = had === undefined ? NO_PACE : { ...NO_PACE, ...halved(had) };
+    const next = halvedRate(limit, pace, NOW + 10_000);
+    expect(next?.perSecond).toBeCloseTo(rate, 5);
+    expect(next?.atMs).toBe(NOW + 10_000);
+  });
+
+  it('is halved once in ten seconds', () => {
+    expect(halvedRate(40, { ...NO_PACE, ...halved(20) }, NOW + 9_999)).toBeUndefined();
+  });
+});
+
+describe('the limit', () => {
+  it.each([
+    { perSecond: 5, limit: undefined, is: 5 },
+    { perSecond: 5, limit: 7, is: 7 },
+    { perSecond: 5, limit: 0, is: undefined },
+    { perSecond: undefined, limit: undefined, is: undefined },
+  ])('of $perSecond, changed to $limit, is $is', ({ perSecond, limit, is }) => {
+    expect(limitOf({ perSecond }, { limit })).toBe(is);
   });
 });

@@ -3,6 +3,7 @@ import { Problem } from '../../functions/shared/problem.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { NO_PACE } from '../../functions/webhooks/pace.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 
@@ -25,6 +26,9 @@ function limited(perSecond: number | undefined): Endpoint {
     createdAtMs: 0,
   };
 }
+
+/** The answer of a receiver that names a time. */
+const asking = (retryAfterMs: number) => ({ status: 429, retryAfterMs });
 
 describe('takeSlots', () => {
   it('gives the first slot now and the others at 95 % of the limit', async () => {
@@ -65,7 +69,7 @@ describe('takeSlots', () => {
     const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
     expect(slotsMs).toEqual([world.clock.nowMs(), world.clock.nowMs()]);
     expect(blockedUntilMs).toBeUndefined();
-    expect(await findPace(world.db, endpoint)).toEqual({ refusals: 0 });
+    expect(await findPace(world.db, endpoint)).toEqual(NO_PACE);
   });
 });
 
@@ -73,7 +77,7 @@ describe('a block', () => {
   it.each([undefined, 10])('is told to whoever asks, at a limit of %s', async (perSecond) => {
     const endpoint = limited(perSecond);
     await takeSlots(world, endpoint, 1);
-    const untilMs = await blockEndpoint(world, endpoint, 20_000);
+    const untilMs = await blockEndpoint(world, endpoint, asking(20_000));
     expect(untilMs).toBe(world.clock.nowMs() + 20_000);
     const slots = await takeSlots(world, endpoint, 1);
     expect(slots.blockedUntilMs).toBe(untilMs);
@@ -86,12 +90,11 @@ describe('a block', () => {
   it.each(rates)('holds behind slots that are reserved at %d per second', async (perSecond) => {
     const endpoint = limited(perSecond);
     for (const count of [5, 1, 1, 1]) await takeSlots(world, endpoint, count);
-    const untilMs = await blockEndpoint(world, endpoint, 60_000);
+    const untilMs = await blockEndpoint(world, endpoint, asking(60_000));
     expect(untilMs).toBe(world.clock.nowMs() + 60_000);
-    expect(await findPace(world.db, endpoint)).toEqual({
+    expect(await findPace(world.db, endpoint)).toMatchObject({
       blockedUntilMs: untilMs,
       refusals: 1,
-      tatUs: untilMs * 1_000,
     });
     expect((await takeSlots(world, endpoint, 1)).slotsMs).toEqual([untilMs]);
   });
@@ -100,14 +103,14 @@ describe('a block', () => {
     const endpoint = limited(1);
     await takeSlots(world, endpoint, 100);
     const { tatUs } = await findPace(world.db, endpoint);
-    const untilMs = await blockEndpoint(world, endpoint, 5_000);
+    const untilMs = await blockEndpoint(world, endpoint, asking(5_000));
     expect(await findPace(world.db, endpoint)).toMatchObject({ tatUs, blockedUntilMs: untilMs });
   });
 
   it('is stored while others reserve slots all the time', async () => {
     const endpoint = limited(50);
     const asked = Array.from({ length: 20 }, () => takeSlots(world, endpoint, 5));
-    const untilMs = await blockEndpoint(world, endpoint, 60_000);
+    const untilMs = await blockEndpoint(world, endpoint, asking(60_000));
     await Promise.all(asked);
     expect((await findPace(world.db, endpoint)).blockedUntilMs).toBe(untilMs);
   });
@@ -119,17 +122,19 @@ describe('a block', () => {
     const endpoint = limited(10);
     const broken = { ...world, db: { ...world.db, commit } };
     world.lines.splice(0);
-    const untilMs = await blockEndpoint(broken, endpoint, 60_000);
+    const untilMs = await blockEndpoint(broken, endpoint, asking(60_000));
     expect(untilMs).toBe(world.clock.nowMs() + 60_000);
     expect(world.lines).toMatchObject([
       { event: 'endpoint.block-failed', endpointId: endpoint.id, askedMs: 60_000 },
     ]);
-    expect(await findPace(world.db, endpoint)).toEqual({ refusals: 0 });
+    expect(await findPace(world.db, endpoint)).toEqual(NO_PACE);
   });
 
   it('counts once when many senders are refused together', async () => {
     const endpoint = limited(undefined);
-    const refusals = Array.from({ length: 10 }, () => blockEndpoint(world, endpoint, undefined));
+    const refusals = Array.from({ length: 10 }, () =>
+      blockEndpoint(world, endpoint, { status: 503 }),
+    );
     const until = new Set(await Promise.all(refusals));
     expect([...until]).toEqual([world.clock.nowMs() + 1_000]);
     expect((await findPace(world.db, endpoint)).refusals).toBe(1);
