@@ -115,11 +115,15 @@ class Exchange {
     }
   }
 
-  /** Node bounds the headers of one answer, but not the number of interim answers before it. */
+  /**
+   * Node bounds the headers of one answer, but neither the number of interim answers before it nor
+   * what stands around the body: the size of a chunk may have any number of zeros.
+   */
   readonly #keep = (chunk: Buffer): void => {
-    if (this.#receivedBytes >= HEADER_BYTES_MAX) this.#giveUp('too_many_headers');
+    const max = HEADER_BYTES_MAX + (this.#response ? BODY_BYTES_MAX : 0);
+    if (this.#receivedBytes >= max) this.#giveUp('too_many_headers');
     this.#receivedBytes += chunk.length;
-    this.#received.push(chunk);
+    if (!this.#response) this.#received.push(chunk);
   };
 
   #onResponse(response: http.IncomingMessage): void {
@@ -129,7 +133,7 @@ class Exchange {
     }
     this.#phase = 'answered';
     this.#response = response;
-    this.#letGo();
+    this.#received = [];
     response.on('data', (chunk: Buffer) => {
       if (this.#bodyBytes < SAMPLE_BYTES) this.#body.push(chunk);
       this.#bodyBytes += chunk.length;
@@ -176,14 +180,10 @@ class Exchange {
     this.#isOver = true;
     clearTimeout(this.#deadline);
     clearTimeout(this.#connectTimer);
-    this.#letGo();
-    this.#settle(outcome);
-    if (destroy) this.#req.destroy();
-  }
-
-  #letGo(): void {
     this.#socket?.off('data', this.#keep);
     this.#received = [];
+    this.#settle(outcome);
+    if (destroy) this.#req.destroy();
   }
 }
 
