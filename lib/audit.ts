@@ -33,6 +33,11 @@ export class Audit extends Construct {
         impact: 'Some audits come to no end.',
       }).queue,
     };
+    alarm(this, 'Failed', {
+      metric: countedMetric('AuditsFailed'),
+      impact: 'A ledger was not examined to the end.',
+      runbook: 'an-audit-has-failed',
+    });
     alarm(this, 'Violations', {
       metric: countedMetric('AuditViolations'),
       impact: 'A ledger is not what its entries say: balances or events may be wrong.',

@@ -3,7 +3,7 @@ import type { Audit } from './audit.ts';
 
 /** The audit as the API shows it. */
 export function auditView(audit: Audit) {
-  const { id, status, checked, violations, offenders, undecided } = audit;
+  const { id, status, checked, violations, offenders, undecided, error } = audit;
   return {
     id,
     object: 'audit' as const,
@@ -14,5 +14,6 @@ export function auditView(audit: Audit) {
     violations: { ...violations },
     offenders: offenders.map((it) => ({ ...it })),
     undecided,
+    error: error && { ...error },
   };
 }

@@ -50,10 +50,11 @@ const counts = <Name extends string>(...names: readonly Name[]) =>
 const AuditItem = z.object({
   id: z.templateLiteral(['aud_', z.string()]),
   tenant: z.string(),
-  status: z.enum(['running', 'clean', 'violated']),
+  status: z.enum(['running', 'clean', 'violated', 'failed']),
   createdAt: z.int(),
   finishedAt: z.int().optional(),
   step: z.int(),
+  repeats: z.int().default(0),
   checked: counts('accounts', 'entries', 'transactions', 'holds', 'events'),
   violations: counts(...INVARIANTS),
   offenders: z.array(
@@ -63,6 +64,7 @@ const AuditItem = z.object({
   position: PositionItem.optional(),
   due: z.int().optional(),
   fp: z.string().optional(),
+  error: z.object({ code: z.literal('step_failed'), detail: z.string() }).optional(),
 });
 
 /** Where an audit lies. */
@@ -94,27 +96,32 @@ export function insertAudit(audit: Audit, nowMs: number): Write[] {
   }));
 }
 
-/** Saves the step that turned `before` into `audit`. Refused when another worker took one. */
+/**
+ * Saves what turned `before` into `audit`: a step, or that it begins again. Refused when another
+ * worker took the step, began it again, or gave it up.
+ */
 export function saveAudit(before: Audit, audit: Audit, nowMs: number): Write[] {
   const save: Write = {
     kind: 'put',
     table: 'control',
     item: toItem(audit, nowMs),
-    condition: '#step = :step',
-    names: { '#step': 'step' },
-    values: { ':step': before.step },
+    condition: '#step = :step AND #due = :due',
+    names: { '#step': 'step', '#due': 'due' },
+    values: { ':step': before.step, ':due': before.dueMs },
   };
   if (audit.status === 'running') return [save];
   return [save, { kind: 'remove', table: 'control', key: runningKey(audit.tenantId) }];
 }
 
 function toItem(audit: Audit, nowMs: number): Key & Item {
-  const { id, tenantId, status, step, checked, violations, offenders, undecided } = audit;
+  const { id, tenantId, status, step, repeats, checked, violations, offenders } = audit;
+  const { undecided, error } = audit;
   const key = auditKey(tenantId, id);
   return {
     ...key,
     v: 1,
-    ...{ id, tenant: tenantId, status, step, checked, violations, offenders, undecided },
+    ...{ id, tenant: tenantId, status, step, repeats, checked, violations, offenders },
+    ...{ undecided, error },
     createdAt: audit.createdAtMs,
     finishedAt: audit.finishedAtMs,
     position: audit.position,

@@ -58,22 +58,32 @@ export interface Position {
 export interface Audit {
   readonly id: `aud_${string}`;
   readonly tenantId: string;
-  readonly status: 'running' | 'clean' | 'violated';
+  /** `failed` has not looked at everything: `error` says why. */
+  readonly status: 'running' | 'clean' | 'violated' | 'failed';
   /** What was posted later is left to the next audit. */
   readonly createdAtMs: number;
   readonly finishedAtMs?: number | undefined;
   /** Rises by one with each step: a step is saved by the one who took it first. */
   readonly step: number;
+  /** How often the step was taken again because it had come to no end. */
+  readonly repeats: number;
   readonly checked: Checked;
   readonly violations: Readonly<Record<Invariant, number>>;
   /** The first of them. */
   readonly offenders: readonly Finding[];
   readonly undecided: number;
-  /** Undefined at the end. */
+  /** Undefined when everything was looked at. */
   readonly position?: Position | undefined;
   /** When somebody must see whether it goes on. */
   readonly dueMs?: number | undefined;
   readonly fingerprint?: string | undefined;
+  readonly error?: AuditError | undefined;
+}
+
+/** Why an audit could not go on. */
+export interface AuditError {
+  readonly code: 'step_failed';
+  readonly detail: string;
 }
 
 /** What a phase is given: where to go on, and how many rows it may look at. */
@@ -107,6 +117,7 @@ export function openAudit(
     status: 'running',
     createdAtMs: nowMs,
     step: 0,
+    repeats: 0,
     checked: NOTHING,
     violations: { L1: 0, L2: 0, L3: 0, L4: 0, L5: 0, O1: 0 },
     offenders: [],
@@ -154,6 +165,7 @@ export function takeStep(audit: Audit, { gains, position, nextMs }: StepTaken): 
   return {
     ...audit,
     step: audit.step + 1,
+    repeats: 0,
     checked: gains.reduce((sum, it) => addChecked(sum, it.checked), audit.checked),
     violations,
     offenders: [...audit.offenders, ...findings.map(shortened)].slice(0, OFFENDERS_MAX),
@@ -163,6 +175,23 @@ export function takeStep(audit: Audit, { gains, position, nextMs }: StepTaken): 
       ? { dueMs: dueMsAfter(nextMs) }
       : { dueMs: undefined, finishedAtMs: nextMs, status: isClean ? 'clean' : 'violated' }),
   };
+}
+
+/** So often a step is taken again. One that never ends is a bug, or meets what is damaged. */
+const REPEATS_MAX = 5;
+
+/**
+ * The audit when its step, which begins again now, had come to no end: once more, or `failed` when
+ * that was so each time.
+ */
+export function repeatStep(audit: Audit, nowMs: number): Audit {
+  if (audit.repeats < REPEATS_MAX) {
+    return { ...audit, repeats: audit.repeats + 1, dueMs: dueMsAfter(nowMs) };
+  }
+  const { step, position } = audit;
+  const detail = `Step ${step} (${position?.phase}) came to no end in ${1 + REPEATS_MAX} attempts.`;
+  const error = { code: 'step_failed', detail } as const;
+  return { ...audit, status: 'failed', finishedAtMs: nowMs, dueMs: undefined, error };
 }
 
 function addChecked(sum: Checked, more: Partial<Checked>): Checked {

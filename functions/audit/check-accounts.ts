@@ -14,6 +14,7 @@ import {
 } from './audit.ts';
 import { checkAccount } from './check-account.ts';
 import { checkDerived } from './check-derived.ts';
+import { checkNames } from './check-names.ts';
 import { type Fold, foldOfAccount, foldOfShard } from './fold.ts';
 import { loadListed, readable } from './journal-record.store.ts';
 
@@ -41,7 +42,7 @@ export async function checkAccounts(world: Needs, look: Look): Promise<Advance> 
   if (page.items.length === 0 && !page.next) {
     return { gain: NOTHING, rows: 1, position: nextPart(position, 1) };
   }
-  const opened = await openFolds(world.db, page.items);
+  const opened = await openFolds(world.db, audit.tenantId, page.items);
   const last = page.next ?? page.items.at(-1);
   const all = [...new Set([...position.currencies, ...opened.currencies])];
   const currencies = all.slice(0, CURRENCIES_MAX);
@@ -81,10 +82,15 @@ interface Opened {
   readonly gain: Gain;
 }
 
-async function openFolds(db: Pick<Db, 'getAll'>, keys: readonly Item[]): Promise<Opened> {
+async function openFolds(
+  db: Pick<Db, 'getAll'>,
+  tenantId: string,
+  keys: readonly Item[],
+): Promise<Opened> {
   const folds: Fold[] = [];
   const findings: Finding[] = [];
   const currencies: string[] = [];
+  const ids: string[] = [];
   for (const item of await loadListed(db, keys)) {
     const account = item && readable(() => toAccount(item));
     if (!item) continue;
@@ -92,6 +98,7 @@ async function openFolds(db: Pick<Db, 'getAll'>, keys: readonly Item[]): Promise
       findings.push({ invariant: 'L3', id: String(item.id), detail: 'it cannot be read' });
       continue;
     }
+    ids.push(account.id);
     const { id: accountId, currency, seq, credits, debits, held } = account;
     currencies.push(currency);
     if (account.mode === 'limited') folds.push(foldOfAccount(accountId, bare(item)));
@@ -102,6 +109,7 @@ async function openFolds(db: Pick<Db, 'getAll'>, keys: readonly Item[]): Promise
       findings.push({ invariant: 'L3', id: accountId, detail });
     }
   }
+  findings.push(...(await checkNames(db, tenantId, ids)));
   return { folds, currencies, gain: { checked: {}, findings } };
 }
 

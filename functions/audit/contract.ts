@@ -9,7 +9,9 @@ const Audit = z
   .object({
     id: id('aud'),
     object: z.literal('audit'),
-    status: z.enum(['running', 'clean', 'violated']),
+    status: z.enum(['running', 'clean', 'violated', 'failed']).meta({
+      description: 'failed: it came to no end. Ask for another one.',
+    }),
     createdAt: z.string(),
     finishedAt: z.string().optional(),
     checked: z.object({
@@ -31,6 +33,10 @@ const Audit = z
       .array(z.object({ invariant: z.enum(INVARIANTS), id: z.string(), detail: z.string() }))
       .meta({ description: 'The first 20.' }),
     undecided: count('Totals of derived accounts that moved whenever they were added up.'),
+    error: z
+      .object({ code: z.literal('step_failed'), detail: z.string() })
+      .optional()
+      .meta({ description: 'Why a failed one came to no end.' }),
   })
   .meta({ id: 'Audit', description: 'docs/ledger.md says what each invariant means.' });
 

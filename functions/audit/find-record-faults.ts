@@ -3,7 +3,7 @@ import type { Finding } from './audit.ts';
 import { captureFaults, holdFaults, releaseFaults } from './hold-faults.ts';
 import { loadRecords, loadReversals, Records, recordPk } from './journal-record.store.ts';
 import type { FoundRecord } from './journal-record.ts';
-import { effectFaults, reversalFaults, sumFaults } from './transaction-faults.ts';
+import { effectFaults, markerFaults, reversalFaults, sumFaults } from './transaction-faults.ts';
 
 interface Found {
   readonly found: readonly FoundRecord[];
@@ -12,7 +12,8 @@ interface Found {
 
 /**
  * The records in these items of the journal, and what is wrong with each of them or between it and
- * those that it names: the hold of a capture or release, the end of a hold, what was reversed.
+ * those that it names: the hold of a capture or release, the end of a hold, what was reversed, and
+ * by what.
  * What belongs to a record is read after it, so that it is as old at least.
  */
 export async function findRecordFaults(
@@ -27,8 +28,7 @@ export async function findRecordFaults(
     tenantId,
     there.flatMap((it) => namedBy(own, String(it.id))),
   );
-  const originals = there.flatMap((it) => own.transaction(String(it.id))?.reverses ?? []);
-  const reversals = await loadReversals(db, tenantId, originals);
+  const reversals = await readReversals({ db }, tenantId, { there, own });
   const found: FoundRecord[] = [];
   const findings: Finding[] = [];
   for (const item of there) {
@@ -54,10 +54,31 @@ function namedBy(own: Records, id: string): (string | undefined)[] {
   ];
 }
 
+/** By which reversals these transactions, and those that they reverse, know to be taken back. */
+interface Reversals {
+  readonly idOf: ReadonlyMap<string, string>;
+  readonly records: Records;
+}
+
+async function readReversals(
+  { db }: Pick<World, 'db'>,
+  tenantId: string,
+  { there, own }: { readonly there: readonly Item[]; readonly own: Records },
+): Promise<Reversals> {
+  const transactions = there.flatMap((it) => own.transaction(String(it.id)) ?? []);
+  const ids = transactions.flatMap((it) => [
+    it.id,
+    ...(it.reverses === undefined ? [] : [it.reverses]),
+  ]);
+  const idOf = await loadReversals(db, tenantId, [...new Set(ids)]);
+  const known = transactions.map((it) => idOf.get(it.id));
+  return { idOf, records: await loadRecords(db, tenantId, known) };
+}
+
 interface Sources {
   readonly own: Records;
   readonly named: Records;
-  readonly reversals: ReadonlyMap<string, string>;
+  readonly reversals: Reversals;
 }
 
 function judge({ own, named, reversals }: Sources, id: string) {
@@ -65,11 +86,14 @@ function judge({ own, named, reversals }: Sources, id: string) {
   if (transaction) {
     const hold = named.hold(transaction.holdId);
     const original = named.transaction(transaction.reverses);
-    const reversedBy = reversals.get(transaction.reverses ?? '');
+    const reversedBy = reversals.idOf.get(transaction.reverses ?? '');
+    const reversalId = reversals.idOf.get(id);
+    const reversal = reversals.records.transaction(reversalId);
     const findings = [
       ...sumFaults(transaction),
       ...captureFaults(transaction, hold),
       ...reversalFaults(transaction, { original, reversedBy }),
+      ...markerFaults(transaction, { reversalId, reversal }),
     ];
     return { record: { kind: 'transaction', transaction, hold } as const, findings };
   }

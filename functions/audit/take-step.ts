@@ -8,6 +8,7 @@ import {
   type Gain,
   type Look,
   type Phase,
+  repeatStep,
   type StepTaken,
   takeStep,
   violationsOf,
@@ -52,18 +53,36 @@ export async function takeAuditStep(
   { deadlineMs, size = STEP_SIZE }: Pick<Receipt, 'deadlineMs'> & { readonly size?: StepSize },
 ): Promise<void> {
   const { clock, db } = world;
-  const audit = await findAuditAt(db, { pk: message.pk, sk: message.sk });
-  if (!audit || !isWanted(audit, message, clock.nowMs())) return;
+  const found = await findAuditAt(db, { pk: message.pk, sk: message.sk });
+  if (!found || !isWanted(found, message, clock.nowMs())) return;
+  const audit = message.step === undefined ? await beginAgain(found, world) : found;
+  if (!audit) return;
   const stopMs = Math.min(clock.nowMs() + size.timeMaxMs, deadlineMs - ENDING_MS);
   const taken = await lookOn(audit, world, { stopMs, rowsMax: size.rowsMax });
   const next = takeStep(audit, taken);
   const commit = await db.commit(saveAudit(audit, next, clock.nowMs()));
-  if (!commit.ok) {
-    world.log.info('audit.step-lost', { tenantId: audit.tenantId, auditId: audit.id });
-    return;
-  }
-  if (next.status === 'running') await sendNext(next, taken.nextMs, world);
+  if (!commit.ok) tellLost(audit, world);
+  else if (next.status === 'running') await sendNext(next, taken.nextMs, world);
   else tellEnd(next, world);
+}
+
+/**
+ * The sweeper comes when a step has not ended in time: its message was lost, or it failed. The
+ * attempt is counted before it is made, so that one that kills the worker counts, too. Undefined
+ * when there is none any more, or somebody else makes it.
+ */
+async function beginAgain(audit: Audit, world: Needs): Promise<Audit | undefined> {
+  const nowMs = world.clock.nowMs();
+  const again = repeatStep(audit, nowMs);
+  const commit = await world.db.commit(saveAudit(audit, again, nowMs));
+  if (!commit.ok) tellLost(audit, world);
+  else if (again.status === 'running') return again;
+  else tellEnd(again, world);
+  return undefined;
+}
+
+function tellLost({ tenantId, id }: Audit, { log }: Needs): void {
+  log.info('audit.step-lost', { tenantId, auditId: id });
 }
 
 /** An older message comes to nothing, and so does the sweeper's while somebody is at it. */
@@ -111,10 +130,15 @@ async function sendNext(
 }
 
 function tellEnd(audit: Audit, { log, metrics }: Needs): void {
-  const { id, tenantId, status, checked, violations, offenders, undecided } = audit;
+  const { id, tenantId, status, checked, violations, offenders, undecided, error } = audit;
   const facts = { tenantId, auditId: id, checked, violations, undecided, steps: audit.step };
   if (status === 'clean') {
     log.info('audit.clean', facts);
+    return;
+  }
+  if (error) {
+    log.error('audit.failed', { ...facts, offenders, reason: error.detail });
+    metrics.count('AuditsFailed');
     return;
   }
   log.error('audit.violated', { ...facts, offenders });

@@ -76,6 +76,23 @@ export function reversalFaults(
   return isNegative ? [] : tell(`it is not exactly the negative of ${reverses}`);
 }
 
+/** What a transaction knows of its reversal, and the record with that id. */
+export interface Marked {
+  readonly reversalId: string | undefined;
+  readonly reversal: Transaction | undefined;
+}
+
+/**
+ * L5: a transaction that is marked as reversed by what has not reversed it, so that nothing ever
+ * can.
+ */
+export function markerFaults({ id }: Transaction, { reversalId, reversal }: Marked): Finding[] {
+  if (reversalId === undefined) return [];
+  if (reversal?.status === 'posted' && reversal.reverses === id) return [];
+  const detail = `it is marked as reversed by ${reversalId}, which has not reversed it`;
+  return [{ invariant: 'L5', id, detail }];
+}
+
 function amountsOf(legs: readonly Leg[], sign: bigint): string {
   return legs
     .map((it) => `${it.accountId} ${it.currency} ${sign * it.amount}`)

@@ -20,10 +20,13 @@ export class AuditHouse {
   readonly ledger: LedgerClient;
   /** Values of the metric `AuditViolations`. */
   readonly alarms: number[] = [];
+  /** Audits that came to no end. */
+  failures = 0;
 
   constructor(world: TestWorld) {
     const count = (name: string, value = 1) => {
       if (name === 'AuditViolations') this.alarms.push(value);
+      if (name === 'AuditsFailed') this.failures += 1;
     };
     this.world = { ...world, metrics: { count } };
     this.tenantId = newTenant(world);
@@ -177,7 +180,7 @@ export async function makePast(house: AuditHouse): Promise<Past> {
   };
   const a = await ledger.open({}, '1000');
   const b = await ledger.open({ minBalance: '-500', maxBalance: '100000' });
-  const fees = await ledger.open({ mode: 'derived' });
+  const fees = await ledger.open({ mode: 'derived', externalId: 'fees' });
   await ledger.open({ currency: 'XYZ/6', minBalance: null }, '7');
   const move = (sourceAccountId: string, destinationAccountId: string, amount: string) => ({
     ...{ sourceAccountId, destinationAccountId, amount, currency },

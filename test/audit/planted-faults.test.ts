@@ -1,8 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../functions/audit/audit.ts';
 import { eventKey } from '../../functions/events/event.store.ts';
-import { accountKey } from '../../functions/ledger/account.store.ts';
-import { journalKey, reversalKey } from '../../functions/ledger/transaction.store.ts';
+import { accountKey, externalIdKey } from '../../functions/ledger/account.store.ts';
+import {
+  insertReversal,
+  journalKey,
+  reversalKey,
+} from '../../functions/ledger/transaction.store.ts';
 import { shardOf } from '../../functions/shared/ids/derive.ts';
 import type { Item } from '../../functions/shared/world.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
@@ -51,6 +55,10 @@ async function copy(id: string, copyId: string, more: Item = {}): Promise<string
   await world.db.commit([{ kind: 'put', table: 'ledger', item: made }]);
   return copyId;
 }
+
+/** Says of a transaction that it was reversed. */
+const mark = (id: string, reversalId: string) =>
+  world.db.commit([insertReversal(house.tenantId, id, reversalId)]);
 
 interface Planted {
   readonly what: string;
@@ -265,6 +273,43 @@ const FAULTS: readonly Planted[] = [
     plant: () =>
       house.tamper('ledger', reversalKey(house.tenantId, past.reversed), () => undefined),
     caught: () => [`L5 ${past.reversal}`],
+  },
+  {
+    what: 'a reversal that is marked, and was never posted',
+    plant: () => mark(past.transfer, INVENTED),
+    caught: () => [`L5 ${past.transfer}`],
+  },
+  {
+    what: 'a transaction that is marked as reversed by the reversal of another one',
+    plant: () => mark(past.transfer, past.reversal),
+    caught: () => [`L5 ${past.transfer}`],
+  },
+  {
+    what: 'a reversal that is gone, with all that it has done',
+    plant: () => house.tamperRecord(past.reversal, () => undefined),
+    caught: () => [`L3 ${past.reversal}`, expect.stringMatching(/^O1 evt_/), `L5 ${past.reversed}`],
+  },
+  {
+    what: 'an account without its name',
+    plant: () => {
+      const { pk } = accountKey(house.tenantId, past.b);
+      return house.tamper('ledger', { pk, sk: 'M' }, () => undefined);
+    },
+    caught: () => [`L3 ${past.b}`],
+  },
+  {
+    what: 'an external id that finds no account',
+    plant: () => house.tamper('ledger', externalIdKey(house.tenantId, 'fees'), () => undefined),
+    caught: () => [`L3 ${past.fees}`],
+  },
+  {
+    what: 'an external id that finds another account',
+    plant: () =>
+      house.tamper('ledger', externalIdKey(house.tenantId, 'fees'), (item) => ({
+        ...item,
+        account: past.b,
+      })),
+    caught: () => [`L3 ${past.fees}`],
   },
   {
     what: 'an event that is missing',

@@ -84,6 +84,7 @@ describe('what the code counts', () => {
 
   it.each([
     { metric: 'AuditViolations', section: 'an-audit-has-found-violations', atLeast: 1, minutes: 1 },
+    { metric: 'AuditsFailed', section: 'an-audit-has-failed', atLeast: 1, minutes: 1 },
     { metric: 'RateLimitsAlone', section: 'rate-limits-are-kept-alone', atLeast: 1, minutes: 3 },
     { metric: 'UnreadableRows', section: 'a-stored-row-cannot-be-read', atLeast: 1, minutes: 1 },
     { metric: 'OldestUnrelayedMs', section: 'events-are-not-relayed', atLeast: 3e5, minutes: 1 },

@@ -1,0 +1,56 @@
+import { accountKey, externalIdKey, toDetails } from '../ledger/account.store.ts';
+import type { Db } from '../shared/world.ts';
+import type { Finding } from './audit.ts';
+import { readable } from './journal-record.store.ts';
+
+type Reads = Pick<Db, 'getAll'>;
+
+/**
+ * L3: accounts whose names and metadata are not there, so that nobody can read them; or whose
+ * external id finds none, or another one. One unit for each account, and one for each external id.
+ */
+export async function checkNames(
+  db: Reads,
+  tenantId: string,
+  accountIds: readonly string[],
+): Promise<Finding[]> {
+  if (accountIds.length === 0) return [];
+  const keys = accountIds.map((id) => ({ ...accountKey(tenantId, id), sk: 'M' }));
+  const items = await db.getAll(keys.map((key) => ({ table: 'ledger', ...key })));
+  const names = accountIds.map((id, index) => {
+    const item = items[index];
+    return { id, details: item && readable(() => toDetails(item)) };
+  });
+  const claims = names.flatMap(({ id, details }) =>
+    details?.externalId === undefined ? [] : [{ id, externalId: details.externalId }],
+  );
+  return [
+    ...names
+      .filter((it) => it.details === undefined)
+      .map(
+        ({ id }): Finding => ({ invariant: 'L3', id, detail: 'its name and metadata are lost' }),
+      ),
+    ...(await checkClaims(db, tenantId, claims)),
+  ];
+}
+
+interface Claim {
+  readonly id: string;
+  readonly externalId: string;
+}
+
+async function checkClaims(
+  db: Reads,
+  tenantId: string,
+  claims: readonly Claim[],
+): Promise<Finding[]> {
+  if (claims.length === 0) return [];
+  const keys = claims.map((it) => externalIdKey(tenantId, it.externalId));
+  const items = await db.getAll(keys.map((key) => ({ table: 'ledger', ...key })));
+  return claims.flatMap(({ id, externalId }, index): Finding[] => {
+    const found = items[index]?.account;
+    if (found === id) return [];
+    const detail = `its external id ${externalId} finds ${found ?? 'no account'}`;
+    return [{ invariant: 'L3', id, detail }];
+  });
+}
