@@ -1,9 +1,9 @@
 import { Construct } from 'constructs';
-import { operationsRoutes } from '../functions/operations/contract.ts';
+import { adminRoutes, operationsRoutes } from '../functions/operations/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
 
-/** Health, and the answer to every path and method that no other room has. */
+/** Health, the operator's routes, and the answer to whatever no other room has. */
 export class Operations extends Construct {
   readonly functions;
 
@@ -12,6 +12,8 @@ export class Operations extends Construct {
     const routes = apiFunction(this, 'operations/api', settings);
     api.mount(routes, operationsRoutes);
     api.mountDefault(routes);
-    this.functions = { 'operations/api': routes };
+    const admin = apiFunction(this, 'operations/admin-api', settings);
+    api.mount(admin, adminRoutes);
+    this.functions = { 'operations/api': routes, 'operations/admin-api': admin };
   }
 }

@@ -6,7 +6,7 @@ import { ledgerRoutes } from '../ledger/contract.ts';
 import type { Contract } from '../shared/http/route.ts';
 import { tenantRoutes } from '../tenants/contract.ts';
 import { webhookRoutes } from '../webhooks/contract.ts';
-import { operationsRoutes } from './contract.ts';
+import { adminRoutes, operationsRoutes } from './contract.ts';
 
 /** Every route of the API, from the route tables of the rooms. */
 export const allRoutes: readonly Contract[] = [
@@ -18,4 +18,5 @@ export const allRoutes: readonly Contract[] = [
   ...auditRoutes,
   ...docsRoutes,
   ...operationsRoutes,
+  ...adminRoutes,
 ];

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { readConfig } from './config.ts';
-import type { QueueName, Secrets, TableName } from './world.ts';
+import type { ParkedName, QueueName, Secrets, TableName } from './world.ts';
 
 type SecretName = Parameters<Secrets['read']>[0];
 
@@ -12,6 +12,11 @@ export function tables<Name extends TableName>(...names: readonly Name[]): Recor
 /** The URLs of these queues. */
 export function queues<Name extends QueueName>(...names: readonly Name[]): Record<Name, string> {
   return variables('QUEUE', names);
+}
+
+/** The URLs of these dead-letter queues. */
+export function parked<Name extends ParkedName>(...names: readonly Name[]): Record<Name, string> {
+  return variables('PARKED', names);
 }
 
 /** The ids of these secrets, not their values. */

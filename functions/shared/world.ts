@@ -9,6 +9,7 @@ export interface World {
   readonly metrics: Metrics;
   readonly db: Db;
   readonly queues: Queues;
+  readonly deadLetters: DeadLetters;
   readonly bucket: Bucket;
   readonly http: GuardedSender;
   readonly secrets: Secrets;
@@ -169,6 +170,40 @@ export interface Message {
 export interface Queues {
   /** Resolves to the indexes of the messages that SQS did not take. */
   send(queue: QueueName, messages: readonly Message[]): Promise<readonly number[]>;
+}
+
+/**
+ * What our code could not handle is parked: messages beside their queue, and in the last two, for
+ * the relay and for the statements, positions in the stream of the outbox.
+ */
+export type ParkedName = QueueName | 'unrelayed' | 'unprojected';
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly body: string;
+  readonly sentAtMs: number;
+  /** How often it was received from where it is now. */
+  readonly receives: number;
+}
+
+/** How far dead letters have been moved back to their queue. */
+export interface DeadLetterMove {
+  readonly status: 'running' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
+  readonly startedAtMs: number;
+  readonly moved: number;
+  readonly total?: number | undefined;
+  readonly error?: string | undefined;
+}
+
+export interface DeadLetters {
+  /** How many there are, about, and up to ten of them. They stay. */
+  look(name: ParkedName): Promise<{ depth: number; letters: readonly DeadLetter[] }>;
+  /** The latest move of these; undefined when there was none. */
+  lastMove(name: QueueName): Promise<DeadLetterMove | undefined>;
+  /** Moves all of them back in the background. False when they are being moved already. */
+  moveBack(name: QueueName, perSecond?: number): Promise<boolean>;
+  /** Deletes one. False when it is not among the first thousand that nobody else looks at. */
+  drop(name: ParkedName, id: string): Promise<boolean>;
 }
 
 export interface ObjectRange {

@@ -3,14 +3,16 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue, Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Options } from '../../functions/shared/config.ts';
 import {
   ACCESS,
   type Access,
   type Entry,
+  type ParkedName,
   type QueueName,
   type SecretName,
+  STREAM_READERS,
   type TableName,
 } from '../access.ts';
 import type { NodeFunction } from './node-function.ts';
@@ -34,6 +36,7 @@ export function grantAccess(house: House): void {
     grantTables(handler, access, house);
     grantQueues(handler, access, house);
     grantStream(handler, entry as Entry, house);
+    grantParked(handler, access, house);
     grantBucket(handler, access, house);
     grantSecrets(handler, access, house);
     for (const option of access.options ?? []) {
@@ -77,6 +80,29 @@ function grantStream(handler: NodeFunction, entry: Entry, house: House): void {
   const actions = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'];
   allow(handler, { service: 'dynamodb', actions, resource: tableStreamArn });
   allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: parked.queueArn });
+}
+
+/** To move a message back is to receive it, to send it to where it came from, and to delete it. */
+function grantParked(handler: NodeFunction, { cares = [] }: Access, house: House): void {
+  const moves = ['StartMessageMoveTask', 'ListMessageMoveTasks'];
+  for (const name of cares) {
+    const work = name in house.queues ? house.queues[name as QueueName] : undefined;
+    const { queueArn, queueUrl } = parkedQueueOf(name, house);
+    const looks = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'];
+    const actions = [...looks, 'GetQueueAttributes', ...(work ? moves : [])];
+    allow(handler, { service: 'sqs', actions, resource: queueArn });
+    if (work) allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: work.queueArn });
+    handler.addEnvironment(variable('PARKED', name), queueUrl);
+  }
+}
+
+function parkedQueueOf(name: ParkedName, { queues, parked }: House): IQueue {
+  const found =
+    name in STREAM_READERS
+      ? parked[STREAM_READERS[name as keyof typeof STREAM_READERS]]
+      : queues[name as QueueName].deadLetterQueue?.queue;
+  if (!found) throw new Error(`${name} parks nothing`);
+  return found;
 }
 
 function grantBucket(handler: NodeFunction, { bucket }: Access, house: House): void {

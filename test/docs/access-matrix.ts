@@ -69,8 +69,9 @@ export function accessMatrix(): string {
     '',
     ...matrix(TABLES, ({ tables }, table) => letters(TABLE_LETTERS, tables?.[table])),
     '',
-    'Queues, of which fast and slow are those of deliveries: R receive and delete, S send. Stream:',
-    'R read the outbox, and send what cannot be handled to the queue of that reader.',
+    'Queues, of which fast and slow are those of deliveries: R receive and delete, S send, D look',
+    'at its dead letters, drop them, and move them back. Stream: R read the outbox, and send what',
+    'cannot be handled to the queue of that reader; D look at those, and drop them.',
     '',
     ...matrix([...QUEUES, 'stream'] as const, queueRight, (column) =>
       column.replace('delivery-', ''),
@@ -99,9 +100,14 @@ export function accessMatrix(): string {
   ].join('\n');
 }
 
-function queueRight({ consumes, sendsTo, streamOf }: Access, column: QueueName | 'stream'): string {
-  if (column === 'stream') return streamOf ? 'R' : '';
-  const rights = [consumes?.includes(column) && 'R', sendsTo?.includes(column) && 'S'];
+function queueRight(access: Access, column: QueueName | 'stream'): string {
+  const { consumes, sendsTo, streamOf, cares } = access;
+  if (column === 'stream') return streamOf ? 'R' : cares?.includes('unrelayed') ? 'D' : '';
+  const rights = [
+    consumes?.includes(column) && 'R',
+    sendsTo?.includes(column) && 'S',
+    cares?.includes(column) && 'D',
+  ];
   return rights.filter(Boolean).join(' ');
 }
 

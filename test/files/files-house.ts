@@ -28,7 +28,7 @@ export interface Received {
 /** How a receiver answers one alert: a status, no answer after it got it, or nothing at all. */
 export type Reply = number | { readonly status: number; readonly retryAfter: string } | 'hangs';
 
-type Doors = World & Pick<TestWorld, 'clock'>;
+type Doors = Omit<World, 'deadLetters'> & Pick<TestWorld, 'clock'>;
 
 const ALERT = z.object({ data: z.object({ userId: z.string() }) });
 const WORKER_MS = 60 * SECOND_MS;
@@ -66,14 +66,14 @@ export class FilesHouse {
       retry: { maxAttempts: 3, scheduleSeconds: [5] },
       timeoutMs: 10_000,
       onUnknown: 'resend',
-      sealedSecrets: [],
+      secrets: [],
       createdAtMs: clock.nowMs(),
       ...given,
     };
     const masterKey = readMasterKey(await secrets.read('master-key'));
     const plaintext = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
     const sealed = seal(masterKey, { plaintext, context: secretContext(draft) }, ids);
-    const endpoint = { ...draft, sealedSecrets: [sealed] };
+    const endpoint = { ...draft, secrets: [{ sealed }] };
     await db.commit([insertEndpoint(endpoint)]);
     return endpoint;
   }

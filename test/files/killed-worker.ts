@@ -13,7 +13,7 @@ export interface KillOrder {
 }
 
 /** The doors of a worker that dies at a certain call: that one fails, and all that come later. */
-export function killableDoors<Doors extends World>(
+export function killableDoors<Doors extends Omit<World, 'deadLetters'>>(
   doors: Doors,
   { atCall, withEffect }: KillOrder,
 ): Doors & { isKilled(): boolean } {

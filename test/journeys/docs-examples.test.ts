@@ -26,8 +26,10 @@ let walk: Walk;
 beforeAll(async () => {
   const [good, bad] = await Promise.all([startReceiver(), startReceiver({ failShare: 1 })]);
   receivers.push(good, bad);
-  walk = await Walk.begin(inject('cloud'));
-  await walkThrough(walk, { good: good.url, bad: bad.url });
+  const cloud = inject('cloud');
+  walk = await Walk.begin(cloud);
+  const { deadLettersUrl: deadLetters } = cloud;
+  await walkThrough(walk, { good: good.url, bad: bad.url, deadLetters });
   await until(
     () => walk.arrived(good.received.map(({ body }) => body.toString())),
     () => unseenEvents().length === 0,

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ACCESS, type Access, type Entry } from '../../lib/access.ts';
+import { ACCESS, type Access, type Entry, STREAM_READERS } from '../../lib/access.ts';
 import { at, ofType, type Resource, resourcesWith, statementsOf } from '../support/stack.ts';
 
 const RESOURCES = resourcesWith({ egress: 'public' });
@@ -21,8 +21,8 @@ const NAMES: readonly [RegExp, string][] = [
   [/^Filesfileevents/, 'file-events'],
   [/^Filesfileblocks/, 'file-blocks'],
   [/^Filesfilecare/, 'file-care'],
-  [/^WebhooksStreamUnrelayed/, 'parked webhooks/on-outbox'],
-  [/^LedgerStreamUnprojected/, 'parked ledger/on-posted'],
+  [/^WebhooksStreamUnrelayed/, 'parked unrelayed'],
+  [/^LedgerStreamUnprojected/, 'parked unprojected'],
   [/^Auditaudits/, 'audits'],
   [/^FilesBucket/, 'bucket'],
   [/^TenantsAdminKey/, 'admin-key'],
@@ -33,7 +33,7 @@ const NAMES: readonly [RegExp, string][] = [
 function nameOf(logicalId: string): string {
   const [, name] = NAMES.find(([pattern]) => pattern.test(logicalId)) ?? [];
   if (!name) throw new Error(`${logicalId} has no name in the access table`);
-  return name;
+  return /Parked[0-9A-F]{8}$/.test(logicalId) ? `parked ${name}` : name;
 }
 
 /** `dynamodb:Query ledger/index/due`, from whichever intrinsics. */
@@ -78,6 +78,11 @@ function rightsInTemplate(entry: Entry): string[] {
   return rights.sort();
 }
 
+/** What the reader of the stream cannot handle is parked under this name. */
+function parkOf(entry: Entry): string | undefined {
+  return Object.entries(STREAM_READERS).find(([, reader]) => reader === entry)?.[0];
+}
+
 /** The rights that a row of the access table stands for. */
 function rightsInTable(entry: Entry): string[] {
   const access: Access = ACCESS[entry];
@@ -96,14 +101,21 @@ function rightsInTable(entry: Entry): string[] {
   const stream = access.streamOf
     ? [
         ...streamed.map((it) => `dynamodb:${it} ${access.streamOf}/stream`),
-        `sqs:SendMessage parked ${entry}`,
+        `sqs:SendMessage parked ${parkOf(entry)}`,
       ]
     : [];
+  const cared = (access.cares ?? []).flatMap((name) => {
+    const looks = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'];
+    const moves = ['StartMessageMoveTask', 'ListMessageMoveTasks'];
+    const onParked = [...looks, 'GetQueueAttributes', ...(name in STREAM_READERS ? [] : moves)];
+    const back = name in STREAM_READERS ? [] : [`sqs:SendMessage ${name}`];
+    return [...onParked.map((it) => `sqs:${it} parked ${name}`), ...back];
+  });
   const objects = Object.entries(access.bucket ?? {}).flatMap(([prefix, actions]) =>
     actions.map((it) => `s3:${it} bucket${prefix && `/${prefix}*`}`),
   );
   const secrets = (access.secrets ?? []).map((it) => `secretsmanager:GetSecretValue ${it}`);
-  return [...onTables, ...consumed, ...sent, ...stream, ...objects, ...secrets].sort();
+  return [...onTables, ...consumed, ...sent, ...cared, ...stream, ...objects, ...secrets].sort();
 }
 
 /** The variables that a row of the access table stands for. */
@@ -115,6 +127,7 @@ function variablesInTable(access: Access): string[] {
     'LOG_LEVEL',
     ...named('TABLE', Object.keys(access.tables ?? {})),
     ...named('QUEUE', access.sendsTo),
+    ...named('PARKED', access.cares),
     ...named('SECRET', access.secrets),
     ...(access.bucket ? ['BUCKET_FILES'] : []),
     ...(access.options ?? []).map((it) => it.replaceAll(/[A-Z]/g, '_$&').toUpperCase()),
@@ -130,7 +143,7 @@ function functionOf(entry: Entry): [string, Resource] {
 }
 
 /** The names in `tables('control', 'ledger')` of an entry. */
-function namesIn(source: string, call: 'tables' | 'queues' | 'secrets'): string[] {
+function namesIn(source: string, call: 'tables' | 'queues' | 'parked' | 'secrets'): string[] {
   const calls = source.matchAll(new RegExp(`\\b${call}\\(([^)]*)\\)`, 'g'));
   return [...calls]
     .flatMap(([, names = '']) => [...names.matchAll(/'([\w-]+)'/g)])
@@ -161,6 +174,7 @@ describe('the access table', () => {
 
     expect(namesIn(source, 'tables').sort()).toEqual(Object.keys(access.tables ?? {}).sort());
     expect(namesIn(source, 'queues').sort()).toEqual([...(access.sendsTo ?? [])].sort());
+    expect(namesIn(source, 'parked').sort()).toEqual([...(access.cares ?? [])].sort());
     expect(namesIn(source, 'secrets').sort()).toEqual([...(access.secrets ?? [])].sort());
   });
 

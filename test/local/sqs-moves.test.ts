@@ -63,7 +63,7 @@ const tasks = async () => {
   return Results;
 };
 
-it('moves each dead letter back to where it came from, as a message that nobody received', async () => {
+it('moves each dead letter back to where it came from, as a new message', async () => {
   park('work', 'a');
   park('other', 'b', 'c');
   const [looked] = store.receive('parked', 1, 0);
@@ -89,7 +89,7 @@ it('moves them to another queue when told so', async () => {
   expect([ready('work'), ready('other')]).toEqual([0, 1]);
 });
 
-it('moves no more a second than was asked for, one task at a time, until it is cancelled', async () => {
+it('moves no more a second than was asked for, one task at a time, until its end', async () => {
   park('work', 'a', 'b', 'c', 'd');
   const startedMs = Date.now();
   const { TaskHandle } = await start({ MaxNumberOfMessagesPerSecond: 1 });

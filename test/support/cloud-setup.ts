@@ -10,6 +10,8 @@ export interface SharedCloud {
   readonly adminKey: string;
   readonly dynamodbUrl: string;
   readonly tables: Readonly<Record<TableName, string>>;
+  /** The URL of the queue for dead letters of audits. */
+  readonly deadLettersUrl: string;
 }
 
 declare module 'vitest' {
@@ -36,6 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     adminKey: cloud.adminKey,
     dynamodbUrl: cloud.endpoints.dynamodb,
     tables: Object.fromEntries(TABLES.map((it) => [it, cloud.table(it)])) as SharedCloud['tables'],
+    deadLettersUrl: cloud.variable('PARKED_AUDITS'),
   });
   return async () => {
     await cloud.stop();

@@ -58,6 +58,12 @@ const forget = ({ resources }: Facts, type: string) => {
   for (const [id] of ofType(resources, type)) Reflect.deleteProperty(resources, id);
 };
 
+/** Whether it rings at the first message, and not at the second. */
+const ringsAtOne = ([, { Properties }]: [string, Resource]) =>
+  Properties.Threshold === 1 &&
+  Properties.ComparisonOperator === 'GreaterThanOrEqualToThreshold' &&
+  Properties.EvaluationPeriods === 1;
+
 /** The anchors of the runbook, as GitHub makes them from its headings. */
 const ANCHORS = [...readFileSync('docs/runbook.md', 'utf8').matchAll(/^#+ (.*)$/gm)].map(
   ([, heading = '']) =>
@@ -100,7 +106,9 @@ export const RULES: readonly Rule[] = [
     only: (it) => !isConsumed(it),
     holds: (it) =>
       it.properties.MessageRetentionPeriod === 14 * 86_400 &&
-      ofType(it.resources, 'CloudWatch::Alarm').some(isAbout(it)),
+      ofType(it.resources, 'CloudWatch::Alarm').some(
+        (alarm) => isAbout(it)(alarm) && ringsAtOne(alarm),
+      ),
     spoil: (it) => forget(it, 'CloudWatch::Alarm'),
   },
   {

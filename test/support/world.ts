@@ -32,7 +32,7 @@ export interface LogLine extends LogFields {
 }
 
 /** The doors of a test: the real engine behind `db`, and a clock that the test turns. */
-export interface TestWorld extends Omit<World, 'http' | 'bucket'> {
+export interface TestWorld extends Omit<World, 'http' | 'bucket' | 'deadLetters'> {
   readonly clock: TestClock;
   readonly ids: Ids;
   readonly tables: Readonly<Record<TableName, string>>;

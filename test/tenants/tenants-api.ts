@@ -50,7 +50,10 @@ export function tenantsInstance(world: TestWorld): Ask {
 }
 
 /** A new instance of a Lambda with these routes. */
-export function instanceOf(world: TestWorld, routes: readonly Route<TestWorld>[]): Ask {
+export function instanceOf<Needs extends TestWorld>(
+  world: Needs,
+  routes: readonly Route<NoInfer<Needs>>[],
+): Ask {
   const handler = api(world, routes, authenticator());
   return async (call, asked = {}) => {
     const [method = '', target = ''] = call.split(' ');

@@ -1,4 +1,5 @@
 import { DAY_MS } from '../../../functions/shared/units.ts';
+import { callAws } from '../../../local/aws-call.ts';
 import type { Body, Walk } from './walk.ts';
 
 /** Where the walk's webhooks go. */
@@ -7,6 +8,8 @@ export interface Addresses {
   readonly good: string;
   /** Refuses every webhook. */
   readonly bad: string;
+  /** A queue of dead letters, that of audits. */
+  readonly deadLetters: string;
 }
 
 const idOf = (object: Body | undefined) => ({ id: String(object?.id) });
@@ -27,6 +30,7 @@ export async function walkThrough(walk: Walk, addresses: Addresses): Promise<voi
   });
   await walkFiles(walk, endpoint);
   await walkDeliveries(walk, endpoint);
+  await walkDeadLetters(walk, addresses);
   await walkRefusals(walk);
 }
 
@@ -214,6 +218,20 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
   });
   const [done] = delivered.data as unknown as Body[];
   await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
+}
+
+async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<void> {
+  const { origin: endpoint } = new URL(deadLetters);
+  const message = { QueueUrl: deadLetters, MessageBody: 'made by hand' };
+  await callAws({ endpoint, service: 'sqs' }, 'SendMessage', message);
+  const queue = 'audits';
+  const listed = await walk.call('listDeadLetters', { query: { queue } });
+  const [found] = listed.data as unknown as { messages: { id: string }[] }[];
+  const messageId = String(found?.messages[0]?.id);
+  const body = { queue, messageId, reason: 'Sent by hand, no audit of that name' };
+  await walk.call('dropDeadLetter', { body });
+  await walk.call('redriveDeadLetters', { body: { queue, ratePerSecond: 10 } });
+  await walk.refused('not_available', 'redriveDeadLetters', { body: { queue: 'unrelayed' } });
 }
 
 async function walkRefusals(walk: Walk): Promise<void> {

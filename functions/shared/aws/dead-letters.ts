@@ -1,0 +1,145 @@
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ListMessageMoveTasksCommand,
+  type ListMessageMoveTasksResultEntry,
+  type Message,
+  ReceiveMessageCommand,
+  SQSClient,
+  StartMessageMoveTaskCommand,
+} from '@aws-sdk/client-sqs';
+import { lazily } from '../lazily.ts';
+import type { DeadLetter, DeadLetterMove, DeadLetters, ParkedName } from '../world.ts';
+import { answered, PATIENCE } from './answered.ts';
+
+/** Quota of ReceiveMessage. */
+const BATCH_MAX = 10;
+/** So many are looked through for one that is to be dropped. */
+const LOOKED_THROUGH_MAX = 1_000;
+/** Longer than an API function lives: what it has in its hands is hidden from others. */
+const HIDDEN_SECONDS = 30;
+/** Asks all servers of SQS: else a queue with few messages may look empty. */
+const WAIT_SECONDS = 1;
+
+/** The World's dead letters on SQS. `urls` names those that this function may care for. */
+export function openDeadLetters(urls: Readonly<Record<ParkedName, string>>): DeadLetters {
+  const client = lazily(() => new SQSClient(PATIENCE));
+  const ask = <Reply>(call: (sqs: SQSClient) => Promise<Reply>): Promise<Reply> =>
+    answered('queue', () => call(client()));
+
+  return {
+    look: (name) => ask((sqs) => look(sqs, urls[name])),
+    lastMove: (name) => ask((sqs) => lastMove(sqs, urls[name])),
+    moveBack: (name, perSecond) => ask((sqs) => moveBack(sqs, urls[name], perSecond)),
+    drop: (name, id) => ask((sqs) => drop(sqs, urls[name], id)),
+  };
+}
+
+async function look(sqs: SQSClient, url: string) {
+  const { depth } = await attributesOf(sqs, url);
+  const found = depth > 0 ? await receive(sqs, url, 0) : [];
+  return { depth, letters: found.map(toLetter) };
+}
+
+async function attributesOf(sqs: SQSClient, QueueUrl: string) {
+  const { Attributes = {} } = await sqs.send(
+    new GetQueueAttributesCommand({
+      QueueUrl,
+      AttributeNames: [
+        'QueueArn',
+        'ApproximateNumberOfMessages',
+        'ApproximateNumberOfMessagesNotVisible',
+      ],
+    }),
+  );
+  const { QueueArn: arn, ApproximateNumberOfMessages: visible } = Attributes;
+  const { ApproximateNumberOfMessagesNotVisible: hidden } = Attributes;
+  return { arn, depth: Number(visible ?? 0) + Number(hidden ?? 0) };
+}
+
+async function receive(sqs: SQSClient, QueueUrl: string, VisibilityTimeout: number) {
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({
+      QueueUrl,
+      VisibilityTimeout,
+      MaxNumberOfMessages: BATCH_MAX,
+      WaitTimeSeconds: WAIT_SECONDS,
+      MessageSystemAttributeNames: ['SentTimestamp', 'ApproximateReceiveCount'],
+    }),
+  );
+  return Messages;
+}
+
+function toLetter({ MessageId = '', Body = '', Attributes = {} }: Message): DeadLetter {
+  return {
+    id: MessageId,
+    body: Body,
+    sentAtMs: Number(Attributes.SentTimestamp ?? 0),
+    receives: Number(Attributes.ApproximateReceiveCount ?? 0),
+  };
+}
+
+async function lastMove(sqs: SQSClient, url: string): Promise<DeadLetterMove | undefined> {
+  const { arn: SourceArn } = await attributesOf(sqs, url);
+  const { Results = [] } = await sqs.send(
+    new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 1 }),
+  );
+  return Results[0] && toMove(Results[0]);
+}
+
+function toMove(task: ListMessageMoveTasksResultEntry): DeadLetterMove {
+  return {
+    status: String(task.Status).toLowerCase() as DeadLetterMove['status'],
+    startedAtMs: task.StartedTimestamp ?? 0,
+    moved: task.ApproximateNumberOfMessagesMoved ?? 0,
+    total: task.ApproximateNumberOfMessagesToMove,
+    error: task.FailureReason,
+  };
+}
+
+async function moveBack(sqs: SQSClient, url: string, perSecond?: number): Promise<boolean> {
+  const { arn: SourceArn } = await attributesOf(sqs, url);
+  const order = { SourceArn, MaxNumberOfMessagesPerSecond: perSecond };
+  try {
+    await sqs.send(new StartMessageMoveTaskCommand(order));
+    return true;
+  } catch (error) {
+    // SQS has one error for everything that is wrong with such an order.
+    if ((await lastMove(sqs, url))?.status === 'running') return false;
+    throw error;
+  }
+}
+
+/** There is no read by id: it is received until it comes by, and the others are given back. */
+async function drop(sqs: SQSClient, url: string, id: string): Promise<boolean> {
+  const others: Message[] = [];
+  try {
+    while (others.length < LOOKED_THROUGH_MAX) {
+      const found = await receive(sqs, url, HIDDEN_SECONDS);
+      if (found.length === 0) return false;
+      const wanted = found.find(({ MessageId }) => MessageId === id);
+      others.push(...found.filter((it) => it !== wanted));
+      if (wanted) {
+        const { ReceiptHandle } = wanted;
+        await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle }));
+        return true;
+      }
+    }
+    return false;
+  } finally {
+    await giveBack(sqs, url, others);
+  }
+}
+
+/** What is not given back by this comes back by itself after half a minute. */
+async function giveBack(sqs: SQSClient, QueueUrl: string, messages: readonly Message[]) {
+  for (let first = 0; first < messages.length; first += BATCH_MAX) {
+    const Entries = messages.slice(first, first + BATCH_MAX).map(({ ReceiptHandle }, at) => ({
+      Id: String(at),
+      ReceiptHandle,
+      VisibilityTimeout: 0,
+    }));
+    await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }));
+  }
+}

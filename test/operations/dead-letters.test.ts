@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PARKED_NAMES } from '../../functions/operations/dead-letter.ts';
+import { dropDeadLetter } from '../../functions/operations/drop-dead-letter.ts';
+import { listDeadLetters } from '../../functions/operations/list-dead-letters.ts';
+import { redriveDeadLetters } from '../../functions/operations/redrive-dead-letters.ts';
+import { openDeadLetters } from '../../functions/shared/aws/dead-letters.ts';
+import type { ParkedName } from '../../functions/shared/world.ts';
+import { closeServer } from '../../local/engines/engine.ts';
+import { listenExactly } from '../../local/http/listen.ts';
+import { sqsServer } from '../../local/sqs/server.ts';
+import { QUEUE_ARN_PREFIX, QueueStore } from '../../local/sqs/store.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { instanceOf } from '../tenants/tenants-api.ts';
+
+const STREAMS = ['unrelayed', 'unprojected'];
+const parkOf = (name: ParkedName) => `${name}-parked`;
+
+let dir: string;
+let store: QueueStore;
+let server: Server;
+let world: TestWorld;
+let ask: ReturnType<typeof instanceOf>;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'dead-letters-'));
+  store = new QueueStore(join(dir, 'sqs.db'));
+  for (const name of PARKED_NAMES) {
+    store.createQueue(parkOf(name), {});
+    if (STREAMS.includes(name)) continue;
+    const deadLetterTargetArn = `${QUEUE_ARN_PREFIX}${parkOf(name)}`;
+    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 1 });
+    store.createQueue(name, { RedrivePolicy });
+  }
+  server = sqsServer(store);
+  const url = `http://127.0.0.1:${await listenExactly(server, 0)}`;
+  vi.stubEnv('AWS_ENDPOINT_URL_SQS', url);
+  vi.stubEnv('AWS_REGION', 'us-east-1');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
+  const urls = PARKED_NAMES.map((name) => [name, `${url}/000000000000/${parkOf(name)}`]);
+  world = await testWorld();
+  const doors = { ...world, deadLetters: openDeadLetters(Object.fromEntries(urls)) };
+  ask = instanceOf(doors, [listDeadLetters, redriveDeadLetters, dropDeadLetter]);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await closeServer(server);
+  store.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** As if the consumer had failed on them. */
+function park(name: ParkedName, ...bodies: readonly string[]): void {
+  store.send(
+    name,
+    bodies.map((body) => ({ body })),
+  );
+  for (const _ of bodies) store.receive(name, 10, 0);
+  store.receive(name, 1, 0);
+}
+
+const call = async (route: string, body?: object) => {
+  const key = await world.secrets.read('admin-key');
+  return ask(route, { key, ...(body && { body }) });
+};
+const list = async (queue?: ParkedName) => {
+  const answer = await call(`GET /v1/admin/dead-letters${queue ? `?queue=${queue}` : ''}`);
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  return answer.body.data as unknown as Listed[];
+};
+const redrive = (body: object) => call('POST /v1/admin/dead-letters/redrive', body);
+const drop = (body: object) => call('POST /v1/admin/dead-letters/drop', body);
+
+interface Listed {
+  readonly queue: string;
+  readonly depth: number;
+  readonly redrivable: boolean;
+  readonly redrive?: object;
+  readonly messages: readonly { id: string; body: string; reason?: string; receives: number }[];
+}
+
+const depthOf = (queue: string) => Number(store.attributes(queue).ApproximateNumberOfMessages);
+
+describe('the list of dead letters', () => {
+  it('names every queue, also the empty ones', async () => {
+    const all = await list();
+    expect(all.map(({ queue }) => queue)).toEqual(PARKED_NAMES);
+    expect(all.filter(({ redrivable }) => !redrivable).map(({ queue }) => queue)).toEqual(STREAMS);
+    expect(all.map(({ depth, messages }) => depth + messages.length)).toEqual(
+      PARKED_NAMES.map(() => 0),
+    );
+  });
+
+  it('shows a message without what belongs to the tenant, and leaves it there', async () => {
+    const order = { v: 1, tenant: 'ten_1', body: { type: 'a.b', data: '{"iban":"DE02"}' } };
+    park('delivery-fast', JSON.stringify(order));
+
+    await list('delivery-fast');
+    const [found] = await list('delivery-fast');
+
+    expect(found).toMatchObject({ depth: 1, messages: [{ queue: 'delivery-fast', receives: 2 }] });
+    expect(JSON.parse(found?.messages[0]?.body ?? '')).toEqual({
+      ...order,
+      body: { type: 'a.b', data: '15 characters' },
+    });
+    expect(depthOf('delivery-fast-parked')).toBe(1);
+  });
+
+  it('shows what cannot be parsed as it is, within limits', async () => {
+    park('audits', `not JSON ${'\u{1f511}'.repeat(3_000)}`);
+    const [found] = await list('audits');
+    const [message] = found?.messages ?? [];
+
+    expect(message).toMatchObject({ reason: 'not_json', body: expect.stringMatching(/^not JSON/) });
+    expect(message?.body.length).toBe(2_048);
+    expect(message?.body.isWellFormed()).toBe(true);
+  });
+
+  it('says why the stream gave up a position', async () => {
+    const requestContext = { condition: 'RetryAttemptsExhausted' };
+    store.send('unrelayed-parked', [{ body: JSON.stringify({ requestContext }) }]);
+    const [found] = await list('unrelayed');
+    expect(found?.messages).toMatchObject([{ reason: 'RetryAttemptsExhausted' }]);
+  });
+
+  it('shows ten of many', async () => {
+    park('audits', ...Array.from({ length: 10 }, (_, n) => `${n}`));
+    park('audits', '10', '11');
+    const [found] = await list('audits');
+    expect([found?.depth, found?.messages.length]).toEqual([12, 10]);
+  });
+});
+
+describe('a redrive', () => {
+  it('moves the dead letters of that queue back, and says how far it is', async () => {
+    park('file-care', '{}', '{}');
+    park('audits', '{}');
+    const { status, body } = await redrive({ queue: 'file-care' });
+
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ queue: 'file-care', depth: 0, redrive: { status: 'completed' } });
+    expect([depthOf('file-care'), depthOf('audits-parked')]).toEqual([2, 1]);
+  });
+
+  it('keeps the rate, and refuses a second one meanwhile', async () => {
+    park('file-care', '1', '2', '3', '4', '5');
+    const { body } = await redrive({ queue: 'file-care', ratePerSecond: 1 });
+    const again = await redrive({ queue: 'file-care' });
+
+    expect(body.redrive).toMatchObject({ status: 'running', total: 5 });
+    expect([again.status, again.body.code]).toEqual([409, 'conflict']);
+  });
+
+  it.each(STREAMS)('refuses positions of the stream: %s', async (queue) => {
+    const { status, body } = await redrive({ queue });
+    expect([status, body.code]).toEqual([422, 'not_available']);
+    expect(body.detail).toContain('cannot be moved back');
+  });
+
+  it('refuses what is no queue, and a rate that SQS does not know', async () => {
+    for (const wrong of [{ queue: 'outbox' }, { queue: 'audits', ratePerSecond: 501 }]) {
+      expect(await redrive(wrong)).toMatchObject({ status: 422 });
+    }
+  });
+});
+
+describe('a drop', () => {
+  it('deletes that message alone, once, and logs why', async () => {
+    for (const batch of [0, 1, 2]) {
+      park('audits', ...Array.from({ length: 10 }, (_, n) => `{"n":${10 * batch + n}}`));
+    }
+    const [found] = await list('audits');
+    const message = found?.messages[7];
+    const order = { queue: 'audits', messageId: message?.id, reason: 'made by hand' };
+    const dropped = await drop(order);
+    const again = await drop(order);
+
+    expect(dropped).toMatchObject({ status: 200, body: { messageId: message?.id } });
+    expect([again.status, again.body.code]).toEqual([404, 'not_found']);
+    expect(world.lines.filter(({ event }) => event === 'dead-letter.dropped')).toMatchObject([
+      { queue: 'audits', messageId: message?.id, reason: 'made by hand' },
+    ]);
+    // All others are there, and nobody has them in hand.
+    expect(depthOf('audits-parked')).toBe(29);
+    const left = Array.from({ length: 3 }, () => store.receive('audits-parked', 10, 60)).flat();
+    expect(left.map(({ body }) => body)).not.toContain(message?.body);
+  });
+
+  it('wants a reason', async () => {
+    const order = { queue: 'audits', messageId: 'x', reason: '' };
+    expect(await drop(order)).toMatchObject({ status: 422 });
+  });
+});
