@@ -5,6 +5,7 @@ import type { World } from '../world.ts';
 import { decodeCall } from './decode-call.ts';
 import { problemAnswer } from './problem-answer.ts';
 import type { Access, Answer, Call, Contract, Route } from './route.ts';
+import { safePath } from './safe-path.ts';
 
 /** Who calls: a tenant by one of its keys, or the operator by the admin key. */
 export interface Caller {
@@ -77,7 +78,7 @@ export function api<Needs extends Shell>(
 
   return middy<APIGatewayProxyEventV2, Result>().handler(async (event) => {
     const startMs = world.clock.nowMs();
-    const trace: Trace = { requestId: requestIdOf(event, world), path: event.rawPath };
+    const trace: Trace = { requestId: requestIdOf(event, world), path: safePath(event.rawPath) };
     let result: Result;
     try {
       result = await answer(event, trace);

@@ -66,6 +66,14 @@ describe('api', () => {
     expect((await call({ act: 'replay' })).result.headers['idempotent-replayed']).toBe('true');
   });
 
+  it('writes down no key that got into the path, and does not repeat it', async () => {
+    const id = `th_live_${'0'.repeat(26)}_${'k'.repeat(43)}`;
+    const { result, lines } = await call({ act: 'busy' }, { id });
+
+    expect(JSON.parse(result.body).instance).toBe('/v1/things/*');
+    expect(JSON.stringify(lines)).not.toContain('kkk');
+  });
+
   it('writes one line per request, with the decision in it and nothing secret', async () => {
     const { lines } = await call({ act: 'busy' });
 
