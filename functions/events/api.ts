@@ -5,18 +5,21 @@ import { secrets, tables } from '../shared/resources.ts';
 import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { hasEndpoint } from '../webhooks/find-addressee.ts';
+import { findStates } from '../webhooks/find-states.ts';
 import { createEvent } from './create-event.ts';
 import { createEventBatch } from './create-event-batch.ts';
+import type { RelayedEvent } from './event.ts';
+import { getEvent, listEvents } from './read-events.ts';
 
-const db = openDb({ tables: tables('control', 'outbox', 'endpoints') });
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
+const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics: embeddedMetrics, db };
 
 const world = {
-  clock: systemClock,
-  ids: systemIds,
-  ...{ log: jsonLog, metrics: embeddedMetrics },
-  db,
+  ...doors,
+  secrets: openSecrets(secrets('admin-key', 'cursor-key')),
   hasEndpoint: (tenantId: string, endpointId: string) => hasEndpoint({ db }, tenantId, endpointId),
-  secrets: openSecrets(secrets('admin-key')),
+  findStates: (event: RelayedEvent) => findStates(doors, event),
 };
 
-export const handler = api(world, [createEvent, createEventBatch], authenticator());
+const routes = [createEvent, createEventBatch, listEvents, getEvent];
+export const handler = api(world, routes, authenticator());

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
-import { EventType, Instant, id, TOO_LONG_FAULT } from '../shared/wire.ts';
-import { isReservedType } from './event.ts';
+import { EventType, Instant, id, PageQuery, pageOf, TOO_LONG_FAULT } from '../shared/wire.ts';
+import { DELIVERY_STATES, isReservedType } from './event.ts';
 
 // Any JSON there is: its text goes out as it came, so nobody looks at what is in it.
 const Data = z
@@ -51,4 +51,68 @@ export const createEventBatchRoute = defineRoute({
   refusals: ['idempotency_key_reused', 'payload_too_large', 'not_found', 'conflict', 'busy'],
 });
 
-export const eventRoutes = [createEventRoute, createEventBatchRoute];
+const ReadEvent = Event.extend({
+  data: z.unknown().meta({ description: 'As it was sent, each number as it was written.' }),
+  relayedAt: z
+    .string()
+    .optional()
+    .meta({ description: 'When each endpoint that wanted it got its delivery.' }),
+});
+
+const DeliveryState = z.object({
+  deliveryId: z
+    .string()
+    .optional()
+    .meta({ description: 'Read it for the attempts. A missing delivery has none.' }),
+  endpointId: id('end'),
+  status: z.enum(DELIVERY_STATES).meta({
+    description:
+      'pending: not begun; missing: the endpoint wants such events and did not get this one, ' +
+      'because it was disabled or had another filter then.',
+  }),
+  attempts: z.int().meta({ description: 'How many were made.' }),
+  nextAt: z.string().optional(),
+});
+
+const TypeFilter = z
+  .string()
+  .max(100)
+  .regex(
+    /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(\.\*)?$/,
+    'must be lower-case words joined by dots, and may end in .*',
+  );
+
+export const listEventsRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/events',
+  summary: 'Events, newest first, those of Tallyhook itself included',
+  access: 'events:read',
+  query: z.strictObject({
+    ...PageQuery,
+    type: TypeFilter.optional().meta({ description: 'One type, or all below: `order.*`.' }),
+    from: Instant.optional().meta({ description: 'Of `createdAt`; inclusive.' }),
+    to: Instant.optional().meta({ description: 'Of `createdAt`; exclusive.' }),
+  }),
+  reply: { status: 200, schema: pageOf(ReadEvent) },
+  refusals: ['invalid_cursor'],
+});
+
+export const getEventRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/events/{id}',
+  summary: 'One event, and where its deliveries stand',
+  access: 'events:read',
+  params: z.object({ id: id('evt') }),
+  reply: {
+    status: 200,
+    schema: ReadEvent.extend({ deliveries: z.array(DeliveryState) }),
+  },
+  refusals: ['not_found'],
+});
+
+export const eventRoutes = [
+  createEventRoute,
+  createEventBatchRoute,
+  listEventsRoute,
+  getEventRoute,
+];

@@ -106,6 +106,20 @@ export async function findEvent(
   return item && toEvent(item);
 }
 
+/**
+ * These events, in this order. Left out is what is not there any more, and what is no event that
+ * this release understands: it must not hide the others.
+ */
+export async function findEvents(
+  db: Pick<Db, 'getAll'>,
+  tenantId: string,
+  eventIds: readonly string[],
+): Promise<RelayedEvent[]> {
+  const keys = eventIds.map((id) => ({ table: 'outbox' as const, ...eventKey(tenantId, id) }));
+  const items = await db.getAll(keys);
+  return items.flatMap((it) => (EventItem.safeParse(it).success ? [toEvent(it as Item)] : []));
+}
+
 /** One page of a partition. */
 export interface OutboxPage {
   readonly events: readonly RelayedEvent[];

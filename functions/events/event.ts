@@ -20,6 +20,36 @@ export interface RelayedEvent extends OutboxEvent {
   readonly sentTo?: readonly string[] | undefined;
 }
 
+/** Where the delivery of an event to one endpoint may stand. */
+export const DELIVERY_STATES = [
+  'pending',
+  'missing',
+  'waiting',
+  'inflight',
+  'retrying',
+  'held',
+  'delivered',
+  'exhausted',
+  'uncertain',
+  'expired',
+  'cancelled',
+] as const;
+
+/** Where the delivery of an event to one endpoint stands. */
+export interface DeliveryState {
+  /** Undefined when there is none. */
+  readonly deliveryId?: string | undefined;
+  readonly endpointId: `end_${string}`;
+  readonly status: (typeof DELIVERY_STATES)[number];
+  readonly attempts: number;
+  readonly nextAtMs?: number | undefined;
+}
+
+/** `order.*` fits every type that begins with `order.`, at any depth. */
+export function fitsFilter(filter: string, type: string): boolean {
+  return filter.endsWith('.*') ? type.startsWith(filter.slice(0, -1)) : filter === type;
+}
+
 /** Types that only Tallyhook itself emits: a tenant's own events may not look like them. */
 const RESERVED = [
   'account',

@@ -1,9 +1,12 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { createEvent } from '../../functions/events/create-event.ts';
 import { createEventBatch } from '../../functions/events/create-event-batch.ts';
+import type { Addressees } from '../../functions/events/find-addressees.ts';
+import { type Deliveries, getEvent, listEvents } from '../../functions/events/read-events.ts';
 import { api } from '../../functions/shared/http/api.ts';
 import type { Route } from '../../functions/shared/http/route.ts';
 import { hasEndpoint } from '../../functions/webhooks/find-addressee.ts';
+import { findStates } from '../../functions/webhooks/find-states.ts';
 import { type DeliveryWorld, deliveryWorld } from '../webhooks/delivery-world.ts';
 
 /** What tests look at in an answer; what is not there is undefined, and the test fails. */
@@ -34,18 +37,20 @@ export interface Asked {
 /** Calls the room's routes as a tenant, with all of the shell but the check of its key. */
 export type Ask = (tenantId: string, call: string, asked?: Asked) => Promise<Answer>;
 
-export type EventsWorld = DeliveryWorld & {
-  hasEndpoint(tenantId: string, endpointId: string): Promise<boolean>;
-};
+export type EventsWorld = DeliveryWorld & Addressees & Deliveries;
 
 /** The doors of events/api, and those of the relay and of deliveries behind it. */
 export async function eventsWorld(): Promise<EventsWorld> {
   const world = await deliveryWorld();
-  return { ...world, hasEndpoint: (tenantId, id) => hasEndpoint(world, tenantId, id) };
+  return {
+    ...world,
+    hasEndpoint: (tenantId, id) => hasEndpoint(world, tenantId, id),
+    findStates: (event) => findStates(world, event),
+  };
 }
 
 export function eventsApi(world: EventsWorld): Ask {
-  const routes = [createEvent, createEventBatch] as Route<EventsWorld>[];
+  const routes = [createEvent, createEventBatch, listEvents, getEvent] as Route<EventsWorld>[];
   return async (tenantId, call, asked = {}) => {
     const [method = '', target = ''] = call.split(' ');
     const url = new URL(target, 'http://localhost');

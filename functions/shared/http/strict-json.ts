@@ -18,6 +18,18 @@ export class NumberText {
   constructor(text: string) {
     this.text = text;
   }
+  /** Written again it is what it was. */
+  toJSON(): unknown {
+    return rawJson(this.text);
+  }
+}
+
+/** Newer than TypeScript's own declarations: text that `JSON.stringify` writes as it is. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** The value of JSON text. `JSON.stringify` writes its numbers as they were written there. */
+export function exactJson(source: string): unknown {
+  return JSON.parse(source, exactNumber as Reviver);
 }
 
 /** The third argument of a reviver is newer than TypeScript's own declaration of it. */
@@ -41,7 +53,7 @@ export function parseJson(bytes: Uint8Array, { movesMoney = false } = {}): JsonB
   return {
     value,
     memberText: (name) => members.get(name),
-    exactValue: () => JSON.parse(source, exactNumber as Reviver),
+    exactValue: () => exactJson(source),
   };
 }
 

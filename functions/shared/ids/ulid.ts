@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { decodeTime, monotonicFactory } from 'ulid';
+import { decodeTime, encodeTime, monotonicFactory } from 'ulid';
 import type { IdPrefix, Ids } from '../world.ts';
 import { idPart } from './derive.ts';
 
@@ -19,4 +19,10 @@ export function openIds(nowMs: () => number): Ids {
 /** When an id that was not derived was made, in milliseconds since 1970. */
 export function timeOfId(id: string): number {
   return decodeTime(idPart(id));
+}
+
+/** Sorts before every id of this or a later time, and behind all others. */
+export function idFrom<Prefix extends IdPrefix>(prefix: Prefix, ms: number): string {
+  // No id was made before 1970, but people ask for it.
+  return `${prefix}_${encodeTime(Math.max(0, ms))}`;
 }
