@@ -20,6 +20,15 @@ export type QueueName =
   | 'hold-expiry'
   | 'audits';
 
+/** Where what our code cannot handle is parked: beside each queue, and by readers of the stream. */
+export type ParkedName = QueueName | keyof typeof STREAM_READERS;
+
+/** Which reader of the stream parks records there. */
+export const STREAM_READERS = {
+  unrelayed: 'webhooks/on-outbox',
+  unprojected: 'ledger/on-posted',
+} as const;
+
 /** The secrets that the stack makes. */
 export type SecretName = 'admin-key' | 'master-key' | 'cursor-key';
 
@@ -54,6 +63,8 @@ export interface Access {
   /** Reads the stream of this table, and parks the records that it cannot handle. */
   readonly streamOf?: 'outbox';
   readonly sendsTo?: readonly QueueName[];
+  /** Looks at what is parked there, deletes it, and moves it back to its queue if it has one. */
+  readonly cares?: readonly ParkedName[];
   /**
    * Actions by the prefix of the objects; the empty prefix is the bucket itself. Readers may list
    * it, because S3 answers 404 for a missing object only to them, and 403 to others.
@@ -243,6 +254,21 @@ export const ACCESS = {
     },
     consumes: ['audits'],
     sendsTo: ['audits'],
+  },
+  'operations/admin-api': {
+    tables: { control: CALLER },
+    cares: [
+      'delivery-fast',
+      'delivery-slow',
+      'file-events',
+      'file-blocks',
+      'file-care',
+      'hold-expiry',
+      'audits',
+      'unrelayed',
+      'unprojected',
+    ],
+    secrets: ['admin-key'],
   },
   // These two answer without asking anybody who calls.
   'docs/api': {},

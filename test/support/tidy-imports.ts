@@ -50,9 +50,9 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block capture care check choose claim commit create defer deliver disable end expire
-  find finish fire get list mark park parse pause post probe project publish read rebuild receive
-  reconcile recover refuse relay release remember remind renew revoke rotate save scan send
+  `authenticate block capture care check choose claim commit create defer deliver disable drop end
+  expire find finish fire get list mark park parse pause post probe project publish read rebuild
+  receive reconcile recover redrive refuse relay release remember remind renew revoke rotate save scan send
   settle sign split store sweep take tell update void watch`.split(/\s+/),
 );
 
