@@ -131,6 +131,7 @@ describe('a route whose body is not JSON', () => {
     }));
     const event = {
       routeKey: 'GET /page',
+      rawPath: '/page',
       headers: { 'if-none-match': '"1"' },
       requestContext: { http: { method: 'GET' } },
     } as unknown as APIGatewayProxyEventV2;
