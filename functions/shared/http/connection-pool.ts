@@ -51,7 +51,7 @@ export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPo
       }
       if (entry) retire(url.origin, entry);
       makeRoom();
-      const agent = openAgent(url, true);
+      const agent = openAgent(url, SOCKET_AGE_MS_MAX);
       entries.set(url.origin, { agent, bornMs: nowMs() });
       return agent;
     },
@@ -63,10 +63,14 @@ function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
-/** TLS is verified whatever the environment says, and a proxy in the environment is not used. */
-export function openAgent(url: AllowedUrl, keepAlive: boolean): http.Agent {
-  if (url.protocol === 'http:') return new http.Agent({ keepAlive });
-  return new https.Agent({ keepAlive, rejectUnauthorized: true, minVersion: 'TLSv1.2' });
+/**
+ * Keeps a connection that nobody uses for so many milliseconds; for 0, not beyond its request.
+ * TLS is verified whatever the environment says, and a proxy in the environment is not used.
+ */
+export function openAgent(url: AllowedUrl, idleMs: number): http.Agent {
+  const kept = idleMs > 0 ? { keepAlive: true, timeout: idleMs } : { keepAlive: false };
+  if (url.protocol === 'http:') return new http.Agent(kept);
+  return new https.Agent({ ...kept, rejectUnauthorized: true, minVersion: 'TLSv1.2' });
 }
 
 /** A clock that went backward makes everything old: better one handshake too many. */

@@ -30,7 +30,7 @@ export function openGuardedSender(options: SenderOptions): GuardedSender {
     if (!request.repeatHeaders) return { kind: 'unknown', error: 'reset' };
 
     const repeat = { ...request, headers: { ...request.headers, ...request.repeatHeaders } };
-    const fresh = openAgent(url, false);
+    const fresh = openAgent(url, 0);
     return afterStale(
       await exchange({ url, addresses, request: repeat, agent: fresh, remainingMs: remainingMs() }),
     );

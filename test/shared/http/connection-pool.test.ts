@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { allowUrl } from '../../../functions/shared/http/allowed-url.ts';
-import { openConnectionPool } from '../../../functions/shared/http/connection-pool.ts';
+import { openAgent, openConnectionPool } from '../../../functions/shared/http/connection-pool.ts';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
 import { startReceiver } from '../../../local/receiver/server.ts';
 import { type Certificate, selfSigned } from '../../support/certificate.ts';
@@ -156,6 +156,37 @@ describe('the agents', () => {
       () => closed,
       (count) => count === 1,
     );
+  });
+
+  it('close connections that were in use when they were replaced, after their answer', async () => {
+    let nowMs = 0;
+    const pool = openConnectionPool(() => nowMs);
+    const asked = Promise.withResolvers<Socket>();
+    const receiver = await startRawReceiver((socket) => asked.resolve(socket));
+    const local = allowUrl(receiver.url, { egress: 'loopback', ownHosts: [] });
+    const agent = await pool.agentFor(local);
+    const answered = once(http.request(receiver.url, { agent }).end(), 'response');
+    const socket = await asked.promise;
+
+    nowMs = 60_000;
+    expect(await pool.agentFor(local)).not.toBe(agent);
+    const closed = once(socket, 'close');
+    answer(socket);
+    const [response] = await answered;
+    response.resume();
+    await closed;
+    expect(agent.freeSockets).toEqual({});
+  });
+
+  it('close a connection by themselves when nobody has used it for that long', async () => {
+    const receiver = await startRawReceiver(answer);
+    const local = allowUrl(receiver.url, { egress: 'loopback', ownHosts: [] });
+    const agent = openAgent(local, 50);
+    const [response] = await once(http.request(receiver.url, { agent }).end(), 'response');
+    const { socket } = response;
+    response.resume();
+    await once(socket, 'close');
+    expect(agent.freeSockets).toEqual({});
   });
 
   it('are at most 64, and the oldest goes first', async () => {
