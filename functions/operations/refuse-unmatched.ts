@@ -1,4 +1,5 @@
 import { type Contract, route } from '../shared/http/route.ts';
+import { safePath } from '../shared/http/safe-path.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { unmatchedRoute } from './contract.ts';
@@ -11,7 +12,7 @@ export const refuseUnmatched = (contracts: readonly Contract[]) =>
   route(unmatchedRoute, async ({ method, path }, _world: Pick<World, 'log'>) => {
     const allow = methodsOf(contracts, path);
     if (allow.length === 0) {
-      throw new Problem('not_found', { detail: `There is no route ${path}.` });
+      throw new Problem('not_found', { detail: `There is no route ${safePath(path)}.` });
     }
     const detail = `${method} is not allowed here. Allowed: ${allow.join(', ')}.`;
     throw new Problem('method_not_allowed', { detail, allow });

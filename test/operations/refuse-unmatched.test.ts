@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { methodsOf } from '../../functions/operations/refuse-unmatched.ts';
+import { methodsOf, refuseUnmatched } from '../../functions/operations/refuse-unmatched.ts';
 import { defineRoute } from '../../functions/shared/http/route.ts';
 
 const row = (method: 'GET' | 'POST' | 'DELETE', path: string) =>
@@ -29,4 +29,12 @@ it.each([
   ['/', []],
 ])('%s is mounted for %j', (path, methods) => {
   expect(methodsOf(contracts, path)).toEqual(methods);
+});
+
+it('repeats no key that got into the path', async () => {
+  const path = `/v1/th_live_${'0'.repeat(26)}_${'k'.repeat(43)}`;
+  const { answer } = refuseUnmatched(contracts);
+
+  const refusal = answer({ method: 'GET', path } as never, {} as never);
+  await expect(refusal).rejects.toMatchObject({ message: 'There is no route /v1/*.' });
 });
