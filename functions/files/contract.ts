@@ -18,15 +18,21 @@ const CreateFileBody = z.strictObject({
   name: text(1, 255).meta({ description: 'Goes out with each alert as `fileName`.' }),
   size: z.int().min(0).max(FILE_BYTES_MAX).meta({ description: 'Bytes of the upload, exactly.' }),
   endpointId: id('end').meta({ description: 'Where the alerts go.' }),
-  eventType: AlertType.default('alert'),
+  eventType: AlertType.optional().meta({
+    description: 'As the endpoint has it in `fileDefaults` if absent, or else `alert`.',
+  }),
   idColumn: z
     .union([text(1, 200), z.int().min(1).max(COLUMNS_MAX)])
-    .default('user_id')
-    .meta({ description: 'A name of the header line, or the number of a column from 1.' }),
+    .optional()
+    .meta({
+      description:
+        'A name of the header line, or the number of a column from 1. As the endpoint has it in ' +
+        '`fileDefaults` if absent, or else `user_id`.',
+    }),
   message: text(1, 1_000)
     .refine((it) => !it.includes('{{'), 'may not hold {{, which is kept for names of columns')
     .optional()
-    .meta({ description: 'Goes out with each alert.' }),
+    .meta({ description: 'Goes out with each alert. As the endpoint has it if absent.' }),
   onUnknown: z
     .enum(['resend', 'stop'])
     .optional()

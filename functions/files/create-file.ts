@@ -31,7 +31,10 @@ function draftFile(
   endpoint: Endpoint,
   { ids }: Needs,
 ): FileDraft {
-  const { name, size, endpointId, eventType, idColumn, message } = body;
+  const { name, size, endpointId } = body;
+  const defaults = { eventType: 'alert', idColumn: 'user_id', ...endpoint.fileDefaults };
+  const { eventType = defaults.eventType, idColumn = defaults.idColumn } = body;
+  const { message = defaults.message } = body;
   return {
     ...{ tenantId, name, bytes: size, endpointId, eventType, idColumn, message },
     id: creationId('fil', { tenantId, scope: 'files', idempotency }, ids),

@@ -12,12 +12,16 @@ import {
 import { authenticator } from '../tenants/authenticate.ts';
 import { findEndpointsMax } from '../tenants/find-limits.ts';
 import { createEndpoint } from './create-endpoint.ts';
+import { deleteEndpoint } from './delete-endpoint.ts';
 import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
+import { rotateSecret } from './rotate-secret.ts';
+import { updateEndpoint } from './update-endpoint.ts';
 
 const db = openDb({ tables: tables('control', 'endpoints') });
 const endpointsMax = (tenantId: string) => findEndpointsMax({ db }, tenantId);
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
 const http = openUrlCheck({ egress: egress() });
 const world = { clock, ids, log, metrics, db, ...store, endpointsMax, http };
-const routes = [createEndpoint, listEndpoints, getEndpoint, getEndpointSecret];
-export const handler = api(world, routes, authenticator());
+const reads = [listEndpoints, getEndpoint, getEndpointSecret];
+const changes = [createEndpoint, updateEndpoint, deleteEndpoint, rotateSecret];
+export const handler = api(world, [...reads, ...changes], authenticator());

@@ -2,14 +2,15 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
-import { readMasterKey, seal } from '../shared/sealed.ts';
+import { readMasterKey } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import { createEndpointRoute } from './endpoint.contract.ts';
 import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
-import { type Endpoint, secretContext } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { sealFirstSecret, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
-import { formatSecret } from './signature.ts';
+import { newSecret } from './signature.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
   readonly http: Pick<World['http'], 'checkUrl'>;
@@ -18,7 +19,6 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
 };
 type CreateCall = Call<typeof createEndpointRoute>;
 
-const SECRET_BYTES = 32;
 /** Creations of one tenant at the same moment meet at its set's version. */
 const ROUNDS = 4;
 const PAUSE = { baseMs: 25, capMs: SECOND_MS };
@@ -26,7 +26,7 @@ const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 /** POST /v1/endpoints. From the next event on the endpoint gets what it wants. */
 export const createEndpoint = route(createEndpointRoute, async (call, world: Needs) => {
   const url = await world.http.checkUrl(call.body.url);
-  const secret = call.body.secret ?? formatSecret(world.ids.secretBytes(SECRET_BYTES));
+  const secret = call.body.secret ?? newSecret(world.ids);
   const endpoint = await draftEndpoint(call, { url, secret }, world);
   const max = await world.endpointsMax(call.tenantId);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -50,21 +50,17 @@ async function draftEndpoint(
   { clock, ids, secrets }: Needs,
 ): Promise<Endpoint> {
   const id = creationId('end', { tenantId, scope: 'endpoints', idempotency }, ids);
-  const masterKey = readMasterKey(await secrets.read('master-key'));
-  const context = secretContext({ tenantId, id });
+  const sealer = { masterKey: readMasterKey(await secrets.read('master-key')), ids };
+  const { eventTypes, description, status, onUnknown, fileDefaults } = body;
   const { maxAttempts, schedule } = body.retry;
   return {
-    id,
-    tenantId,
-    url,
-    eventTypes: body.eventTypes,
-    description: body.description,
-    status: 'active',
+    ...{ id, tenantId, url, eventTypes, description, status, onUnknown, fileDefaults },
+    disabledReason: status === 'disabled' ? 'by_tenant' : undefined,
     retry: { maxAttempts, scheduleSeconds: schedule },
     timeoutMs: Math.round(body.timeoutSeconds * SECOND_MS),
-    onUnknown: body.onUnknown,
     perSecond: body.rateLimit?.perSecond,
-    sealedSecrets: [seal(masterKey, { plaintext: secret, context }, ids)],
+    secrets: sealFirstSecret({ tenantId, id }, secret, sealer),
+    headers: body.headers && sealHeaders({ tenantId, id }, body.headers, sealer),
     createdAtMs: clock.nowMs(),
     fingerprint: idempotency?.fingerprint,
   };
@@ -72,8 +68,12 @@ async function draftEndpoint(
 
 /** The endpoint as it is now. Its secret was shown by the first answer and is not repeated. */
 function replay({ idempotency }: CreateCall, item: Item | undefined) {
-  if (!item) throw new Error('an endpoint was taken, but is not there');
   const endpoint = toEndpoint(item);
+  if (!endpoint) {
+    throw new Problem('conflict', {
+      detail: 'The endpoint that this Idempotency-Key has made was deleted. Take another key.',
+    });
+  }
   assertSameRequest(endpoint, idempotency);
   return { body: endpointView(endpoint), replayed: true };
 }

@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { isReservedType } from '../events/event.ts';
 import { defineRoute } from '../shared/http/route.ts';
-import { id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { headerFaults } from './custom-headers.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 import { parseSecret } from './signature.ts';
 
@@ -37,18 +39,64 @@ const Retry = z.strictObject({
     .meta({ description: 'Seconds after the previous attempt; the last one repeats.' }),
 });
 
+const FileDefaults = z.strictObject({
+  message: text(1, 1_000)
+    .refine((it) => !it.includes('{{'), 'may not hold {{, which is kept for names of columns')
+    .exactOptional(),
+  idColumn: z.union([text(1, 200), z.int().min(1).max(65_536)]).exactOptional(),
+  eventType: EventType.refine(
+    (it) => it === 'alert' || !isReservedType(it),
+    'is a type of Tallyhook itself',
+  ).exactOptional(),
+});
+
+/** Names in lower case. Each fault is told at the header that has it. */
+const Headers = z
+  .record(z.string(), z.string())
+  .superRefine((given, context) => {
+    for (const { name, message } of headerFaults(given)) {
+      context.addIssue({ code: 'custom', message, path: name === undefined ? [] : [name] });
+    }
+  })
+  .transform((given) =>
+    Object.fromEntries(Object.entries(given).map(([name, it]) => [name.toLowerCase(), it])),
+  )
+  .meta({ description: 'Sent with every attempt. Write-only: only their names are shown.' });
+
+const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
+
+const EventTypes = z.array(EventFilter).min(1).max(100);
+const Description = text(0, 500);
+const TimeoutSeconds = z.number().min(1).max(15);
+const OnUnknown = z.enum(['resend', 'stop']);
+
 const CreateEndpointBody = z.strictObject({
   url: text(1, 2_048),
-  eventTypes: z.array(EventFilter).min(1).max(100).optional(),
-  description: text(0, 500).optional(),
+  eventTypes: EventTypes.optional(),
+  description: Description.optional(),
+  status: EndpointStatus.default('active'),
   rateLimit: RateLimit.optional(),
   retry: Retry.prefault({}),
-  timeoutSeconds: z.number().min(1).max(15).default(10),
-  onUnknown: z.enum(['resend', 'stop']).default('resend'),
+  timeoutSeconds: TimeoutSeconds.default(10),
+  onUnknown: OnUnknown.default('resend'),
+  headers: Headers.optional(),
+  fileDefaults: FileDefaults.optional(),
   secret: Secret.optional(),
 });
 
-const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
+/** What is absent stays; null takes away what an endpoint need not have. */
+const UpdateEndpointBody = z.strictObject({
+  url: text(1, 2_048).optional(),
+  eventTypes: EventTypes.nullish().meta({ description: 'null: all of them.' }),
+  description: Description.nullish(),
+  status: EndpointStatus.optional(),
+  rateLimit: RateLimit.nullish(),
+  retry: Retry.nullish().meta({ description: 'Replaced as a whole; null: the default.' }),
+  timeoutSeconds: TimeoutSeconds.optional(),
+  onUnknown: OnUnknown.optional(),
+  headers: Headers.nullish().meta({ description: 'Replaced as a whole; null: none.' }),
+  fileDefaults: FileDefaults.nullish().meta({ description: 'Replaced as a whole; null: none.' }),
+});
 
 const Endpoint = z.object({
   id: id('end'),
@@ -57,11 +105,21 @@ const Endpoint = z.object({
   eventTypes: z.array(z.string()).optional(),
   description: z.string().optional(),
   status: EndpointStatus,
+  disabledReason: z.enum(['by_tenant', 'gone', 'failing']).optional(),
   rateLimit: z.object({ perSecond: z.number() }).optional(),
   retry: z.object({ maxAttempts: z.number(), schedule: z.array(z.number()).optional() }),
   timeoutSeconds: z.number(),
-  onUnknown: z.enum(['resend', 'stop']),
+  onUnknown: OnUnknown,
+  headerNames: z.array(z.string()),
+  fileDefaults: z
+    .object({
+      message: z.string().exactOptional(),
+      idColumn: z.union([z.string(), z.int()]).exactOptional(),
+      eventType: z.string().exactOptional(),
+    })
+    .optional(),
   createdAt: z.string(),
+  updatedAt: z.string(),
 });
 
 const EndpointParams = z.object({ id: id('end') });
@@ -78,7 +136,7 @@ export const createEndpointRoute = defineRoute({
     // Shown once: a replayed creation leaves it out.
     schema: Endpoint.extend({ secret: z.string().optional() }),
   },
-  refusals: ['url_not_allowed', 'limit_exceeded', 'idempotency_key_reused'],
+  refusals: ['url_not_allowed', 'limit_exceeded', 'idempotency_key_reused', 'conflict', 'busy'],
 });
 
 export const listEndpointsRoute = defineRoute({
@@ -111,10 +169,55 @@ export const getEndpointSecretRoute = defineRoute({
   refusals: ['not_found'],
 });
 
+export const updateEndpointRoute = defineRoute({
+  method: 'PATCH',
+  path: '/v1/endpoints/{id}',
+  summary: 'Change an endpoint, pause it, disable it or make it active again',
+  access: 'webhooks:write',
+  params: EndpointParams,
+  body: UpdateEndpointBody,
+  reply: { status: 200, schema: Endpoint },
+  refusals: ['not_found', 'url_not_allowed', 'busy'],
+});
+
+export const deleteEndpointRoute = defineRoute({
+  method: 'DELETE',
+  path: '/v1/endpoints/{id}',
+  summary: 'Delete an endpoint; what is under way to it is cancelled',
+  access: 'webhooks:write',
+  params: EndpointParams,
+  reply: {
+    status: 200,
+    schema: z.object({ id: id('end'), object: z.literal('endpoint'), deleted: z.literal(true) }),
+  },
+  refusals: ['not_found', 'busy'],
+});
+
+const WEEK_SECONDS = 7 * DAY_SECONDS;
+
+export const rotateSecretRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/endpoints/{id}/secret/rotate',
+  summary: 'Give an endpoint a new signing secret',
+  access: 'webhooks:write',
+  params: EndpointParams,
+  body: z.strictObject({
+    graceSeconds: z.int().min(0).max(WEEK_SECONDS).default(DAY_SECONDS).meta({
+      description: 'So long webhooks are signed with the older secrets, too; 0 ends them at once.',
+    }),
+    secret: Secret.optional(),
+  }),
+  reply: { status: 200, schema: z.object({ secret: z.string() }) },
+  refusals: ['not_found', 'busy'],
+});
+
 /** What `webhooks/api` answers. */
 export const endpointRoutes = [
   createEndpointRoute,
   listEndpointsRoute,
   getEndpointRoute,
+  updateEndpointRoute,
+  deleteEndpointRoute,
   getEndpointSecretRoute,
+  rotateSecretRoute,
 ];

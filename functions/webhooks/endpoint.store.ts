@@ -1,6 +1,20 @@
 import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type DisabledReason, type Endpoint, type EndpointStatus, withStatus } from './endpoint.ts';
+
+/** Those that were stored before a secret could end are texts. */
+const StoredSecret = z.union([
+  z.string().transform((sealed) => ({ sealed })),
+  z
+    .object({ sealed: z.string(), until: z.number().optional() })
+    .transform(({ sealed, until }) => ({ sealed, untilMs: until })),
+]);
+
+const StoredFileDefaults = z.object({
+  message: z.string().exactOptional(),
+  idColumn: z.union([z.string(), z.number()]).exactOptional(),
+  eventType: z.string().exactOptional(),
+});
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const EndpointItem = z.object({
@@ -10,13 +24,20 @@ const EndpointItem = z.object({
   eventTypes: z.array(z.string()).optional(),
   description: z.string().optional(),
   status: z.enum(['active', 'paused', 'disabled']),
+  disabledReason: z.enum(['by_tenant', 'gone', 'failing']).optional(),
+  slow: z.literal(true).optional(),
   maxAttempts: z.number(),
   schedule: z.array(z.number()).optional(),
   timeoutMs: z.number(),
   onUnknown: z.enum(['resend', 'stop']),
   perSecond: z.number().optional(),
-  secrets: z.array(z.string()),
+  secrets: z.array(StoredSecret),
+  headers: z.string().optional(),
+  headerNames: z.array(z.string()).default([]),
+  fileDefaults: StoredFileDefaults.optional(),
   createdAt: z.number(),
+  updatedAt: z.number().optional(),
+  revision: z.number().optional(),
   fingerprint: z.string().optional(),
 });
 
@@ -30,27 +51,104 @@ function setKey(tenantId: string): Key {
   return { pk: tenantId, sk: 'V' };
 }
 
-/** Refused when the id is taken. Goes into one commit with `growSet`. */
+/** Refused when the id is taken, also by one that was deleted. Goes with `growSet`. */
 export function insertEndpoint(endpoint: Endpoint): Write {
-  const item = {
-    ...endpointKey(endpoint.tenantId, endpoint.id),
-    v: 1,
+  const item = { ...endpointKey(endpoint.tenantId, endpoint.id), v: 1, ...fieldsOf(endpoint) };
+  return { kind: 'put', table: 'endpoints', item, condition: 'attribute_not_exists(pk)' };
+}
+
+function fieldsOf(endpoint: Endpoint): Item {
+  return {
     id: endpoint.id,
     tenant: endpoint.tenantId,
     url: endpoint.url,
     eventTypes: endpoint.eventTypes,
     description: endpoint.description,
     status: endpoint.status,
+    disabledReason: endpoint.disabledReason,
+    slow: endpoint.slow,
     maxAttempts: endpoint.retry.maxAttempts,
     schedule: endpoint.retry.scheduleSeconds,
     timeoutMs: endpoint.timeoutMs,
     onUnknown: endpoint.onUnknown,
     perSecond: endpoint.perSecond,
-    secrets: endpoint.sealedSecrets,
+    secrets: endpoint.secrets.map(({ sealed, untilMs }) => ({ sealed, until: untilMs })),
+    headers: endpoint.headers?.sealed,
+    headerNames: endpoint.headers?.names,
+    fileDefaults: endpoint.fileDefaults,
     createdAt: endpoint.createdAtMs,
+    updatedAt: endpoint.updatedAtMs,
     fingerprint: endpoint.fingerprint,
   };
-  return { kind: 'put', table: 'endpoints', item, condition: 'attribute_not_exists(pk)' };
+}
+
+/**
+ * Writes the fields that differ, and tells every relay. Refused when anything of the endpoint was
+ * changed since `before` was read, or it was deleted: the first of the writes then fails.
+ */
+export function saveEndpoint(before: Endpoint, after: Endpoint): Write[] {
+  const old = fieldsOf(before);
+  const fields = Object.entries({ ...fieldsOf(after), revision: (before.revision ?? 0) + 1 });
+  const changed = fields.filter(([name, it]) => JSON.stringify(it) !== JSON.stringify(old[name]));
+  const set = changed.filter(([, value]) => value !== undefined);
+  const removed = changed.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
+  const sets = set.map(([name]) => `#${name} = :${name}`).join(', ');
+  const change: Write = {
+    kind: 'update',
+    table: 'endpoints',
+    key: endpointKey(before.tenantId, before.id),
+    update: `SET ${sets}${removed.length > 0 ? ` REMOVE ${removed.join(', ')}` : ''}`,
+    ...unchanged(before),
+    names: Object.fromEntries(changed.map(([name]) => [`#${name}`, name])),
+    values: {
+      ...Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
+      ...unchanged(before).values,
+    },
+  };
+  return [change, changeSet(before.tenantId, 0)];
+}
+
+/** Holds as long as nothing of the endpoint has changed. */
+function unchanged({ revision }: Endpoint) {
+  if (revision !== undefined) {
+    return { condition: 'revision = :seen', values: { ':seen': revision } };
+  }
+  const condition = 'attribute_exists(pk) AND attribute_not_exists(revision)';
+  return { condition: `${condition} AND attribute_not_exists(deletedAt)` };
+}
+
+/** Another status, with the reason if it is `disabled`. Refused like `saveEndpoint`. */
+export function setStatus(
+  endpoint: Endpoint,
+  status: EndpointStatus,
+  reason?: DisabledReason,
+): Write[] {
+  return saveEndpoint(endpoint, withStatus(endpoint, status, reason));
+}
+
+/**
+ * Leaves of an endpoint that its id was taken, so that its creation cannot be repeated. Refused
+ * like `saveEndpoint`.
+ */
+export function deleteEndpoint(endpoint: Endpoint, nowMs: number): Write[] {
+  const { tenantId, id, fingerprint } = endpoint;
+  const key = endpointKey(tenantId, id);
+  const item = { ...key, v: 1, id, tenant: tenantId, deletedAt: nowMs, fingerprint };
+  return [
+    { kind: 'put', table: 'endpoints', item, ...unchanged(endpoint) },
+    changeSet(tenantId, -1),
+  ];
+}
+
+/** Tells every relay that the tenant's set of endpoints is another one. */
+function changeSet(tenantId: string, members: 0 | -1): Write {
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: setKey(tenantId),
+    update: 'ADD version :one, members :members',
+    values: { ':one': 1, ':members': members },
+  };
 }
 
 /**
@@ -86,23 +184,21 @@ export function checkStatus(endpoint: Endpoint): Write {
   };
 }
 
-/** The endpoint in a stored item. */
-export function toEndpoint(item: Item): Endpoint {
+/** The endpoint in a stored item. Undefined without one, and for what a deleted one leaves. */
+export function toEndpoint(item: Item | undefined): Endpoint | undefined {
+  if (!item || item.deletedAt !== undefined) return undefined;
   const stored = EndpointItem.parse(item);
+  const { id, url, eventTypes, description, status, disabledReason, slow } = stored;
+  const { timeoutMs, onUnknown, perSecond, secrets, fileDefaults, revision, fingerprint } = stored;
+  const { headers, headerNames } = stored;
   return {
-    id: stored.id,
+    ...{ id, url, eventTypes, description, status, disabledReason, slow },
+    ...{ timeoutMs, onUnknown, perSecond, secrets, fileDefaults, revision, fingerprint },
     tenantId: stored.tenant,
-    url: stored.url,
-    eventTypes: stored.eventTypes,
-    description: stored.description,
-    status: stored.status,
     retry: { maxAttempts: stored.maxAttempts, scheduleSeconds: stored.schedule },
-    timeoutMs: stored.timeoutMs,
-    onUnknown: stored.onUnknown,
-    perSecond: stored.perSecond,
-    sealedSecrets: stored.secrets,
+    headers: headers === undefined ? undefined : { names: headerNames, sealed: headers },
     createdAtMs: stored.createdAt,
-    fingerprint: stored.fingerprint,
+    updatedAtMs: stored.updatedAt,
   };
 }
 
@@ -112,8 +208,7 @@ export async function findEndpoint(
   tenantId: string,
   endpointId: string,
 ): Promise<Endpoint | undefined> {
-  const item = await db.get('endpoints', endpointKey(tenantId, endpointId));
-  return item && toEndpoint(item);
+  return toEndpoint(await db.get('endpoints', endpointKey(tenantId, endpointId)));
 }
 
 /** All endpoints of a tenant, in the order of their ids; at most a thousand. */
@@ -127,7 +222,7 @@ export async function listEndpoints(db: Pick<Db, 'query'>, tenantId: string): Pr
       sk: { prefix: 'end_' },
       ...(after && { after }),
     });
-    found.push(...page.items.map(toEndpoint));
+    found.push(...page.items.flatMap((it) => toEndpoint(it) ?? []));
     after = page.next;
   } while (after);
   return found;

@@ -8,6 +8,10 @@ export interface Endpoint {
   readonly eventTypes?: readonly string[] | undefined;
   readonly description?: string | undefined;
   readonly status: EndpointStatus;
+  /** Why it is disabled. */
+  readonly disabledReason?: DisabledReason | undefined;
+  /** It timed out so often in a row that all its deliveries take the slow lane. */
+  readonly slow?: true | undefined;
   readonly retry: RetryPlan;
   /** The whole attempt, from the first DNS question to the last byte. */
   readonly timeoutMs: number;
@@ -15,15 +19,47 @@ export interface Endpoint {
   readonly onUnknown: 'resend' | 'stop';
   /** The limit of the receiver; undefined means none. */
   readonly perSecond?: number | undefined;
-  /** Encrypted with the master key, the newest first. */
-  readonly sealedSecrets: readonly string[];
+  /** The newest first. */
+  readonly secrets: readonly SealedSecret[];
+  /** Sent with every attempt, after those of our own. */
+  readonly headers?: SealedHeaders | undefined;
+  /** What a file for this endpoint says where its own request says nothing. */
+  readonly fileDefaults?: FileDefaults | undefined;
   readonly createdAtMs: number;
+  /** When the tenant changed it last; undefined: never. */
+  readonly updatedAtMs?: number | undefined;
+  /** Counts the changes of any field; undefined: none since it was made. */
+  readonly revision?: number | undefined;
   /** Of the request that made it, when that had an Idempotency-Key. */
   readonly fingerprint?: string | undefined;
 }
 
 /** Paused endpoints hold what they get; disabled ones get nothing. */
 export type EndpointStatus = 'active' | 'paused' | 'disabled';
+
+/** Disabled by hand, by a 410 or `webhook-delivery: disable`, or after five days of failures. */
+export type DisabledReason = 'by_tenant' | 'gone' | 'failing';
+
+/** A signing secret, encrypted with the master key. */
+export interface SealedSecret {
+  readonly sealed: string;
+  /** When it ends because a newer one took its place. */
+  readonly untilMs?: number | undefined;
+}
+
+/** Headers of a tenant's own. Their values are secret; their lower-case names are not. */
+export interface SealedHeaders {
+  readonly names: readonly string[];
+  /** `{ name: value }` as JSON, encrypted with the master key. */
+  readonly sealed: string;
+}
+
+/** What files are sent with, each as POST /v1/files has it. */
+export interface FileDefaults {
+  readonly message?: string;
+  readonly idColumn?: string | number;
+  readonly eventType?: string;
+}
 
 export interface RetryPlan {
   readonly maxAttempts: number;
@@ -61,7 +97,22 @@ export function isReportable(type: string): boolean {
   return !ONLY_IF_NAMED.has(type);
 }
 
+/** The endpoint with another status. Who disables it says why; one that is disabled stays so. */
+export function withStatus(
+  endpoint: Endpoint,
+  status: EndpointStatus,
+  reason: DisabledReason = 'by_tenant',
+): Endpoint {
+  if (status === endpoint.status) return endpoint;
+  return { ...endpoint, status, disabledReason: status === 'disabled' ? reason : undefined };
+}
+
 /** What a sealed secret is bound to, so that it opens for no other endpoint. */
 export function secretContext({ tenantId, id }: Pick<Endpoint, 'tenantId' | 'id'>): string {
   return `${tenantId}#${id}#secret`;
+}
+
+/** What the sealed headers of an endpoint are bound to. */
+export function headersContext({ tenantId, id }: Pick<Endpoint, 'tenantId' | 'id'>): string {
+  return `${tenantId}#${id}#headers`;
 }

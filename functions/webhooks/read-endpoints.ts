@@ -1,7 +1,7 @@
 import { type Call, route } from '../shared/http/route.ts';
 import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
-import { readMasterKey, unseal } from '../shared/sealed.ts';
+import { readMasterKey } from '../shared/sealed.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { World } from '../shared/world.ts';
 import {
@@ -10,10 +10,12 @@ import {
   listEndpointsRoute,
 } from './endpoint.contract.ts';
 import { findEndpoint, listEndpoints as listAll } from './endpoint.store.ts';
-import { type Endpoint, secretContext } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { openSecrets } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
 
-type Needs = Pick<World, 'db' | 'secrets'>;
+type Needs = Pick<World, 'clock' | 'db' | 'secrets'>;
+type Found = Pick<Call<typeof getEndpointRoute>, 'tenantId' | 'params'>;
 
 /** GET /v1/endpoints/{id}: strongly consistent. */
 export const getEndpoint = route(getEndpointRoute, async (call, world: Needs) => ({
@@ -23,15 +25,16 @@ export const getEndpoint = route(getEndpointRoute, async (call, world: Needs) =>
 /** GET /v1/endpoints/{id}/secret: the newest of its secrets. */
 export const getEndpointSecret = route(getEndpointSecretRoute, async (call, world: Needs) => {
   const endpoint = await requireEndpoint(call, world);
-  const [sealed] = endpoint.sealedSecrets;
-  if (sealed === undefined) throw new Error(`endpoint ${endpoint.id} has no secret`);
   const masterKey = readMasterKey(await world.secrets.read('master-key'));
-  return { body: { secret: unseal(masterKey, sealed, secretContext(endpoint)) } };
+  const [secret] = openSecrets(endpoint, masterKey, world.clock.nowMs());
+  if (secret === undefined) throw new Error(`endpoint ${endpoint.id} has no secret`);
+  return { body: { secret } };
 });
 
-async function requireEndpoint(
-  { tenantId, params }: Pick<Call<typeof getEndpointRoute>, 'tenantId' | 'params'>,
-  { db }: Needs,
+/** The endpoint that a route names. Refuses with `not_found`. */
+export async function requireEndpoint(
+  { tenantId, params }: Found,
+  { db }: Pick<World, 'db'>,
 ): Promise<Endpoint> {
   const endpoint = await findEndpoint(db, tenantId, params.id);
   if (!endpoint) throw new Problem('not_found');

@@ -75,7 +75,8 @@ async function readEndpoint(
   ];
   const items = await db.getAll(keys.map((key) => ({ table: 'endpoints', ...key })));
   const [item, pace, health] = items;
-  return item && { endpoint: toEndpoint(item), pace: toPace(pace), health: toHealth(health) };
+  const endpoint = toEndpoint(item);
+  return endpoint && { endpoint, pace: toPace(pace), health: toHealth(health) };
 }
 
 /** Answers all endpoints of a tenant as they are now. */

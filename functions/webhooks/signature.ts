@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Ids } from '../shared/world.ts';
 
 /** The parts of a webhook that its signature covers. `body` is the exact bytes on the wire. */
 export interface SignedContent {
@@ -26,6 +27,7 @@ const SECRET_PREFIX = 'whsec_';
 /** Bounds that Standard Webhooks 1.0 sets for the length of a secret. */
 const SECRET_BYTES_MIN = 24;
 const SECRET_BYTES_MAX = 64;
+const NEW_SECRET_BYTES = 32;
 
 /** The form in which a secret is shown: `whsec_` and base64. Refuses a length out of bounds. */
 export function formatSecret(bytes: Uint8Array): string {
@@ -33,6 +35,11 @@ export function formatSecret(bytes: Uint8Array): string {
     throw new RangeError(`a secret has ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes`);
   }
   return SECRET_PREFIX + Buffer.from(bytes).toString('base64');
+}
+
+/** A secret that nobody can guess, of 32 bytes. */
+export function newSecret(ids: Pick<Ids, 'secretBytes'>): string {
+  return formatSecret(ids.secretBytes(NEW_SECRET_BYTES));
 }
 
 /**

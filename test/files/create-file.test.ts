@@ -91,6 +91,15 @@ describe('POST /v1/files', () => {
     expect(forms).toEqual([{ key, minBytes: 12, maxBytes: 12, expiresInSeconds: 1_800 }]);
   });
 
+  it('takes what it does not say from the defaults of the endpoint', async () => {
+    const fileDefaults = { message: 'Hello', idColumn: 2, eventType: 'newsletter' };
+    const { id } = await house.addEndpoint({ tenantId: endpoint.tenantId, fileDefaults });
+    const said = { message: 'Bye', idColumn: 'email', eventType: 'alert' };
+    const silent = { ...body(), endpointId: id };
+    expect((await create(silent)).file).toMatchObject(fileDefaults);
+    expect((await create({ ...silent, ...said })).file).toMatchObject(said);
+  });
+
   it('takes onUnknown from the endpoint unless it is said', async () => {
     const cautious = await house.addEndpoint({ tenantId: endpoint.tenantId, onUnknown: 'stop' });
     const said = { ...body(), endpointId: cautious.id };

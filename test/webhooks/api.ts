@@ -2,13 +2,16 @@ import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { api } from '../../functions/shared/http/api.ts';
 import type { Contract, Route } from '../../functions/shared/http/route.ts';
 import { createEndpoint } from '../../functions/webhooks/create-endpoint.ts';
+import { deleteEndpoint } from '../../functions/webhooks/delete-endpoint.ts';
 import { getDelivery, listDeliveries } from '../../functions/webhooks/read-deliveries.ts';
 import {
   getEndpoint,
   getEndpointSecret,
   listEndpoints,
 } from '../../functions/webhooks/read-endpoints.ts';
+import { rotateSecret } from '../../functions/webhooks/rotate-secret.ts';
 import { sendAgain } from '../../functions/webhooks/send-again.ts';
+import { updateEndpoint } from '../../functions/webhooks/update-endpoint.ts';
 import type { DeliveryWorld } from './delivery-world.ts';
 
 /** What tests look at in an answer; what is not there is undefined, and the test fails. */
@@ -42,6 +45,9 @@ export function webhooksApi(world: DeliveryWorld): Ask {
     listEndpoints,
     getEndpoint,
     getEndpointSecret,
+    updateEndpoint,
+    deleteEndpoint,
+    rotateSecret,
     listDeliveries,
     getDelivery,
     sendAgain,

@@ -48,7 +48,7 @@ function settled(before: Delivery): Delivery {
     retry: { maxAttempts: 3, scheduleSeconds: [3_600] },
     timeoutMs: 1,
     onUnknown: 'resend',
-    sealedSecrets: [],
+    secrets: [],
     createdAtMs: 0,
   } as const;
   return settle(before, failed, { endpoint, nowMs: world.clock.nowMs(), random: 0.5 });

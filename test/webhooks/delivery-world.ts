@@ -64,7 +64,7 @@ export async function newEndpoint(
     retry: { maxAttempts: 3, scheduleSeconds: [10] },
     timeoutMs: 1_000,
     onUnknown: 'resend',
-    sealedSecrets: [seal(masterKey, { plaintext: SECRET, context }, world.ids)],
+    secrets: [{ sealed: seal(masterKey, { plaintext: SECRET, context }, world.ids) }],
     createdAtMs: world.clock.nowMs(),
     ...fields,
   };

@@ -32,7 +32,7 @@ const endpoint: Endpoint = {
   retry: { maxAttempts: 3, scheduleSeconds: [10, 20] },
   timeoutMs: 10_000,
   onUnknown: 'resend',
-  sealedSecrets: [],
+  secrets: [],
   createdAtMs: 0,
 };
 const at = { endpoint, nowMs: NOW, random: 0.5 };

@@ -9,7 +9,7 @@ const endpoint: Endpoint = {
   retry: { maxAttempts: 11 },
   timeoutMs: 10_000,
   onUnknown: 'resend',
-  sealedSecrets: [],
+  secrets: [],
   createdAtMs: 0,
 };
 

@@ -22,7 +22,7 @@ function limited(perSecond: number | undefined): Endpoint {
     timeoutMs: 1_000,
     onUnknown: 'resend',
     perSecond,
-    sealedSecrets: [],
+    secrets: [],
     createdAtMs: 0,
   };
 }

@@ -1,0 +1,76 @@
+import { type MasterKey, seal, unseal } from '../shared/sealed.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { Ids } from '../shared/world.ts';
+import { type Endpoint, headersContext, type SealedHeaders, secretContext } from './endpoint.ts';
+
+/** Whose parts are sealed: what was sealed for one endpoint opens for no other. */
+type Named = Pick<Endpoint, 'tenantId' | 'id'>;
+
+/** Signing secrets that an endpoint has at a time. */
+const SECRETS_MAX = 3;
+
+/** What sealing needs. */
+export interface Sealer {
+  readonly masterKey: MasterKey;
+  readonly ids: Pick<Ids, 'secretBytes'>;
+}
+
+/** The only secret of a new endpoint. */
+export function sealFirstSecret(name: Named, secret: string, sealer: Sealer): Endpoint['secrets'] {
+  const context = secretContext(name);
+  return [{ sealed: seal(sealer.masterKey, { plaintext: secret, context }, sealer.ids) }];
+}
+
+/** The secrets that a webhook is signed with now, in plain text, the newest first. */
+export function openSecrets(endpoint: Endpoint, masterKey: MasterKey, nowMs: number): string[] {
+  const context = secretContext(endpoint);
+  return active(endpoint, nowMs).map(({ sealed }) => unseal(masterKey, sealed, context));
+}
+
+function active({ secrets }: Endpoint, nowMs: number): Endpoint['secrets'] {
+  return secrets.filter(({ untilMs }) => untilMs === undefined || untilMs > nowMs);
+}
+
+/** A new secret, and how long the older ones are signed with as well. */
+export interface Rotation {
+  readonly secret: string;
+  readonly graceSeconds: number;
+  readonly nowMs: number;
+}
+
+/**
+ * The secrets after a rotation: the new one, and of the others the newest that still live, none
+ * longer than it would have without this. A secret that comes back is the new one, and no copy.
+ */
+export function rotateSecrets(
+  endpoint: Endpoint,
+  { secret, graceSeconds, nowMs }: Rotation,
+  sealer: Sealer,
+): Endpoint['secrets'] {
+  const context = secretContext(endpoint);
+  const endMs = nowMs + graceSeconds * SECOND_MS;
+  const older = active(endpoint, nowMs)
+    .filter(({ sealed }) => unseal(sealer.masterKey, sealed, context) !== secret)
+    .map((it) => ({ ...it, untilMs: Math.min(it.untilMs ?? endMs, endMs) }));
+  const kept = graceSeconds > 0 ? older : [];
+  return [...sealFirstSecret(endpoint, secret, sealer), ...kept].slice(0, SECRETS_MAX);
+}
+
+/** Undefined where there is no header. The names are in lower case already. */
+export function sealHeaders(
+  name: Named,
+  headers: Readonly<Record<string, string>>,
+  { masterKey, ids }: Sealer,
+): SealedHeaders | undefined {
+  const names = Object.keys(headers).sort();
+  if (names.length === 0) return undefined;
+  const what = { plaintext: JSON.stringify(headers), context: headersContext(name) };
+  return { names, sealed: seal(masterKey, what, ids) };
+}
+
+/** The headers that the tenant wants to be sent, in plain text. */
+export function openHeaders(endpoint: Endpoint, masterKey: MasterKey): Record<string, string> {
+  if (!endpoint.headers) return {};
+  // What opens was sealed by `sealHeaders`, and is nothing else.
+  return JSON.parse(unseal(masterKey, endpoint.headers.sealed, headersContext(endpoint)));
+}

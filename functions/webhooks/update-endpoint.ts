@@ -1,0 +1,65 @@
+import { type Call, route } from '../shared/http/route.ts';
+import { readMasterKey } from '../shared/sealed.ts';
+import { SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { changeEndpoint } from './change-endpoint.ts';
+import { updateEndpointRoute } from './endpoint.contract.ts';
+import { saveEndpoint } from './endpoint.store.ts';
+import { type Endpoint, withStatus } from './endpoint.ts';
+import { type Sealer, sealHeaders } from './endpoint-sealing.ts';
+import { endpointView } from './endpoint-view.ts';
+import { ATTEMPTS_DEFAULT } from './schedule.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
+  readonly http: Pick<World['http'], 'checkUrl'>;
+};
+type Change = Call<typeof updateEndpointRoute>['body'];
+
+/**
+ * PATCH /v1/endpoints/{id}: what is named is replaced, the rest stays, and nothing is written
+ * where nothing changes. Every attempt from five seconds later on goes by what is new.
+ */
+export const updateEndpoint = route(updateEndpointRoute, async (call, world: Needs) => {
+  const { tenantId, params, body } = call;
+  const url = body.url === undefined ? undefined : await world.http.checkUrl(body.url);
+  const masterKey = readMasterKey(await world.secrets.read('master-key'));
+  const sealer = { masterKey, ids: world.ids };
+  const updated = await changeEndpoint({ tenantId, id: params.id }, world, (before) => {
+    const changed = withHeaders(withChange(before, { ...body, url }), body, sealer);
+    if (JSON.stringify(changed) === JSON.stringify(before)) return { result: before, writes: [] };
+    const after = { ...changed, updatedAtMs: world.clock.nowMs() };
+    return { result: after, writes: saveEndpoint(before, after) };
+  });
+  return { body: endpointView(updated) };
+});
+
+function withChange(before: Endpoint, change: Change): Endpoint {
+  const { url = before.url, onUnknown = before.onUnknown, status = before.status } = change;
+  const { timeoutSeconds, retry, rateLimit } = change;
+  const timeoutMs = timeoutSeconds && Math.round(timeoutSeconds * SECOND_MS);
+  return {
+    ...withStatus(before, status),
+    ...{ url, onUnknown },
+    timeoutMs: timeoutMs ?? before.timeoutMs,
+    eventTypes: given(change.eventTypes, before.eventTypes),
+    description: given(change.description, before.description),
+    fileDefaults: given(change.fileDefaults, before.fileDefaults),
+    perSecond: rateLimit === undefined ? before.perSecond : rateLimit?.perSecond,
+    retry: retry === undefined ? before.retry : retryOf(retry),
+  };
+}
+
+/** Null takes away what was there. */
+function given<Value>(change: Value | null | undefined, before: Value): Value | undefined {
+  return change === undefined ? before : (change ?? undefined);
+}
+
+function retryOf(retry: NonNullable<Change['retry']> | null): Endpoint['retry'] {
+  const { maxAttempts = ATTEMPTS_DEFAULT, schedule } = retry ?? {};
+  return { maxAttempts, scheduleSeconds: schedule };
+}
+
+function withHeaders(endpoint: Endpoint, { headers }: Change, sealer: Sealer): Endpoint {
+  if (headers === undefined) return endpoint;
+  return { ...endpoint, headers: sealHeaders(endpoint, headers ?? {}, sealer) };
+}
