@@ -157,18 +157,18 @@ export const ACCESS = {
   'ledger/api': {
     tables: {
       control: CALLER,
-      ledger: [
-        'GetItem',
-        'BatchGetItem',
-        'PutItem',
-        'UpdateItem',
-        'ConditionCheckItem',
-        'Query',
-        'Query listing',
-        'Query reference',
-      ],
-      statements: ['BatchGetItem', 'Query'],
+      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem', 'Query'],
+      // The balance of a derived account that is changed, or whose creation is repeated.
+      statements: ['BatchGetItem'],
       outbox: ['PutItem'],
+    },
+    secrets: ['admin-key'],
+  },
+  'ledger/read-api': {
+    tables: {
+      control: CALLER,
+      ledger: ['GetItem', 'BatchGetItem', 'Query', 'Query listing', 'Query reference'],
+      statements: ['BatchGetItem', 'Query'],
     },
     secrets: ['admin-key', 'cursor-key'],
   },

@@ -1,7 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { ledgerRoutes } from '../functions/ledger/contract.ts';
+import { ledgerRoutesOf } from '../functions/ledger/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomTable } from './kit/room-table.ts';
@@ -29,8 +29,12 @@ export class Ledger extends Construct {
       }),
       statements: new RoomTable(this, 'Statements', { settings, indexes: {} }),
     };
-    const routes = apiFunction(this, 'ledger/api', settings);
-    api.mount(routes, ledgerRoutes);
+    const apis = {
+      'ledger/api': apiFunction(this, 'ledger/api', settings),
+      'ledger/read-api': apiFunction(this, 'ledger/read-api', settings),
+    };
+    api.mount(apis['ledger/api'], ledgerRoutesOf['ledger/api']);
+    api.mount(apis['ledger/read-api'], ledgerRoutesOf['ledger/read-api']);
 
     const onPosted = new NodeFunction(this, 'OnPosted', {
       entry: 'ledger/on-posted',
@@ -65,7 +69,7 @@ export class Ledger extends Construct {
     };
     this.parked = { 'ledger/on-posted': stream.parked };
     this.functions = {
-      'ledger/api': routes,
+      ...apis,
       'ledger/on-posted': onPosted,
       'ledger/on-hold': onHold,
     };

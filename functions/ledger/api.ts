@@ -10,10 +10,6 @@ import { createBatch } from './create-batch.ts';
 import { createHold } from './create-hold.ts';
 import { createReversal } from './create-reversal.ts';
 import { createTransaction } from './create-transaction.ts';
-import { getAccount, listAccounts } from './read-accounts.ts';
-import { listEntries } from './read-entries.ts';
-import { getHold, listHolds } from './read-holds.ts';
-import { getTransaction, listTransactions } from './read-transactions.ts';
 import { updateAccount } from './update-account.ts';
 import { voidHold } from './void-hold.ts';
 
@@ -22,13 +18,12 @@ const world = {
   ids: systemIds,
   ...{ log: jsonLog, metrics: embeddedMetrics },
   db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox') }),
-  secrets: openSecrets(secrets('admin-key', 'cursor-key')),
+  secrets: openSecrets(secrets('admin-key')),
 };
 
 const routes = [
-  ...[createAccount, listAccounts, getAccount, updateAccount, listEntries],
-  ...[createTransaction, createBatch, createReversal, listTransactions, getTransaction],
-  ...[createHold, captureHold, voidHold, listHolds, getHold],
+  ...[createAccount, updateAccount, createTransaction, createBatch, createReversal],
+  ...[createHold, captureHold, voidHold],
 ];
 
 export const handler = api(world, routes, authenticator());

@@ -37,3 +37,9 @@ export const ledgerRoutes = [
   listHoldsRoute,
   getHoldRoute,
 ];
+
+/** The same by the function that answers them: one that only reads has no right to write. */
+export const ledgerRoutesOf = {
+  'ledger/api': ledgerRoutes.filter((it) => it.method !== 'GET'),
+  'ledger/read-api': ledgerRoutes.filter((it) => it.method === 'GET'),
+};

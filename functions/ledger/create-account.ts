@@ -8,7 +8,7 @@ import { createAccountRoute } from './account.contract.ts';
 import { type AccountWithDetails, findAccount, insertAccount } from './account.store.ts';
 import { type AccountDetails, openAccount } from './account.ts';
 import { accountEvent, accountView } from './account-view.ts';
-import { viewNow } from './read-accounts.ts';
+import { viewNow } from './find-derived-balance.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 

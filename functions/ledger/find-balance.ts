@@ -2,8 +2,7 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { type Account, assertLimited, availableOf, balanceOf } from './account.ts';
 import { behind } from './read-statement.ts';
-import { findAllTotals, findTotals, type ShardTotal } from './statement.store.ts';
-import { type StandingLine, type StatementName, statementOf } from './statement.ts';
+import { type StandingLine, statementOf } from './statement.ts';
 import { findLineAt, findLineFrom } from './statement-list.store.ts';
 
 /** What an account had at an instant. */
@@ -63,27 +62,4 @@ function balanceAfter({ standing }: StandingLine, { minBalance }: Account): Bala
 
 function balanceAtFirst({ minBalance }: Account): BalanceAt {
   return { balance: 0n, available: -(minBalance ?? 0n), held: 0n, version: 0 };
-}
-
-/**
- * The balance of a derived account, or of `@world` in one currency: the sum of its shards' totals,
- * seconds behind the journal. 16 RRU.
- */
-export async function findDerivedBalance(
-  { db }: Pick<World, 'db'>,
-  statement: StatementName,
-): Promise<bigint> {
-  return sumOf(await findTotals(db, statement));
-}
-
-/** The same of many accounts by one read, in their order: 16 RRU for each. */
-export async function findDerivedBalances(
-  { db }: Pick<World, 'db'>,
-  statements: readonly StatementName[],
-): Promise<bigint[]> {
-  return (await findAllTotals(db, statements)).map(sumOf);
-}
-
-function sumOf(totals: readonly ShardTotal[]): bigint {
-  return totals.reduce((sum, it) => sum + it.sum, 0n);
 }

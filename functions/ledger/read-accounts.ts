@@ -13,7 +13,8 @@ import {
 } from './account.store.ts';
 import { WORLD } from './account.ts';
 import { accountView, worldView } from './account-view.ts';
-import { findBalanceAt, findDerivedBalance, findDerivedBalances } from './find-balance.ts';
+import { findBalanceAt } from './find-balance.ts';
+import { findDerivedBalance, findDerivedBalances, viewNow } from './find-derived-balance.ts';
 import { assertCurrency } from './read-entries.ts';
 import { statementOf, statementOfWorld } from './statement.ts';
 
@@ -75,14 +76,7 @@ async function findByExternalId(
   return isWanted ? [found] : [];
 }
 
-/** The account with its balance as it is now. */
-export async function viewNow(found: AccountWithDetails, world: Pick<World, 'db'>) {
-  if (found.account.mode === 'limited') return accountView(found);
-  const balance = await findDerivedBalance(world, statementOf(found.account));
-  return accountView(found, { balance });
-}
-
-/** The accounts likewise: the totals of all derived ones by one read. */
+/** The accounts with their balances as they are now: the totals of all derived ones by one read. */
 async function viewAllNow(found: readonly AccountWithDetails[], world: Pick<World, 'db'>) {
   const derived = found.map((it) => it.account).filter((it) => it.mode === 'derived');
   const sums = await findDerivedBalances(world, derived.map(statementOf));

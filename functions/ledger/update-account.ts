@@ -8,7 +8,7 @@ import { type AccountWithDetails, findAccount, saveAccount } from './account.sto
 import { type AccountStatus, assertLimited, balanceOf } from './account.ts';
 import { accountEvent, accountView, type ShownBalance } from './account-view.ts';
 import { commitMoney } from './commit-money.ts';
-import { findDerivedBalance } from './find-balance.ts';
+import { findDerivedBalance } from './find-derived-balance.ts';
 import { statementOf } from './statement.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;

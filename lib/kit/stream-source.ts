@@ -30,8 +30,8 @@ const BEHIND_MAX = Duration.minutes(1);
 
 /**
  * Hands inserted events of the outbox's stream to a worker, which has a position of its own there.
- * A record that it fails on stands alone in the end, and is parked, with an alarm. Another one rings
- * when the worker falls behind.
+ * A record that it fails on stands alone in the end, and is parked, with an alarm. Another alarm
+ * rings when the worker falls behind.
  */
 export class StreamSource extends Construct {
   readonly parked: Queue;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { WORLD } from '../../functions/ledger/account.ts';
-import { findDerivedBalance } from '../../functions/ledger/find-balance.ts';
+import { findDerivedBalance } from '../../functions/ledger/find-derived-balance.ts';
 import { projectEntries } from '../../functions/ledger/project-entries.ts';
 import { shardPartitions, statementPartition } from '../../functions/ledger/statement.store.ts';
 import { type StatementName, statementOfWorld } from '../../functions/ledger/statement.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Account } from '../../functions/ledger/account.ts';
-import { findBalanceAt, findDerivedBalance } from '../../functions/ledger/find-balance.ts';
+import { findBalanceAt } from '../../functions/ledger/find-balance.ts';
+import { findDerivedBalance } from '../../functions/ledger/find-derived-balance.ts';
 import { listTransactionPlaces } from '../../functions/ledger/list-account-transactions.ts';
 import { projectEntries } from '../../functions/ledger/project-entries.ts';
 import {

@@ -65,7 +65,7 @@ export function roleOf(path: string): Role {
   const name = posix.basename(path, '.ts');
   if (name === 'contract' || name.endsWith('.contract')) return 'contract';
   if (name.endsWith('.store')) return 'store';
-  if (/^(((admin|delivery|test)-)?api|on-[a-z-]+)$/.test(name)) return 'entry';
+  if (/^(((admin|delivery|read|test)-)?api|on-[a-z-]+)$/.test(name)) return 'entry';
   // One blocks an endpoint; a block alone is a thing.
   if (name === 'block') return 'noun';
   return VERBS.has(name.split('-')[0] ?? '') ? 'use case' : 'noun';
