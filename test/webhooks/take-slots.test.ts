@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { findPace, restartPace } from '../../functions/webhooks/pace.store.ts';
 import { NO_PACE } from '../../functions/webhooks/pace.ts';
-import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { takeKnownSlots, takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 
 let world: TestWorld;
@@ -138,5 +138,98 @@ describe('a block', () => {
     const until = new Set(await Promise.all(refusals));
     expect([...until]).toEqual([world.clock.nowMs() + 1_000]);
     expect((await findPace(world.db, endpoint)).refusals).toBe(1);
+  });
+});
+
+describe('a refusal without a time', () => {
+  const TOO_MANY = { status: 429 };
+
+  it('halves the rate and voids the slots, once in ten seconds', async () => {
+    const endpoint = limited(40);
+    await takeSlots(world, endpoint, 400);
+    await Promise.all(Array.from({ length: 5 }, () => blockEndpoint(world, endpoint, TOO_MANY)));
+    const nowMs = world.clock.nowMs();
+    const pace = await findPace(world.db, endpoint);
+    expect(pace).toMatchObject({ version: 1, learned: { perSecond: 20, atMs: nowMs } });
+    const { slotsMs, version } = await takeSlots(world, endpoint, 3);
+    expect(version).toBe(1);
+    expect(slotsMs.map((ms) => ms - nowMs)).toEqual([5_000, 5_053, 5_106]);
+  });
+
+  it('is learned from where there is no limit, too', async () => {
+    const endpoint = limited(undefined);
+    await blockEndpoint(world, endpoint, { status: 429, retryAfterMs: 60_000 });
+    const { slotsMs } = await takeSlots(world, endpoint, 2);
+    expect(slotsMs.map((ms) => ms - world.clock.nowMs())).toEqual([60_000, 60_043]);
+  });
+
+  it.each([
+    { status: 429, retryAfterMs: 1_000 },
+    { status: 503, retryAfterMs: 1_000 },
+  ])('is not what $status with a time is: the tenant has named the limit', async (refusal) => {
+    const endpoint = limited(40);
+    await blockEndpoint(world, endpoint, refusal);
+    expect(await findPace(world.db, endpoint)).toMatchObject({ version: 0, learned: undefined });
+  });
+});
+
+describe('the writes of a batch of slots', () => {
+  /** How many a call makes, also those that are refused, which are charged too. */
+  async function writesOf(take: (counted: TestWorld) => Promise<unknown>): Promise<number> {
+    let writes = 0;
+    const { commit } = world.db;
+    const db: typeof world.db = {
+      ...world.db,
+      commit: (them) => {
+        writes += them.length;
+        return commit(them);
+      },
+    };
+    await take({ ...world, db });
+    return writes;
+  }
+
+  const restart = (endpoint: Endpoint) =>
+    world.db.commit([
+      restartPace(endpoint, { perSecond: 7, unblocks: true, nowMs: world.clock.nowMs() }),
+    ]);
+
+  it.each([
+    ['at first', async () => undefined],
+    ['after a pause', async () => world.clock.advance(60_000)],
+    ['behind others', (it: Endpoint) => takeSlots(world, it, 5)],
+    ['during a block', (it: Endpoint) => blockEndpoint(world, it, asking(60_000))],
+    ['after a halving', (it: Endpoint) => blockEndpoint(world, it, { status: 429 })],
+    ['after a change of the limit', restart],
+  ])('are two at most, %s', async (_, prepare) => {
+    const endpoint = limited(5);
+    await takeSlots(world, endpoint, 1);
+    await prepare(endpoint);
+    expect(await writesOf((it) => takeSlots(it, endpoint, 100))).toBeLessThanOrEqual(2);
+    const pace = await findPace(world.db, endpoint);
+    expect(await writesOf((it) => takeKnownSlots(it, { endpoint, pace }, 100))).toBe(1);
+  });
+});
+
+describe('a limit that is changed', () => {
+  it('holds for all who take slots, also for who has not heard of it', async () => {
+    const endpoint = limited(50);
+    await takeSlots(world, endpoint, 500);
+    const nowMs = world.clock.nowMs();
+    await blockEndpoint(world, endpoint, asking(2_000));
+    await world.db.commit([restartPace(endpoint, { perSecond: 2, unblocks: false, nowMs })]);
+    const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
+    expect(slotsMs.map((ms) => ms - nowMs)).toEqual([5_000, 5_527]);
+    expect(blockedUntilMs).toBe(nowMs + 2_000);
+  });
+
+  it('may be none, and may end a block', async () => {
+    const endpoint = limited(50);
+    await blockEndpoint(world, endpoint, asking(60_000));
+    const change = { perSecond: undefined, unblocks: true, nowMs: world.clock.nowMs() };
+    await world.db.commit([restartPace(endpoint, change)]);
+    const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
+    expect(slotsMs).toEqual([change.nowMs, change.nowMs]);
+    expect(blockedUntilMs).toBeUndefined();
   });
 });
