@@ -123,6 +123,14 @@ export const ACCESS = {
     sendsTo: ['delivery-slow'],
     secrets: ['admin-key', 'cursor-key'],
   },
+  'webhooks/test-api': {
+    tables: {
+      control: CALLER,
+      endpoints: ['GetItem', 'UpdateItem'],
+    },
+    secrets: ['admin-key', 'master-key'],
+    options: ['egress'],
+  },
   'webhooks/on-outbox': {
     tables: {
       outbox: ['UpdateItem'],

@@ -2,12 +2,13 @@ import * as z from 'zod';
 import type { EventTypes } from '../shared/http/route.ts';
 import { id } from '../shared/wire.ts';
 import { DeliveryId, deliveryRoutes } from './delivery.contract.ts';
-import { endpointRoutes } from './endpoint.contract.ts';
+import { endpointRoutes, testRoutes } from './endpoint.contract.ts';
 
 /** The routes of the room, by the function that answers them. */
 export const webhookRoutesOf = {
   'webhooks/api': endpointRoutes,
   'webhooks/delivery-api': deliveryRoutes,
+  'webhooks/test-api': testRoutes,
 } as const;
 
 /** Every route of the room. */
@@ -25,5 +26,9 @@ export const webhookEventTypes: EventTypes = {
       attempts: z.int(),
       reason: z.string().optional(),
     }),
+  },
+  'endpoint.test': {
+    summary: 'Somebody tests an endpoint; there is no such event, and no second attempt',
+    data: z.object({ endpointId: id('end') }),
   },
 };

@@ -211,6 +211,24 @@ export const rotateSecretRoute = defineRoute({
   refusals: ['not_found', 'busy'],
 });
 
+export const testEndpointRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/endpoints/{id}/test',
+  summary: 'Send a test webhook at once and tell how it went',
+  access: 'webhooks:write',
+  params: EndpointParams,
+  reply: {
+    status: 200,
+    schema: z.object({
+      outcome: z.enum(['delivered', 'failed', 'unknown']),
+      status: z.int().optional().meta({ description: 'Of what the receiver answered.' }),
+      ms: z.int(),
+      error: z.string().optional().meta({ description: 'As in the attempts of a delivery.' }),
+    }),
+  },
+  refusals: ['not_found', 'busy'],
+});
+
 /** What `webhooks/api` answers. */
 export const endpointRoutes = [
   createEndpointRoute,
@@ -221,3 +239,6 @@ export const endpointRoutes = [
   getEndpointSecretRoute,
   rotateSecretRoute,
 ];
+
+/** What `webhooks/test-api` answers: a function of its own, because it waits for receivers. */
+export const testRoutes = [testEndpointRoute];

@@ -11,6 +11,7 @@ import {
 } from '../../functions/webhooks/read-endpoints.ts';
 import { rotateSecret } from '../../functions/webhooks/rotate-secret.ts';
 import { sendAgain } from '../../functions/webhooks/send-again.ts';
+import { testEndpoint } from '../../functions/webhooks/test-endpoint.ts';
 import { updateEndpoint } from '../../functions/webhooks/update-endpoint.ts';
 import type { DeliveryWorld } from './delivery-world.ts';
 
@@ -48,6 +49,7 @@ export function webhooksApi(world: DeliveryWorld): Ask {
     updateEndpoint,
     deleteEndpoint,
     rotateSecret,
+    testEndpoint,
     listDeliveries,
     getDelivery,
     sendAgain,

@@ -84,6 +84,7 @@ async function walkEndpoints(walk: Walk, { good, bad }: Addresses): Promise<Body
     params: idOf(endpoint),
     body: { rateLimit: { perSecond: 100 }, headers: { authorization: 'Bearer 4f2a' } },
   });
+  await walk.call('testEndpoint', { params: idOf(endpoint) });
   await walk.call('rotateSecret', { params: idOf(endpoint), body: { graceSeconds: 3_600 } });
   const former = await walk.setUp('createEndpoint', { body: { url: good, status: 'paused' } });
   await walk.call('deleteEndpoint', { params: idOf(former) });
