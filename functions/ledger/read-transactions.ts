@@ -4,12 +4,14 @@ import { Problem } from '../shared/problem.ts';
 import type { Item, World } from '../shared/world.ts';
 import { accountKey, toAccount } from './account.store.ts';
 import { WORLD } from './account.ts';
-import { listTransactionPlaces, type TransactionPlaces } from './list-account-transactions.ts';
+import { listTransactionPlaces, type TransactionPlace } from './list-account-transactions.ts';
+import { listTouchingTransactions } from './list-touching-transactions.ts';
 import { assertCurrency } from './read-entries.ts';
 import { type StatementName, statementOf, statementOfWorld } from './statement.ts';
 import { idOfPlace, placeOf, readByTime, type TimeList } from './time-list.store.ts';
 import { getTransactionRoute, listTransactionsRoute } from './transaction.contract.ts';
 import {
+  type FoundTransaction,
   findTransaction,
   JOURNAL_SHARDS,
   journalListing,
@@ -31,6 +33,13 @@ export const getTransaction = route(
   },
 );
 
+/** A page; with the transactions where they had to be looked at. */
+interface Page {
+  readonly places: readonly TransactionPlace[];
+  readonly next?: string | undefined;
+  readonly found?: readonly FoundTransaction[];
+}
+
 /** GET /v1/transactions: of an account by its statement, else by the journal's indexes. */
 export const listTransactions = route(listTransactionsRoute, async (call, world: Needs) => {
   const { limit, cursor, ...filter } = call.query;
@@ -38,15 +47,13 @@ export const listTransactions = route(listTransactionsRoute, async (call, world:
   const boundTo = [call.tenantId, 'transactions', JSON.stringify(filter)];
   const key = await world.secrets.read('cursor-key');
   const after = cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at);
-  const { places, next } =
+  const page =
     filter.accountId === undefined
       ? await listByIndex(call, after, world)
       : await listByAccount(call, { accountId: filter.accountId, after }, world);
-  const found = await loadTransactions(
-    world.db,
-    call.tenantId,
-    places.map((it) => it.id),
-  );
+  const { places, next } = page;
+  const ids = places.map((it) => it.id);
+  const found = page.found ?? (await loadTransactions(world.db, call.tenantId, ids));
   const views = found.map((it) => transactionView(it.transaction, it.reversedBy));
   const data = views.slice(0, countFitting(views));
   const isCut = data.length < views.length;
@@ -60,7 +67,7 @@ async function listByIndex(
   { tenantId, query }: ListCall,
   after: string | undefined,
   { db }: Needs,
-): Promise<TransactionPlaces> {
+): Promise<Page> {
   const list = timeListOf(tenantId, query);
   const { items, next } = await readByTime(db, list, {
     limit: query.limit,
@@ -87,10 +94,20 @@ async function listByAccount(
   call: ListCall,
   { accountId, after }: { readonly accountId: string; readonly after: string | undefined },
   world: Needs,
-): Promise<TransactionPlaces> {
-  const { limit, from, to } = call.query;
+): Promise<Page> {
+  const { limit, from, to, reference, status } = call.query;
   const statement = await findStatement(call, accountId, world);
-  return listTransactionPlaces(world, statement, { limit, after, fromMs: from, toMs: to });
+  if (reference === undefined && status === 'posted') {
+    return listTransactionPlaces(world, statement, { limit, after, fromMs: from, toMs: to });
+  }
+  // A statement knows neither of what was rejected, nor where a reference is.
+  const list = timeListOf(call.tenantId, call.query);
+  const { items, next } = await listTouchingTransactions(
+    world,
+    { statement, list },
+    { limit, after },
+  );
+  return { places: items, next, found: items.map((it) => it.found) };
 }
 
 /** Refuses with `not_found` an account that the tenant does not have. */
