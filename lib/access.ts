@@ -71,7 +71,10 @@ export interface Access {
    */
   readonly bucket?: Readonly<Record<string, readonly BucketAction[]>>;
   readonly secrets?: readonly SecretName[];
-  /** Options that its code is told: `egress` where it talks to addresses that tenants chose. */
+  /**
+   * Options that its code is told: `egress` and `apiHosts` where it talks to addresses that tenants
+   * chose. To `apiHosts` comes the host that API Gateway gives to the API.
+   */
   readonly options?: readonly (keyof Options)[];
 }
 
@@ -111,7 +114,7 @@ export const ACCESS = {
       endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
     },
     secrets: ['admin-key', 'cursor-key', 'master-key'],
-    options: ['egress'],
+    options: ['egress', 'apiHosts'],
   },
   'webhooks/delivery-api': {
     tables: {
@@ -129,7 +132,7 @@ export const ACCESS = {
       endpoints: ['GetItem', 'UpdateItem'],
     },
     secrets: ['admin-key', 'master-key'],
-    options: ['egress'],
+    options: ['egress', 'apiHosts'],
   },
   'webhooks/on-outbox': {
     tables: {
@@ -160,7 +163,7 @@ export const ACCESS = {
     sendsTo: ['delivery-slow', 'file-care'],
     bucket: { '': ['ListBucket'], 'work/': ['GetObject'] },
     secrets: ['master-key'],
-    options: ['egress'],
+    options: ['egress', 'apiHosts'],
   },
   'ledger/api': {
     tables: {
@@ -231,7 +234,7 @@ export const ACCESS = {
       'results/': ['PutObject'],
     },
     secrets: ['master-key'],
-    options: ['egress'],
+    options: ['egress', 'apiHosts'],
   },
   'files/on-care': {
     tables: {

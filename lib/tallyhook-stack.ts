@@ -63,6 +63,7 @@ export class TallyhookStack extends Stack {
       queues: { ...webhooks.queues, ...ledger.queues, ...files.queues, ...audit.queues },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
       bucket: files.bucket,
+      apiEndpoint: room.api.endpoint,
       parked: { ...webhooks.parked, ...ledger.parked },
       options,
     });

@@ -4,7 +4,7 @@ import { openDb } from '../shared/aws/db.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { openGuardedSender } from '../shared/http/guarded-sender.ts';
-import { bucketName, egress, queues, secrets, tables } from '../shared/resources.ts';
+import { bucketName, queues, receivers, secrets, tables } from '../shared/resources.ts';
 import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { BlockMessage } from './block-message.ts';
 import { deliverBlock } from './deliver-block.ts';
@@ -14,7 +14,7 @@ const world = {
   db: openDb({ tables: tables('outbox', 'endpoints', 'deliveries', 'files') }),
   queues: openQueues(queues('file-blocks', 'file-care', 'delivery-slow')),
   secrets: openSecrets(secrets('master-key')),
-  http: openGuardedSender({ egress: egress() }),
+  http: openGuardedSender(receivers()),
 };
 
 export const handler = batch(world, BlockMessage, deliverBlock);

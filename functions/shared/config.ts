@@ -18,6 +18,11 @@ export const OPTIONS = z.strictObject({
     .enum(['public', 'loopback'])
     .default('public')
     .describe('`loopback` allows receivers on this machine over http, on a local cloud only.'),
+  apiHosts: z
+    .string()
+    .regex(/^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$/, 'must be host names with commas between')
+    .default('')
+    .describe('Names of your own that lead to the API: no receiver may be there.'),
   logLevel: z
     .enum(['info', 'warn', 'error'])
     .default('info')

@@ -41,9 +41,16 @@ export function bucketName(): string {
   return readConfig({ BUCKET_FILES: z.string().min(1) }).BUCKET_FILES;
 }
 
-/** Where receivers may be: `loopback` allows those on this machine, on a local cloud only. */
-export function egress(): 'public' | 'loopback' {
-  return readConfig({ EGRESS: z.enum(['public', 'loopback']).default('public') }).EGRESS;
+/**
+ * Where receivers may be: `loopback` allows those on this machine, on a local cloud only, and
+ * nobody may be at the hosts of this API.
+ */
+export function receivers(): { egress: 'public' | 'loopback'; ownHosts: readonly string[] } {
+  const { EGRESS: egress, API_HOSTS: hosts } = readConfig({
+    EGRESS: z.enum(['public', 'loopback']).default('public'),
+    API_HOSTS: z.string().min(1),
+  });
+  return { egress, ownHosts: hosts.split(',').map((it) => it.replace(/^https?:\/\//, '')) };
 }
 
 /** How old an event must be before the reconciler cares for it, and then for its deliveries. */

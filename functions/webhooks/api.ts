@@ -2,7 +2,7 @@ import { openDb } from '../shared/aws/db.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
 import { openUrlCheck } from '../shared/http/url-check.ts';
-import { egress, secrets, tables } from '../shared/resources.ts';
+import { receivers, secrets, tables } from '../shared/resources.ts';
 import {
   systemClock as clock,
   systemIds as ids,
@@ -20,7 +20,7 @@ import { updateEndpoint } from './update-endpoint.ts';
 const db = openDb({ tables: tables('control', 'endpoints') });
 const endpointsMax = (tenantId: string) => findEndpointsMax({ db }, tenantId);
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
-const http = openUrlCheck({ egress: egress() });
+const http = openUrlCheck(receivers());
 const world = { clock, ids, log, metrics, db, ...store, endpointsMax, http };
 const reads = [listEndpoints, getEndpoint, getEndpointSecret];
 const changes = [createEndpoint, updateEndpoint, deleteEndpoint, rotateSecret];

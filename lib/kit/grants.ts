@@ -27,6 +27,8 @@ export interface House {
   readonly secrets: Readonly<Record<SecretName, Secret>>;
   readonly bucket: Bucket;
   readonly options: Options;
+  /** `https://` and the host that API Gateway gave to the API. */
+  readonly apiEndpoint: string;
 }
 
 /** Gives each function the rights of its row in lib/access.ts, and tells it those names. */
@@ -40,9 +42,15 @@ export function grantAccess(house: House): void {
     grantBucket(handler, access, house);
     grantSecrets(handler, access, house);
     for (const option of access.options ?? []) {
-      handler.addEnvironment(optionVariable(option), String(house.options[option]));
+      handler.addEnvironment(optionVariable(option), optionValue(option, house));
     }
   }
+}
+
+/** The hosts of the API are those that its operator names, and the one that it has by itself. */
+function optionValue(option: keyof Options, { options, apiEndpoint }: House): string {
+  if (option !== 'apiHosts') return String(options[option]);
+  return options.apiHosts === '' ? apiEndpoint : `${options.apiHosts},${apiEndpoint}`;
 }
 
 function grantTables(handler: NodeFunction, { tables = {} }: Access, house: House): void {

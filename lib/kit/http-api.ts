@@ -64,6 +64,11 @@ export class PlatformApi extends Construct {
     new CfnOutput(scope, 'ApiId', { value: this.#http.apiId });
   }
 
+  /** Where API Gateway answers: `https://` and a host. */
+  get endpoint(): string {
+    return this.#http.apiEndpoint;
+  }
+
   /** Sends exactly these routes to the function. */
   mount(handler: IFunction, routes: readonly Mountable[]): void {
     const integration = this.#integrate(handler);

@@ -30,10 +30,10 @@ function section(name: string, facts: Facts): string {
     '',
     ...wrap(description),
     '',
-    `- Default: \`${facts.default}\``,
+    `- Default: ${facts.default === '' ? 'none' : `\`${facts.default}\``}`,
     ...wrap(`- Values: ${rangeOf(name, facts)}`),
     `- On AWS: \`-c ${name}=…\``,
-    `- Local cloud: \`${variableOf(name)}\``,
+    `- Local cloud: \`${name === 'egress' ? '--strict-egress' : variableOf(name)}\``,
     '',
   ].join('\n');
 }

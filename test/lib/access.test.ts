@@ -134,6 +134,10 @@ function variablesInTable(access: Access): string[] {
   ].sort();
 }
 
+function ofApi(): string | undefined {
+  return ofType(RESOURCES, 'ApiGatewayV2::Api')[0]?.[0];
+}
+
 function functionOf(entry: Entry): [string, Resource] {
   const found = ofType(RESOURCES, 'Lambda::Function').find(
     ([, { Properties }]) => Properties.Description === `Tallyhook ${entry}`,
@@ -166,6 +170,21 @@ describe('the access table', () => {
   it.each(ENTRIES)('is what the environment of %s names', (entry) => {
     const variables = at(functionOf(entry), '1.Properties.Environment.Variables');
     expect(Object.keys(Object(variables)).sort()).toEqual(variablesInTable(ACCESS[entry]));
+  });
+
+  it('tells whoever talks to receivers which hosts are those of the API', () => {
+    const senders = ENTRIES.filter((entry) => {
+      const access: Access = ACCESS[entry];
+      return access.options?.includes('egress');
+    });
+    const told = ofType(resourcesWith({ apiHosts: 'api.example.com' }), 'Lambda::Function')
+      .map(([, it]) => at(it, 'Properties.Environment.Variables.API_HOSTS'))
+      .filter((it) => it !== undefined);
+    expect(told).toHaveLength(senders.length);
+    for (const hosts of told) {
+      const [, parts] = at(hosts, 'Fn::Join') as [string, unknown[]];
+      expect(parts).toEqual(['api.example.com,', { 'Fn::GetAtt': [ofApi(), 'ApiEndpoint'] }]);
+    }
   });
 
   it.each(ENTRIES)('is what the code of %s opens', (entry) => {

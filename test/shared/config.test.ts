@@ -7,6 +7,7 @@ describe('readOptions', () => {
     expect(readOptions({})).toEqual({
       stage: 'dev',
       egress: 'public',
+      apiHosts: '',
       logLevel: 'info',
       logRetentionDays: 30,
       lambdaConcurrency: 1_000,
@@ -21,6 +22,7 @@ describe('readOptions', () => {
     { name: 'stage', good: ['a', 'prod', 'a234567890123456'], bad: ['', 'Prod', 'a-b', '1a'] },
     { name: 'stage', good: [], bad: ['a2345678901234567', 7] },
     { name: 'egress', good: ['public', 'loopback'], bad: ['private', true] },
+    { name: 'apiHosts', good: ['', 'a.test', 'a.test,b-1.test'], bad: ['A.test', 'a,', 'a:1'] },
     { name: 'logLevel', good: ['info', 'warn', 'error'], bad: ['debug', 'INFO'] },
     { name: 'logRetentionDays', good: [1, '30', 3653], bad: [0, 2, '31', 'ever'] },
     { name: 'lambdaConcurrency', good: [24, '100000'], bad: [23, 100_001, 24.5, 'many'] },
