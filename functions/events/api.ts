@@ -6,6 +6,7 @@ import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/syst
 import { authenticator } from '../tenants/authenticate.ts';
 import { hasEndpoint } from '../webhooks/find-addressee.ts';
 import { findStates } from '../webhooks/find-states.ts';
+import { createAlert } from './create-alert.ts';
 import { createEvent } from './create-event.ts';
 import { createEventBatch } from './create-event-batch.ts';
 import type { RelayedEvent } from './event.ts';
@@ -21,5 +22,5 @@ const world = {
   findStates: (event: RelayedEvent) => findStates(doors, event),
 };
 
-const routes = [createEvent, createEventBatch, listEvents, getEvent];
+const routes = [createEvent, createEventBatch, createAlert, listEvents, getEvent];
 export const handler = api(world, routes, authenticator());

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
-import { EventType, Instant, id, PageQuery, pageOf, TOO_LONG_FAULT } from '../shared/wire.ts';
+import { EventType, Instant, id, PageQuery, pageOf, TOO_LONG_FAULT, text } from '../shared/wire.ts';
 import { DELIVERY_STATES, isReservedType } from './event.ts';
 
 // Any JSON there is: its text goes out as it came, so nobody looks at what is in it.
@@ -49,6 +49,26 @@ export const createEventBatchRoute = defineRoute({
   bodyKbMax: 1_024,
   reply: { status: 202, schema: z.object({ data: z.array(Event) }) },
   refusals: ['idempotency_key_reused', 'payload_too_large', 'not_found', 'conflict', 'busy'],
+});
+
+/** As in a file. */
+const USER_ID_BYTES_MAX = 256;
+
+export const createAlertRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/alerts',
+  summary: 'Alert one user, as a file alerts many: the one who was missed',
+  access: 'events:write',
+  idempotencyKey: 'accepted',
+  body: z.strictObject({
+    endpointId: id('end'),
+    userId: text(1, USER_ID_BYTES_MAX)
+      .refine((it) => Buffer.byteLength(it) <= USER_ID_BYTES_MAX, 'is above 256 bytes')
+      .meta({ description: 'Goes out exactly as it is. At most 256 bytes.' }),
+    message: text(1, 1_000).optional(),
+  }),
+  reply: { status: 202, schema: Event },
+  refusals: ['idempotency_key_reused', 'not_found', 'busy'],
 });
 
 const ReadEvent = Event.extend({
@@ -113,6 +133,7 @@ export const getEventRoute = defineRoute({
 export const eventRoutes = [
   createEventRoute,
   createEventBatchRoute,
+  createAlertRoute,
   listEventsRoute,
   getEventRoute,
 ];

@@ -149,16 +149,16 @@ const FileData = z
 /** What the room tells of. */
 export const fileEventTypes: EventTypes = {
   alert: {
-    summary: 'One user of a file; the file may give it another type',
+    summary: 'One user, of a file or of POST /v1/alerts; a file may give its alerts another type',
     data: z.object({
       userId: z.string(),
       message: z.string().optional(),
-      row: z.int(),
-      fileId: id('fil'),
-      fileName: z.string(),
-      columns: z
-        .record(z.string(), z.string())
-        .meta({ description: "The row's other values, by the names of the header line." }),
+      row: z.int().optional().meta({ description: 'Like fileId and fileName only of a file.' }),
+      fileId: id('fil').optional(),
+      fileName: z.string().optional(),
+      columns: z.record(z.string(), z.string()).meta({
+        description: "The row's other values, by the names of the header line; else empty.",
+      }),
     }),
   },
   'file.ready': { summary: 'A file was read and its alerts begin', data: FileData },

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { createAlert } from '../../functions/events/create-alert.ts';
 import { createEvent } from '../../functions/events/create-event.ts';
 import { createEventBatch } from '../../functions/events/create-event-batch.ts';
 import type { Addressees } from '../../functions/events/find-addressees.ts';
@@ -50,7 +51,13 @@ export async function eventsWorld(): Promise<EventsWorld> {
 }
 
 export function eventsApi(world: EventsWorld): Ask {
-  const routes = [createEvent, createEventBatch, listEvents, getEvent] as Route<EventsWorld>[];
+  const routes = [
+    createEvent,
+    createEventBatch,
+    createAlert,
+    listEvents,
+    getEvent,
+  ] as Route<EventsWorld>[];
   return async (tenantId, call, asked = {}) => {
     const [method = '', target = ''] = call.split(' ');
     const url = new URL(target, 'http://localhost');

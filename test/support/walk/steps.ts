@@ -25,9 +25,7 @@ export async function walkThrough(walk: Walk, addresses: Addresses): Promise<voi
   const endpoint = await walkEndpoints(walk, addresses);
   await walkLedger(walk);
   await walkAudit(walk);
-  await walk.call('createEvent', {
-    body: { type: 'order.shipped', data: { orderId: 'order-1042', carrier: 'DHL' } },
-  });
+  await walkEvents(walk, endpoint);
   await walkFiles(walk, endpoint);
   await walkDeliveries(walk, endpoint);
   await walkDeadLetters(walk, addresses);
@@ -177,6 +175,26 @@ async function walkAudit(walk: Walk): Promise<void> {
   const until = ({ status }: Body) => String(status) !== 'running';
   await walk.call('getAudit', { params, until });
   await walk.call('listAudits');
+}
+
+async function walkEvents(walk: Walk, endpoint: Body): Promise<void> {
+  const shipped = { type: 'order.shipped', data: { orderId: 'order-1042', carrier: 'DHL' } };
+  const event = await walk.call('createEvent', { body: shipped });
+  const sent = { type: 'invoice.sent', data: { invoiceId: 'invoice-7', total: '100.00' } };
+  const paid = { type: 'invoice.paid', data: { invoiceId: 'invoice-7' } };
+  const occurredAt = '2026-11-21T10:30:00.000Z';
+  await walk.call('createEventBatch', { body: { events: [sent, { ...paid, occurredAt }] } });
+  await walk.call('createAlert', {
+    body: { endpointId: String(endpoint.id), userId: 'user-3', message: 'Your statement is ready' },
+  });
+  await walk.call('getEvent', {
+    params: idOf(event),
+    until: ({ deliveries }) => JSON.stringify(deliveries).includes('"delivered"'),
+  });
+  await walk.call('listEvents', {
+    query: { type: 'invoice.*', limit: '2' },
+    until: ({ data }) => Number(data?.length) === 2,
+  });
 }
 
 async function walkFiles(walk: Walk, endpoint: Body): Promise<void> {

@@ -1,0 +1,18 @@
+import { route } from '../shared/http/route.ts';
+import type { World } from '../shared/world.ts';
+import { createAlertRoute } from './contract.ts';
+import type { EventWish } from './event-draft.ts';
+import { type Addressees, findAddressees } from './find-addressees.ts';
+import { storeEvent } from './store-event.ts';
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees;
+
+/** POST /v1/alerts: an event of type `alert`, in the form that the alerts of files have. */
+export const createAlert = route(createAlertRoute, async (call, world: Needs) => {
+  const { endpointId, userId, message } = call.body;
+  // Receivers read the columns of a file's alert: here there are none, but they can be read.
+  const data = JSON.stringify({ userId, message, columns: {} });
+  const wish: EventWish = { type: 'alert', data, endpointId };
+  await findAddressees(world, call.tenantId, [{ wish, pointer: '' }]);
+  return storeEvent(world, wish, { ...call, scope: 'alerts' });
+});
