@@ -1,0 +1,233 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { toDelivery } from '../../functions/webhooks/delivery.store.ts';
+import type { Delivery } from '../../functions/webhooks/delivery.ts';
+import { callAws } from '../../local/aws-call.ts';
+import type { LocalCloud } from '../../local/local-cloud.ts';
+import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
+import { type Dice, diceOf } from '../support/fuzz/dice.ts';
+import { scanTable } from '../support/invariants/snapshot.ts';
+import { auditWebhooks, type Rows } from './webhook-audit.ts';
+import { COPY, KINDS, type Receivers, startReceivers, TWICE } from './webhook-receivers.ts';
+
+export interface WebhookPlan {
+  readonly events: number;
+  readonly seed: number;
+  /** Workers are killed and queues purged at random moments, about so far apart. */
+  readonly troubleEveryMs: number;
+  /** How long everything may take to settle after the last trouble. */
+  readonly settleMs: number;
+}
+
+export interface WebhookSoak {
+  readonly deliveries: number;
+  readonly copies: number;
+  readonly marked: number;
+  readonly killed: number;
+  readonly purges: number;
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly loadSeconds: number;
+  readonly seconds: number;
+  readonly violations: readonly string[];
+}
+
+/** The options of a cloud that is to heal in less than a minute; the real ones wait longer. */
+export const IMPATIENT = {
+  TALLYHOOK_RECONCILE_AFTER_SECONDS: '8',
+  TALLYHOOK_RECHECK_AFTER_SECONDS: '30',
+};
+
+const BATCH = 100;
+/** Posted and not yet seen by a receiver: more would wait in the queue, and be sent again. */
+const UNSEEN_MAX = 600;
+const TICK_MS = 3_000;
+const VICTIMS = [
+  ...['webhooks/on-delivery', 'webhooks/on-outbox', 'webhooks/on-delivery'],
+  ...['webhooks/on-reconcile', 'timers/on-minute'],
+];
+
+interface Run {
+  readonly cloud: LocalCloud;
+  readonly plan: WebhookPlan;
+  readonly dice: Dice;
+  readonly api: ApiClient;
+  readonly tenantId: string;
+  readonly receivers: Receivers;
+  readonly endpoints: ReadonlyMap<string, string>;
+  /** The kind of each event, by its number. */
+  readonly kinds: string[];
+  /** How many deliveries they must come to. */
+  wanted: number;
+  killed: number;
+  purges: number;
+  isLoading: boolean;
+}
+
+/**
+ * Events to receivers of every kind, while workers are killed and queues are purged. Then all of
+ * it has to settle: each event has one delivery per endpoint that wants it, at its end.
+ */
+export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Promise<WebhookSoak> {
+  const receivers = await startReceivers(plan.seed + 1);
+  const { api, tenantId } = await newTenantOf(cloud.apiUrl, cloud.adminKey);
+  const endpoints = await openEndpoints(api, receivers);
+  const run: Run = {
+    ...{ cloud, plan, dice: diceOf(plan.seed), api, tenantId, receivers, endpoints },
+    ...{ kinds: [], wanted: 0, killed: 0, purges: 0, isLoading: true },
+  };
+  const startMs = Date.now();
+  const ticking = tick(run);
+  try {
+    const trouble = makeTrouble(run);
+    await load(run);
+    run.isLoading = false;
+    await trouble;
+    const loadSeconds = (Date.now() - startMs) / 1_000;
+    receivers.heal();
+    const rows = await settle(run);
+    const violations = [...auditWebhooks(run, rows), ...(await deadLetters(run))];
+    const seconds = (Date.now() - startMs) / 1_000;
+    return { ...figuresOf(run, rows), loadSeconds, seconds, violations };
+  } finally {
+    run.isLoading = false;
+    ticking.abort();
+    await receivers.close();
+  }
+}
+
+async function openEndpoints(api: ApiClient, receivers: Receivers): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  for (const kind of [...Object.keys(KINDS), COPY]) {
+    const types = kind === COPY ? TWICE : [kind];
+    const { body } = await api.post<{ id: string; secret: string }>('/v1/endpoints', {
+      url: receivers.urlOf(kind),
+      eventTypes: types.map((it) => `soak.${it}`),
+      retry: { maxAttempts: 30, schedule: [1] },
+      ...KINDS[kind]?.endpoint,
+    });
+    receivers.trust(kind, body.secret);
+    ids.set(kind, body.id);
+  }
+  return ids;
+}
+
+async function load(run: Run): Promise<void> {
+  const { plan, kinds, dice, api } = run;
+  const wheel = Object.entries(KINDS).flatMap(([kind, { share }]) =>
+    Array.from({ length: share }, () => kind),
+  );
+  while (kinds.length < plan.events) {
+    while (unseen(run) > UNSEEN_MAX) await wait(50);
+    const count = Math.min(BATCH, plan.events - kinds.length);
+    const first = kinds.length;
+    kinds.push(...Array.from({ length: count }, () => dice.pick(wheel)));
+    run.wanted += kinds.slice(first).reduce((sum, it) => sum + (TWICE.includes(it) ? 2 : 1), 0);
+    const events = kinds
+      .slice(first)
+      .map((kind, at) => ({ type: `soak.${kind}`, data: { n: first + at } }));
+    const key = { 'idempotency-key': `soak-${plan.seed}-${first}` };
+    for (;;) {
+      const { status, body } = await api.post('/v1/events/batch', { events }, key);
+      if (status === 202) break;
+      if (status < 500 && status !== 429) throw new Error(`${status} ${JSON.stringify(body)}`);
+      await wait(200);
+    }
+  }
+}
+
+function unseen({ wanted, receivers }: Run): number {
+  const seen = [...receivers.logs.values()].reduce((sum, it) => sum + it.seen, 0);
+  return wanted - seen;
+}
+
+/** The minute of the clock is too long for a test. */
+function tick({ cloud }: Run): AbortController {
+  const stop = new AbortController();
+  const loop = async (entry: string) => {
+    while (!stop.signal.aborted) {
+      await wait(TICK_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (!stop.signal.aborted) await cloud.invoke(entry, {});
+    }
+  };
+  void loop('webhooks/on-reconcile');
+  void loop('timers/on-minute');
+  return stop;
+}
+
+/** Only while there is load: what comes after is the healing. */
+async function makeTrouble(run: Run): Promise<void> {
+  const { cloud, plan, dice } = run;
+  while (run.isLoading) {
+    await wait(plan.troubleEveryMs / 2 + dice.below(plan.troubleEveryMs));
+    if (!run.isLoading) return;
+    if (dice.chance(0.3)) {
+      await purgeAll(cloud);
+      run.purges += 1;
+    } else {
+      run.killed += await cloud.killInstances(dice.pick(VICTIMS));
+    }
+  }
+}
+
+async function purgeAll({ endpoints }: LocalCloud): Promise<void> {
+  const sqs = { endpoint: endpoints.sqs, service: 'sqs' as const };
+  const { QueueUrls = [] } = (await callAws(sqs, 'ListQueues', {})) as { QueueUrls?: string[] };
+  await Promise.all(QueueUrls.map((QueueUrl) => callAws(sqs, 'PurgeQueue', { QueueUrl })));
+}
+
+/** Waits until nothing moves any more; endpoints behind an open breaker are opened by hand. */
+async function settle(run: Run): Promise<Rows> {
+  const { api, plan } = run;
+  const deadlineMs = Date.now() + plan.settleMs;
+  for (;;) {
+    const lookedMs = Date.now();
+    const rows = await readRows(run);
+    const open = rows.deliveries.map(toDelivery).filter((it) => isOpen(it));
+    const isComplete = rows.deliveries.length >= run.wanted;
+    if ((open.length === 0 && isComplete) || Date.now() > deadlineMs) return rows;
+    const held = open.filter(({ status }) => status === 'held');
+    for (const id of new Set(held.map(({ endpointId }) => endpointId))) {
+      const init = { method: 'PATCH', body: JSON.stringify({ status: 'active' }) };
+      await api.send(`/v1/endpoints/${id}`, {
+        ...init,
+        headers: { 'content-type': 'application/json' },
+      });
+    }
+    await wait(Math.max(2_000, 3 * (Date.now() - lookedMs)));
+  }
+}
+
+const isOpen = ({ status }: Delivery) =>
+  ['waiting', 'inflight', 'retrying', 'held'].includes(status);
+
+async function readRows({ cloud, tenantId }: Run): Promise<Rows> {
+  const client = new DynamoDBClient({
+    endpoint: cloud.endpoints.dynamodb,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const scan = (table: string) => scanTable(client, cloud.table(table), tenantId);
+  const [outbox, all] = await Promise.all([scan('outbox'), scan('deliveries')]);
+  client.destroy();
+  return { outbox, deliveries: all.filter(({ sk }) => !String(sk).includes('#')) };
+}
+
+/** Nothing may be parked: a receive count means that our code crashed, and five are too many. */
+async function deadLetters({ cloud }: Run): Promise<string[]> {
+  const { body } = await apiClient(cloud.apiUrl, cloud.adminKey).get<{
+    data: { queue: string; depth: number }[];
+  }>('/v1/admin/dead-letters');
+  const full = body.data.filter(({ depth }) => depth > 0);
+  return full.map(({ queue, depth }) => `${depth} dead letters in ${queue}`);
+}
+
+function figuresOf({ receivers, killed, purges }: Run, { deliveries }: Rows) {
+  const logs = [...receivers.logs.values()];
+  const byStatus: Record<string, number> = {};
+  for (const { status } of deliveries.map(toDelivery)) {
+    byStatus[status] = (byStatus[status] ?? 0) + 1;
+  }
+  const copies = logs.reduce((sum, it) => sum + it.copies, 0);
+  const marked = logs.reduce((sum, it) => sum + it.marked, 0);
+  return { deliveries: deliveries.length, copies, marked, killed, purges, byStatus };
+}
