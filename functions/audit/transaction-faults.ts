@@ -1,13 +1,12 @@
 import type { Leg } from '../ledger/account.ts';
 import type { Transaction } from '../ledger/transaction.ts';
+import { negate, sumByCurrency } from '../shared/money.ts';
 import type { Finding } from './audit.ts';
 import { factsOf, type JournalRecord } from './journal-record.ts';
 
 /** L1: legs that do not sum to zero, or are not what the postings say. */
 export function sumFaults({ id, legs, postings }: Transaction): Finding[] {
-  const sums = new Map<string, bigint>();
-  for (const { currency, amount } of legs) sums.set(currency, (sums.get(currency) ?? 0n) + amount);
-  const unequal = [...sums].filter(([, sum]) => sum !== 0n);
+  const unequal = [...sumByCurrency(legs)].filter(([, sum]) => sum !== 0n);
   if (unequal.length > 0) {
     const detail = unequal
       .map(([currency, sum]) => `its legs sum to ${sum} ${currency}`)
@@ -72,7 +71,8 @@ export function reversalFaults(
       reversedBy === undefined ? 'knows of no reversal' : `was reversed by ${reversedBy}`;
     return tell(`${reverses} ${other}`);
   }
-  const isNegative = amountsOf(original.legs, -1n) === amountsOf(reversal.legs, 1n);
+  const opposite = original.legs.map((it) => ({ ...it, ...negate(it) }));
+  const isNegative = amountsOf(opposite) === amountsOf(reversal.legs);
   return isNegative ? [] : tell(`it is not exactly the negative of ${reverses}`);
 }
 
@@ -93,9 +93,9 @@ export function markerFaults({ id }: Transaction, { reversalId, reversal }: Mark
   return [{ invariant: 'L5', id, detail }];
 }
 
-function amountsOf(legs: readonly Leg[], sign: bigint): string {
+function amountsOf(legs: readonly Leg[]): string {
   return legs
-    .map((it) => `${it.accountId} ${it.currency} ${sign * it.amount}`)
+    .map((it) => `${it.accountId} ${it.currency} ${it.amount}`)
     .toSorted()
     .join();
 }

@@ -1,4 +1,4 @@
-import { formatMinor } from '../shared/money.ts';
+import { add, formatMinor, negate } from '../shared/money.ts';
 import { Problem, type ProblemCode, type ProblemError } from '../shared/problem.ts';
 import {
   type Account,
@@ -193,13 +193,14 @@ export function reversedPostings({ postings }: Pick<Transaction, 'postings'>): P
 function netOf(postings: readonly Posting[]): AccountMovement[] {
   const net = new Map<string, AccountMovement>();
   for (const { sourceId, destinationId, amount, currency } of postings) {
+    const money = { amount, currency };
     for (const [accountId, change] of [
-      [sourceId, -amount],
-      [destinationId, amount],
+      [sourceId, negate(money)],
+      [destinationId, money],
     ] as const) {
       const name = `${accountId} ${currency}`;
-      const sum = (net.get(name)?.amount ?? 0n) + change;
-      net.set(name, { accountId, currency, amount: sum });
+      const before = net.get(name);
+      net.set(name, { accountId, ...(before ? add(before, change) : change) });
     }
   }
   return [...net.values()];

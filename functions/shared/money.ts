@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { unitOf } from './currencies.ts';
 
 /**
@@ -18,24 +17,13 @@ export const BALANCE_MAX = 10n ** 30n - 1n;
 
 /** The sum. Two currencies have none: to ask for it is a bug of the caller. */
 export function add(a: Money, b: Money): Money {
-  assertSameCurrency(a, b);
+  if (a.currency !== b.currency) throw new Error('two currencies are not added');
   return { amount: a.amount + b.amount, currency: a.currency };
-}
-
-/** What is left of `a` without `b`, of the same currency. */
-export function subtract(a: Money, b: Money): Money {
-  return add(a, negate(b));
 }
 
 /** As much in the other direction. */
 export function negate({ amount, currency }: Money): Money {
   return { amount: -amount, currency };
-}
-
-/** Below 0, 0 or above 0 as `a` is less than, equal to or more than `b`, of the same currency. */
-export function compare(a: Money, b: Money): number {
-  assertSameCurrency(a, b);
-  return a.amount === b.amount ? 0 : a.amount < b.amount ? -1 : 1;
 }
 
 /** The sum of each currency that occurs, also where it is 0. */
@@ -54,8 +42,4 @@ export function formatMinor(minor: bigint, currency: string): string {
   const whole = digits.slice(0, digits.length - decimals);
   const fraction = decimals === 0 ? '' : `.${digits.slice(-decimals)}`;
   return `${minor < 0n ? '-' : ''}${whole}${fraction} ${name}`;
-}
-
-function assertSameCurrency(a: Money, b: Money): void {
-  assert.equal(a.currency, b.currency, 'two currencies are not added or compared');
 }

@@ -5,11 +5,9 @@ import {
   AMOUNT_MAX,
   add,
   BALANCE_MAX,
-  compare,
   formatMinor,
   type Money,
   negate,
-  subtract,
   sumByCurrency,
 } from '../../functions/shared/money.ts';
 import { Amount, Balance } from '../../functions/shared/money-wire.ts';
@@ -44,34 +42,23 @@ describe('money', () => {
     });
   });
 
-  it('comes back when what was added is subtracted', () => {
-    law(fc.tuple(euros, euros), ([a, b]) => expect(subtract(add(a, b), b)).toEqual(a));
+  it('comes back when what was added is taken away', () => {
+    law(fc.tuple(euros, euros), ([a, b]) => expect(add(add(a, b), negate(b))).toEqual(a));
   });
 
   it('is exact where a double is not', () => {
     law(euros, (a) => {
       const more = add(a, eur(1n));
       expect(more.amount - a.amount).toBe(1n);
-      expect(compare(more, a)).toBe(1);
     });
     expect(add(eur(2n ** 53n), eur(1n)).amount).toBe(9_007_199_254_740_993n);
-  });
-
-  it('is ordered like its difference', () => {
-    law(fc.tuple(euros, euros), ([a, b]) => {
-      const { amount } = subtract(a, b);
-      expect(compare(a, b)).toBe(amount < 0n ? -1 : amount > 0n ? 1 : 0);
-      expect(compare(b, a)).toBe(0 - compare(a, b));
-      expect(compare(a, a)).toBe(0);
-    });
   });
 
   it('of two currencies is never mixed', () => {
     const usd = { amount: 1n, currency: 'USD' };
 
-    for (const mix of [add, subtract, compare]) {
-      expect(() => mix(eur(1n), usd), mix.name).toThrow('two currencies');
-    }
+    expect(() => add(eur(1n), usd)).toThrow('two currencies');
+    expect(() => add(usd, eur(0n))).toThrow('two currencies');
   });
 });
 
@@ -83,7 +70,7 @@ describe('sumByCurrency', () => {
     law(fc.tuple(wholes, fc.array(minor, { maxLength: 9 }), fc.nat()), ([all, cuts, turn]) => {
       const parts = all.flatMap((whole) => {
         const taken = cuts.map((amount) => ({ ...whole, amount }));
-        return [...taken, taken.reduce(subtract, whole)];
+        return [...taken, taken.map(negate).reduce(add, whole)];
       });
       const mixed = parts.map((_part, at) => parts[(at + turn) % parts.length] as Money);
 
