@@ -14,6 +14,7 @@ export type TableName =
 export type QueueName =
   | 'delivery-fast'
   | 'delivery-slow'
+  | 'endpoint-care'
   | 'file-events'
   | 'file-blocks'
   | 'file-care'
@@ -91,9 +92,10 @@ export const ACCESS = {
       control: ['GetItem', 'PutItem W#*', 'Query due'],
       ledger: ['Query due'],
       deliveries: ['Query due'],
+      endpoints: ['Query due'],
       files: ['Query due'],
     },
-    sendsTo: ['delivery-slow', 'file-care', 'hold-expiry', 'audits'],
+    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'],
   },
   'tenants/api': {
     tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
@@ -156,14 +158,24 @@ export const ACCESS = {
   'webhooks/on-delivery': {
     tables: {
       outbox: ['GetItem', 'PutItem'],
-      endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem', 'ConditionCheckItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
       deliveries: ['GetItem', 'PutItem', 'UpdateItem'],
     },
     consumes: ['delivery-fast', 'delivery-slow'],
-    sendsTo: ['delivery-slow', 'file-care'],
+    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care'],
     bucket: { '': ['ListBucket'], 'work/': ['GetObject'] },
     secrets: ['master-key'],
     options: ['egress', 'apiHosts'],
+  },
+  // Each of its steps ends with a look at the endpoint, and what it tells of goes to the outbox.
+  'webhooks/on-care': {
+    tables: {
+      outbox: ['GetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
+      deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
+    },
+    consumes: ['endpoint-care'],
+    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care'],
   },
   'ledger/api': {
     tables: {
@@ -271,6 +283,7 @@ export const ACCESS = {
     cares: [
       'delivery-fast',
       'delivery-slow',
+      'endpoint-care',
       'file-events',
       'file-blocks',
       'file-care',

@@ -8,7 +8,8 @@ const CONSUMER_MAX = 1_000;
 /** How the consumers divide what the workers may use, in percent. */
 const PERCENT: Readonly<Record<QueueName, number>> = {
   'delivery-fast': 50,
-  'delivery-slow': 20,
+  'delivery-slow': 18,
+  'endpoint-care': 2,
   'file-blocks': 18,
   'file-care': 4,
   'file-events': 3,

@@ -71,18 +71,20 @@ export class Webhooks extends Construct {
     });
 
     const onDelivery = deliverer(this, settings);
-    const lane = (name: QueueName, impact: string) =>
-      new WorkQueue(this, name, { name, settings, worker: onDelivery, batchSize: 10, impact })
-        .queue;
+    const onCare = carer(this, settings);
+    const queue = (name: QueueName, worker: NodeFunction, impact: string) =>
+      new WorkQueue(this, name, { name, settings, worker, batchSize: 10, impact }).queue;
     this.queues = {
-      'delivery-fast': lane('delivery-fast', 'Some first attempts wait for the reconciler.'),
-      'delivery-slow': lane('delivery-slow', 'Some retries wait for the sweeper.'),
+      'delivery-fast': queue('delivery-fast', onDelivery, 'Some first attempts are late.'),
+      'delivery-slow': queue('delivery-slow', onDelivery, 'Some retries wait for the sweeper.'),
+      'endpoint-care': queue('endpoint-care', onCare, 'Some held deliveries are not released.'),
     };
     this.functions = {
       ...apis,
       'webhooks/on-outbox': onOutbox,
       'webhooks/on-reconcile': onReconcile,
       'webhooks/on-delivery': onDelivery,
+      'webhooks/on-care': onCare,
     };
   }
 }
@@ -114,5 +116,15 @@ function deliverer(scope: Construct, settings: Settings): NodeFunction {
     timeout: Duration.seconds(30),
     memoryMb: 1_024,
     impact: 'Webhooks are late, or come twice under the same id.',
+  });
+}
+
+function carer(scope: Construct, settings: Settings): NodeFunction {
+  return new NodeFunction(scope, 'OnCare', {
+    entry: 'webhooks/on-care',
+    settings,
+    timeout: Duration.seconds(30),
+    memoryMb: 512,
+    impact: 'What is held behind an endpoint stays there, and replays stand still.',
   });
 }

@@ -64,7 +64,7 @@ export function insertEvent(event: OutboxEvent): Write {
  * may have read an older list, and neither may take away what the other has sent.
  */
 export function markRelayed(
-  event: OutboxEvent,
+  event: Pick<OutboxEvent, 'id' | 'tenantId'>,
   sentTo: readonly string[],
   relayedAtMs: number,
 ): Write {

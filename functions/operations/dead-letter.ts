@@ -5,6 +5,7 @@ import type { DeadLetter, ParkedName } from '../shared/world.ts';
 const KINDS = {
   'delivery-fast': 'message',
   'delivery-slow': 'message',
+  'endpoint-care': 'message',
   'file-events': 'message',
   'file-blocks': 'message',
   'file-care': 'message',

@@ -153,6 +153,7 @@ export interface Db {
 export type QueueName =
   | 'delivery-fast'
   | 'delivery-slow'
+  | 'endpoint-care'
   | 'file-events'
   | 'file-blocks'
   | 'file-care'

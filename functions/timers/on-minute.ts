@@ -9,8 +9,10 @@ const world = {
   clock: systemClock,
   log: jsonLog,
   metrics,
-  db: openDb({ tables: tables('control', 'deliveries', 'files', 'ledger') }),
-  queues: openQueues(queues('delivery-slow', 'file-care', 'hold-expiry', 'audits')),
+  db: openDb({ tables: tables('control', 'deliveries', 'endpoints', 'files', 'ledger') }),
+  queues: openQueues(
+    queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'),
+  ),
 };
 
 export const handler = schedule(world, sweepTables);

@@ -24,6 +24,7 @@ interface SweptTable {
 
 const SWEPT_TABLES: readonly SweptTable[] = [
   { table: 'deliveries', queue: 'delivery-slow' },
+  { table: 'endpoints', queue: 'endpoint-care' },
   { table: 'files', queue: 'file-care' },
   { table: 'ledger', queue: 'hold-expiry' },
   { table: 'control', queue: 'audits' },

@@ -2,7 +2,9 @@ import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { closeBreaker, countFailure, endStreak, openBreaker, toHealth } from './health.store.ts';
 import { HEALTHY, type Health, isAiling, isOpen, shouldOpen, verdictOf } from './health.ts';
+import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
+import { tellQueue } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
   readonly endpoints: EndpointMemory;
@@ -47,11 +49,19 @@ async function markFailure(
 }
 
 async function markSuccess({ endpoint, health }: KnownEndpoint, world: Needs): Promise<void> {
-  const { db } = world;
-  const end = isOpen(health) ? [closeBreaker(endpoint, health)] : [endStreak(endpoint)];
-  const commit = await db.commit(end);
-  if (commit.ok) learn(endpoint, HEALTHY, world);
-  else world.endpoints.forget(endpoint.tenantId, endpoint.id);
+  const { clock, db } = world;
+  const release = isOpen(health) ? newRelease(endpoint, 'drain', world) : undefined;
+  const commit = await db.commit(
+    release
+      ? [closeBreaker(endpoint, health), insertRelease(release, clock.nowMs())]
+      : [endStreak(endpoint)],
+  );
+  if (!commit.ok) return world.endpoints.forget(endpoint.tenantId, endpoint.id);
+  learn(endpoint, HEALTHY, world);
+  if (!release) return;
+  const { tenantId, id: endpointId } = endpoint;
+  world.log.info('endpoint.breaker-closed', { tenantId, endpointId });
+  await tellQueue('endpoint-care', careMessage(release), world);
 }
 
 /** Every worker of this instance knows at once, the others within seconds. */

@@ -11,7 +11,7 @@ import { rememberEndpoints } from './remember-endpoints.ts';
 
 const clock = systemClock;
 const db = openDb({ tables: tables('outbox', 'endpoints', 'deliveries') });
-const lanes = openQueues(queues('delivery-slow', 'file-care'));
+const lanes = openQueues(queues('delivery-slow', 'endpoint-care', 'file-care'));
 const http = openGuardedSender(receivers());
 const doors = { clock, ids: systemIds, log: jsonLog, db, queues: lanes, http };
 const store = { bucket: openBucket(bucketName()), secrets: openSecrets(secrets('master-key')) };

@@ -1,5 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
-import type { Message, QueueName, World, Write } from '../shared/world.ts';
+import type { World, Write } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { blockEndpoint } from './block-endpoint.ts';
 import { insertSample } from './delivery.store.ts';
@@ -10,6 +10,7 @@ import { isReportable } from './endpoint.ts';
 import { markHealth } from './mark-health.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
+import { tellQueue } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
   readonly endpoints: EndpointMemory;
@@ -91,7 +92,8 @@ export async function sendNext(
 ): Promise<void> {
   if (delivery.dueMs === undefined) return;
   const aheadMs = delivery.dueMs - world.clock.nowMs();
-  if (aheadMs <= MESSAGE_AHEAD_MS_MAX) await hurry('delivery-slow', nextMessage(delivery), world);
+  if (aheadMs <= MESSAGE_AHEAD_MS_MAX)
+    await tellQueue('delivery-slow', nextMessage(delivery), world);
 }
 
 /** Tells the file that the alert belongs to, once that has come to its end. */
@@ -101,20 +103,7 @@ export async function tellOrigin(
 ): Promise<void> {
   if (!isFinal(delivery)) return;
   const message = settledMessage(delivery);
-  if (message) await hurry('file-care', message, world);
-}
-
-/** Queues only make it quick: the sweeper finds what a lost message was about. */
-async function hurry(
-  queue: QueueName,
-  message: Message,
-  { log, queues }: Pick<World, 'log' | 'queues'>,
-): Promise<void> {
-  try {
-    await queues.send(queue, [message]);
-  } catch (error) {
-    log.warn('message.lost', { queue, error });
-  }
+  if (message) await tellQueue('file-care', message, world);
 }
 
 /** One wide line per attempt. */

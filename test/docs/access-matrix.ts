@@ -48,6 +48,7 @@ const TABLES: readonly TableName[] = [
 const QUEUES: readonly QueueName[] = [
   'delivery-fast',
   'delivery-slow',
+  'endpoint-care',
   'file-events',
   'file-blocks',
   'file-care',

@@ -17,6 +17,7 @@ const NAMES: readonly [RegExp, string][] = [
   [/^Files[0-9A-F]{8}$/, 'files'],
   [/^Webhooksdeliveryfast/, 'delivery-fast'],
   [/^Webhooksdeliveryslow/, 'delivery-slow'],
+  [/^Webhooksendpointcare/, 'endpoint-care'],
   [/^Ledgerholdexpiry/, 'hold-expiry'],
   [/^Filesfileevents/, 'file-events'],
   [/^Filesfileblocks/, 'file-blocks'],
@@ -197,12 +198,12 @@ describe('the access table', () => {
     expect(namesIn(source, 'secrets').sort()).toEqual([...(access.secrets ?? [])].sort());
   });
 
-  it('lets nobody but the relay and the reconciler change events', () => {
+  it('lets nobody but the relay, the reconciler and replays change events', () => {
     const changers = ENTRIES.filter((entry) => {
       const access: Access = ACCESS[entry];
       return access.tables?.outbox?.some((it) => /^(Update|Delete)Item$/.test(it));
     });
-    expect(changers).toEqual(['webhooks/on-outbox', 'webhooks/on-reconcile']);
+    expect(changers).toEqual(['webhooks/on-outbox', 'webhooks/on-reconcile', 'webhooks/on-care']);
   });
 
   // Whoever writes such an item has made a key for any tenant.

@@ -5,6 +5,7 @@ import { consumersOf } from '../../lib/concurrency.ts';
 const QUEUES: readonly QueueName[] = [
   'delivery-fast',
   'delivery-slow',
+  'endpoint-care',
   'file-blocks',
   'file-care',
   'file-events',
@@ -13,22 +14,22 @@ const QUEUES: readonly QueueName[] = [
 ];
 
 describe('consumersOf', () => {
-  // The smallest share is two for each of seven queues, and one less is refused.
+  // The smallest share is two for each of eight queues, and one less is refused.
   it.each([
-    { lambdaConcurrency: 24, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2] },
-    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [25, 11, 10, 3, 3, 3, 2] },
-    { lambdaConcurrency: 1_000, workerShare: 0.6, consumers: [295, 119, 107, 25, 19, 19, 13] },
+    { lambdaConcurrency: 27, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2] },
+    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [24, 9, 2, 9, 3, 3, 3, 2] },
+    { lambdaConcurrency: 1_000, workerShare: 0.6, consumers: [294, 107, 13, 107, 25, 19, 19, 13] },
     {
       lambdaConcurrency: 100_000,
       workerShare: 0.9,
-      consumers: [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
+      consumers: [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
     },
   ])('divides $workerShare of $lambdaConcurrency', ({ consumers, ...options }) => {
     expect(QUEUES.map((queue) => consumersOf(queue, options))).toEqual(consumers);
   });
 
   it('never gives away more than the share', () => {
-    for (let lambdaConcurrency = 24; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
+    for (let lambdaConcurrency = 27; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
       const options = { lambdaConcurrency, workerShare: 0.6 };
       const sum = QUEUES.reduce((total, queue) => total + consumersOf(queue, options), 0);
       expect(sum).toBeLessThanOrEqual(0.6 * lambdaConcurrency);

@@ -194,8 +194,8 @@ describe('a quiet minute', () => {
     quiet.takeUnits();
     await tick();
     const queries = quiet.units.filter((it) => it.operation === 'query');
-    // Two checks of two minutes, and four tables with thirteen minutes each.
-    expect(queries).toHaveLength((2 * 2 + 4 * 13) * 16);
+    // Two checks of two minutes, and five tables with thirteen minutes each.
+    expect(queries).toHaveLength((2 * 2 + 5 * 13) * 16);
     const dollars = 0.125 / 1_000_000;
     expect(queries.length * 0.5 * 60 * 24 * 30 * dollars).toBeLessThan(3);
   });

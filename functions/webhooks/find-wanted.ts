@@ -1,0 +1,65 @@
+import { findEvents } from '../events/event.store.ts';
+import type { RelayedEvent } from '../events/event.ts';
+import type { World } from '../shared/world.ts';
+import { findDeliveries } from './delivery.store.ts';
+import { type Delivery, newDelivery } from './delivery.ts';
+import { wants } from './endpoint.ts';
+import { addressOf } from './event-address.ts';
+import { fits, isWanted, type Release } from './release.ts';
+import { listReleasePage } from './release-page.store.ts';
+import type { KnownEndpoint } from './remember-endpoints.ts';
+
+/** What a release has to send next. */
+export interface WantedPage {
+  readonly rows: readonly Delivery[];
+  /** The last event that was looked at. */
+  readonly cursor: string | undefined;
+  readonly isEnd: boolean;
+}
+
+/**
+ * The next deliveries of a release, the oldest events first, as they are now: also those that
+ * never came to be. Looks at `count` events, of which some may not be wanted.
+ */
+export async function findWanted(
+  release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
+  known: Pick<KnownEndpoint, 'endpoint'> | undefined,
+  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db'> },
+): Promise<WantedPage> {
+  const { tenantId, endpointId, wants: wanted } = release;
+  const { eventIds, isEnd } = await listReleasePage(world.db, release, count);
+  const names = eventIds.map((eventId) => ({ tenantId, endpointId, eventId }));
+  const found = await findDeliveries(world.db, names);
+  const rows = found.filter((it) => it !== undefined);
+  const unknown = eventIds.filter((_, index) => !found[index]);
+  const missing =
+    known && wanted.statuses.includes('missing')
+      ? await findMissing(release, unknown, { known, world })
+      : [];
+  const all = [...rows.filter((it) => isWanted(it, wanted)), ...missing];
+  all.sort((a, b) => (a.eventId < b.eventId ? -1 : 1));
+  return { rows: all, cursor: eventIds.at(-1) ?? release.cursor, isEnd };
+}
+
+interface Looking {
+  readonly known: Pick<KnownEndpoint, 'endpoint'>;
+  readonly world: Pick<World, 'clock' | 'db'>;
+}
+
+/** Those that the relay has passed, and that the endpoint wants as it is now. */
+async function findMissing(
+  { tenantId, endpointId, wants: wanted }: Pick<Release, 'tenantId' | 'endpointId' | 'wants'>,
+  eventIds: readonly string[],
+  { known, world }: Looking,
+): Promise<Delivery[]> {
+  const events = await findEvents(world.db, tenantId, eventIds);
+  const isMissing = (event: RelayedEvent) =>
+    event.relayedAtMs !== undefined &&
+    !event.sentTo?.includes(endpointId) &&
+    (wanted.eventTypes?.some((it) => fits(it, event.type)) ?? true) &&
+    wants({ ...known.endpoint, status: 'active' }, addressOf(event));
+  const missing = events.filter(isMissing);
+  return missing.map(({ id: eventId, type: eventType }) =>
+    newDelivery({ tenantId, endpointId, eventId, eventType }, world.clock.nowMs()),
+  );
+}

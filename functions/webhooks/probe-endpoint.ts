@@ -1,0 +1,103 @@
+import { insertEvent } from '../events/event.store.ts';
+import type { Write } from '../shared/world.ts';
+import { EARLY_MS } from './arrival.ts';
+import type { Delivery } from './delivery.ts';
+import { nextMessage } from './delivery-message.ts';
+import { findWanted } from './find-wanted.ts';
+import { findHealth, planProbe } from './health.store.ts';
+import { type Health, isOpen, probeWaitMs, troubleOf } from './health.ts';
+import { releaseAt } from './release.ts';
+import type { ReleaseNeeds } from './release-deliveries.ts';
+import type { KnownEndpoint } from './remember-endpoints.ts';
+import { saveStep } from './save-delivery.ts';
+import { takeSlots } from './take-slots.ts';
+import { tellQueue } from './tell-queue.ts';
+
+/** The endpoint of an open breaker. */
+interface Broken {
+  readonly tenantId: string;
+  readonly id: `end_${string}`;
+}
+
+/**
+ * Sends one held delivery through an open breaker when that is due, another one each time, the
+ * oldest first: its failure is an attempt like any other, its success closes the breaker. Only one
+ * worker plans a probe, and the next one is planned before it goes out.
+ */
+export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promise<void> {
+  const { clock, db, endpoints } = world;
+  const health = await findHealth(db, broken);
+  const aheadMs = (health.probeAtMs ?? Infinity) - clock.nowMs();
+  if (!isOpen(health) || aheadMs > EARLY_MS) return;
+  if (aheadMs > 0) await clock.sleep(aheadMs);
+
+  endpoints.forget(broken.tenantId, broken.id);
+  const known = await endpoints.find(broken.tenantId, broken.id);
+  if (known?.endpoint.status !== 'active') return stopProbing(broken, health, world);
+  const nowMs = clock.nowMs();
+  const row = await nextHeld(known, health, world);
+  const probes = health.probes + 1;
+  const trouble = troubleOf(health, nowMs);
+  const plan = planProbe(broken, health, {
+    ...{ probes, nowMs, probedThrough: row?.eventId },
+    probeAtMs: nowMs + probeWaitMs(probes),
+    saidDays: trouble.kind === 'tell' ? trouble.days : health.saidDays,
+  });
+  const told = trouble.kind === 'tell' ? [failingEvent(known, trouble.days, world)] : [];
+  const planned = await db.commit([plan, ...told]);
+  if (planned.ok && row) await sendProbe(known, row, world);
+}
+
+/** A closed endpoint gets no probes: opening it forgets the breaker. */
+async function stopProbing(broken: Broken, health: Health, world: ReleaseNeeds): Promise<void> {
+  const { probes, saidDays } = health;
+  const next = { probes, saidDays, probeAtMs: undefined, nowMs: world.clock.nowMs() };
+  await world.db.commit([planProbe(broken, health, next)]);
+}
+
+/** Behind the one that was probed last, or from the first on again. */
+async function nextHeld(
+  known: KnownEndpoint,
+  { probedThrough }: Health,
+  world: ReleaseNeeds,
+): Promise<Delivery | undefined> {
+  const { tenantId, id: endpointId } = known.endpoint;
+  const wants = { statuses: ['held' as const] };
+  const find = async (cursor?: string) => {
+    const release = { tenantId, endpointId, wants, cursor };
+    // What the index shows may be sent by now: one of some is surely held.
+    return (await findWanted(release, known, { count: LOOKED_AT, world })).rows[0];
+  };
+  return (probedThrough && (await find(probedThrough))) || find();
+}
+
+const LOOKED_AT = 25;
+
+/** It takes a slot like everything that is sent, but waits for no backlog. */
+async function sendProbe(
+  { endpoint }: KnownEndpoint,
+  before: Delivery,
+  world: ReleaseNeeds,
+): Promise<void> {
+  const { version } = await takeSlots(world, endpoint, 1);
+  const after = releaseAt(before, { atMs: world.clock.nowMs(), version });
+  const saved = await saveStep(world, { before, after });
+  if (!saved.won) return;
+  const { body, ...message } = nextMessage(saved.delivery);
+  await tellQueue('delivery-slow', { ...message, body: { ...body, pastBreaker: true } }, world);
+}
+
+function failingEvent(
+  { endpoint, health }: KnownEndpoint,
+  days: number,
+  { clock, ids }: ReleaseNeeds,
+): Write {
+  const facts = { endpointId: endpoint.id, days, failureStreak: health.streak };
+  return insertEvent({
+    id: ids.next('evt'),
+    tenantId: endpoint.tenantId,
+    type: 'endpoint.failing',
+    occurredAtMs: clock.nowMs(),
+    data: JSON.stringify(facts),
+  });
+}

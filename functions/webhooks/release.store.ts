@@ -1,0 +1,161 @@
+import * as z from 'zod';
+import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
+import { dueAttributes } from '../timers/due.ts';
+import type { Endpoint } from './endpoint.ts';
+import { forgetFailures } from './health.store.ts';
+import { type Release, ratesOf } from './release.ts';
+
+/** Stored items are read tolerantly: an unknown field is a later release's. */
+const ReleaseItem = z.object({
+  id: z.templateLiteral(['rpl_', z.string()]),
+  tenant: z.string(),
+  endpoint: z.string(),
+  kind: z.enum(['resume', 'drain', 'replay']),
+  status: z.enum(['running', 'done', 'cancelled']),
+  statuses: z.array(z.enum(['held', 'exhausted', 'uncertain', 'expired', 'delivered', 'missing'])),
+  eventTypes: z.array(z.string()).optional(),
+  from: z.number().optional(),
+  to: z.number().optional(),
+  share: z.number(),
+  perSecond: z.number(),
+  cursor: z.string().optional(),
+  hasMoved: z.boolean(),
+  matched: z.number(),
+  sent: z.number(),
+  step: z.number(),
+  due: z.number().optional(),
+  createdAt: z.number(),
+  fingerprint: z.string().optional(),
+});
+
+type Named = Pick<Release, 'tenantId' | 'endpointId' | 'id'>;
+
+/** Where a release lies, beside the health of its endpoint. */
+export function releaseKey({ tenantId, endpointId, id }: Named): Key {
+  return { pk: `${tenantId}#${endpointId}`, sk: `REL#${id}` };
+}
+
+/** Refused when it is there already. */
+export function insertRelease(release: Release, nowMs: number): Write {
+  const condition = 'attribute_not_exists(pk)';
+  return { kind: 'put', table: 'endpoints', item: toItem(release, nowMs), condition };
+}
+
+/** Stores the next state of a release. Refused when somebody has done the step before it. */
+export function saveRelease(before: Release, after: Release, nowMs: number): Write {
+  const item = toItem({ ...after, step: before.step + 1 }, nowMs);
+  return {
+    kind: 'put',
+    table: 'endpoints',
+    item,
+    condition: 'step = :seen AND #status = :running',
+    names: { '#status': 'status' },
+    values: { ':seen': before.step, ':running': 'running' },
+  };
+}
+
+function toItem(release: Release, nowMs: number): Key & Item {
+  const key = releaseKey(release);
+  const { wants, dueMs } = release;
+  const due = dueMs === undefined ? undefined : dueAttributes(key, dueMs, nowMs);
+  return {
+    ...key,
+    v: 1,
+    id: release.id,
+    tenant: release.tenantId,
+    endpoint: release.endpointId,
+    kind: release.kind,
+    status: release.status,
+    statuses: wants.statuses,
+    eventTypes: wants.eventTypes,
+    from: wants.between?.fromMs,
+    to: wants.between?.toMs,
+    share: release.share,
+    perSecond: release.perSecond,
+    cursor: release.cursor,
+    hasMoved: release.hasMoved,
+    matched: release.matched,
+    sent: release.sent,
+    step: release.step,
+    due: dueMs,
+    duePk: due?.duePk,
+    dueSk: due?.dueSk,
+    createdAt: release.createdAtMs,
+    fingerprint: release.fingerprint,
+  };
+}
+
+/** The release in a stored item. */
+export function toRelease(item: Item): Release {
+  const stored = ReleaseItem.parse(item);
+  const { statuses, eventTypes, from, to } = stored;
+  const between = from === undefined || to === undefined ? undefined : { fromMs: from, toMs: to };
+  return {
+    id: stored.id,
+    tenantId: stored.tenant,
+    endpointId: stored.endpoint,
+    kind: stored.kind,
+    status: stored.status,
+    wants: { statuses, eventTypes, between },
+    share: stored.share,
+    perSecond: stored.perSecond,
+    cursor: stored.cursor,
+    hasMoved: stored.hasMoved,
+    matched: stored.matched,
+    sent: stored.sent,
+    step: stored.step,
+    dueMs: stored.due,
+    createdAtMs: stored.createdAt,
+    fingerprint: stored.fingerprint,
+  };
+}
+
+/** Undefined when there is no such release. */
+export async function findRelease(db: Pick<Db, 'get'>, key: Key): Promise<Release | undefined> {
+  const item = await db.get('endpoints', key);
+  return item && toRelease(item);
+}
+
+/** A release of what is held behind an endpoint that has just been opened, due at once. */
+export function newRelease(
+  endpoint: Endpoint,
+  kind: 'resume' | 'drain',
+  { clock, ids }: Pick<World, 'clock' | 'ids'>,
+): Release {
+  const nowMs = clock.nowMs();
+  return {
+    id: ids.next('rpl'),
+    tenantId: endpoint.tenantId,
+    endpointId: endpoint.id,
+    kind,
+    status: 'running',
+    wants: { statuses: ['held'] },
+    share: 1,
+    perSecond: ratesOf(endpoint.perSecond, 1).start,
+    hasMoved: false,
+    matched: 0,
+    sent: 0,
+    step: 0,
+    dueMs: nowMs,
+    createdAtMs: nowMs,
+  };
+}
+
+/**
+ * What has to be written together with the status `active`: all failures are forgotten, and what
+ * is held is on its way. The sweeper finds the release within a minute; `careMessage` is quicker.
+ */
+export function reopenWrites(
+  endpoint: Endpoint,
+  world: Pick<World, 'clock' | 'ids'>,
+  release: Release = newRelease(endpoint, 'resume', world),
+): Write[] {
+  return [forgetFailures(endpoint), insertRelease(release, world.clock.nowMs())];
+}
+
+/** Asks for the next step of a release, when it is due. */
+export function careMessage(release: Release): Message {
+  const { dueMs = 0 } = release;
+  const key = releaseKey(release);
+  return { body: { v: 1, ...key, dueMs }, atMs: dueMs, group: key.pk };
+}

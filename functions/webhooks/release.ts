@@ -1,0 +1,148 @@
+import { idPart } from '../shared/ids/derive.ts';
+import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import { type Delivery, type DeliveryStatus, wait } from './delivery.ts';
+import type { Slot } from './pace.ts';
+
+/**
+ * A job that sends deliveries of one endpoint again, step by step: what is held, after a person
+ * (`resume`) or a success (`drain`) has opened the endpoint, or what a tenant asks for (`replay`).
+ */
+export interface Release {
+  readonly id: `rpl_${string}`;
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly kind: 'resume' | 'drain' | 'replay';
+  readonly status: 'running' | 'done' | 'cancelled';
+  readonly wants: Wanted;
+  /** Of the endpoint's limit; the rest is for others. */
+  readonly share: number;
+  /** How many it sends per second by now. */
+  readonly perSecond: number;
+  /** The event of the last delivery that it looked at in this pass. */
+  readonly cursor?: string | undefined;
+  /** Whether this pass has sent anything: then there is another one. */
+  readonly hasMoved: boolean;
+  readonly matched: number;
+  readonly sent: number;
+  /** Counts its steps: whoever names the present one may do it. */
+  readonly step: number;
+  /** When somebody must look at it again. */
+  readonly dueMs?: number | undefined;
+  readonly createdAtMs: number;
+  /** Of the request that made it, when that had an Idempotency-Key. */
+  readonly fingerprint?: string | undefined;
+}
+
+/** `missing`: an event that the endpoint wants and that never came to be a delivery. */
+export type ReleasedStatus =
+  | Extract<DeliveryStatus, 'held' | 'exhausted' | 'uncertain' | 'expired' | 'delivered'>
+  | 'missing';
+
+/** Which deliveries a release is about. */
+export interface Wanted {
+  readonly statuses: readonly ReleasedStatus[];
+  /** Types and `prefix.*` filters. Undefined: every type. */
+  readonly eventTypes?: readonly string[] | undefined;
+  /** By the time at which their events were accepted, inclusive and exclusive. */
+  readonly between?: { readonly fromMs: number; readonly toMs: number } | undefined;
+}
+
+/** What is about to be held gets this long to appear on the index. */
+const SETTLING_MS = MINUTE_MS;
+
+/** How long the sends of a step take together, where the rate is at least one in that time. */
+export const STEP_MS = 5 * SECOND_MS;
+/** What a step handles at most, so that a worker has time for it. */
+export const STEP_MAX = 500;
+
+/** Without a limit of the endpoint a release starts with so many per second… */
+const UNLIMITED_START = 50;
+/** …and does not do more than this. */
+const UNLIMITED_MAX = 1_000;
+
+/** The bounds of a slow start at an endpoint with this limit. */
+export function ratesOf(perSecond: number | undefined, share: number) {
+  const max = (perSecond ?? UNLIMITED_MAX) * share;
+  const start = perSecond === undefined ? UNLIMITED_START : Math.max(1, perSecond / 10);
+  return { start: Math.min(max, start), max };
+}
+
+/** How many a step sends, and how long it takes. */
+export function stepOf(perSecond: number): { readonly count: number; readonly lastsMs: number } {
+  const inStep = Math.floor((perSecond * STEP_MS) / SECOND_MS);
+  const count = Math.min(STEP_MAX, Math.max(1, inStep));
+  return { count, lastsMs: Math.ceil((count * SECOND_MS) / perSecond) };
+}
+
+/** Twice as fast after a step without failures, half as fast after one with them. */
+export function nextRate(
+  { perSecond }: Pick<Release, 'perSecond'>,
+  { start, max }: ReturnType<typeof ratesOf>,
+  isFailing: boolean,
+): number {
+  const next = isFailing ? perSecond / 2 : perSecond * 2;
+  return Math.min(max, Math.max(start, next));
+}
+
+/** What a step has found and done. */
+export interface StepResult {
+  /** The last event that it looked at. */
+  readonly cursor?: string | undefined;
+  readonly isEnd: boolean;
+  readonly matched: number;
+  readonly sent: number;
+  readonly perSecond: number;
+  /** When the next step is due. */
+  readonly nextMs: number;
+}
+
+/**
+ * The release after a step. What is held may come late to the index, and while a pass runs: so a
+ * pass that moved anything, or that was too early to see everything, is followed by another one.
+ */
+export function afterStep(release: Release, result: StepResult, nowMs: number): Release {
+  const counted = {
+    ...release,
+    matched: release.matched + result.matched,
+    sent: release.sent + result.sent,
+    perSecond: result.perSecond,
+  };
+  const hasMoved = release.hasMoved || result.sent > 0;
+  if (!result.isEnd) {
+    return { ...counted, cursor: result.cursor, hasMoved, dueMs: result.nextMs };
+  }
+  const settledMs = release.createdAtMs + SETTLING_MS;
+  const isOver = release.kind === 'replay' || (!hasMoved && nowMs >= settledMs);
+  if (isOver) return finish(counted, 'done');
+  const dueMs = hasMoved ? result.nextMs : Math.max(result.nextMs, settledMs);
+  return { ...counted, cursor: undefined, hasMoved: false, dueMs };
+}
+
+/** The release with nothing more to do. */
+export function finish(release: Release, status: 'done' | 'cancelled'): Release {
+  return { ...release, status, dueMs: undefined };
+}
+
+/** Whether a delivery is one of those that a release is about. Alerts of files have no replay. */
+export function isWanted(delivery: Delivery, { statuses, eventTypes, between }: Wanted): boolean {
+  if (!(statuses as readonly string[]).includes(delivery.status)) return false;
+  if (between && delivery.alert) return false;
+  return eventTypes?.some((it) => fits(it, delivery.eventType)) ?? true;
+}
+
+/** `order.*` fits every type that begins with `order.`. */
+export function fits(filter: string, type: string): boolean {
+  return filter.endsWith('.*') ? type.startsWith(filter.slice(0, -1)) : filter === type;
+}
+
+/** The delivery on its way again at a slot: held ones go on, others get a full plan. */
+export function releaseAt(delivery: Delivery, slot: Slot): Delivery {
+  const waiting = { ...wait(delivery, slot), reason: undefined };
+  if (delivery.status === 'held') return waiting;
+  return { ...waiting, spent: 0, firstAtMs: undefined };
+}
+
+/** The id by which a tenant knows it: the endpoint's part and its own, so that no index is read. */
+export function publicId({ endpointId, id }: Pick<Release, 'endpointId' | 'id'>): `rpl_${string}` {
+  return `rpl_${idPart(endpointId)}${idPart(id)}`;
+}

@@ -1,0 +1,122 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
+import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  newEndpoint,
+  recordOf,
+  relayed,
+} from './delivery-world.ts';
+import { type Behaviour, startReceiver } from './receiver.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+/** An endpoint whose breaker is open, with so many deliveries behind it, the oldest first. */
+async function broken(behaviour: Behaviour, count: number, fields: Partial<Endpoint> = {}) {
+  const receiver = await startReceiver(behaviour);
+  const endpoint = await newEndpoint(world, receiver.url, {
+    retry: { maxAttempts: 9, scheduleSeconds: [3_600] },
+    ...fields,
+  });
+  const nowMs = world.clock.nowMs();
+  for (let nth = 0; nth < 10; nth += 1) {
+    await world.db.commit([countFailure(endpoint, false, nowMs)]);
+  }
+  await world.db.commit([openBreaker(endpoint, nowMs)]);
+  const events = [];
+  for (let nth = 0; nth < count; nth += 1) {
+    world.clock.advance(1);
+    events.push(await relayed(world, endpoint.tenantId));
+  }
+  await drain(world);
+  return { receiver, endpoint, events, ids: events.map((it) => it.id) };
+}
+
+/** Turns the clock to the next probe and lets it go out. */
+async function probe(endpoint: Endpoint): Promise<void> {
+  const { probeAtMs = 0 } = await findHealth(world.db, endpoint);
+  world.clock.set(Math.max(world.clock.nowMs(), probeAtMs));
+  const due = await sweepEndpoint(world, endpoint);
+  for (const message of due.filter((it) => it.body.sk === 'HEALTH')) await care(message, world);
+  await workUntil(world, world.clock.nowMs());
+}
+
+describe('a probe', () => {
+  it('goes out after 30 s, and then less and less often, each time another delivery', async () => {
+    const { endpoint, ids, receiver } = await broken(() => 500, 3);
+    const { openedAtMs = 0 } = await findHealth(world.db, endpoint);
+    const times: number[] = [];
+    for (let nth = 0; nth < 4; nth += 1) {
+      await probe(endpoint);
+      times.push(Math.round((world.clock.nowMs() - openedAtMs) / SECOND_MS));
+    }
+    expect(times).toEqual([30, 90, 210, 450]);
+    const got = receiver.got.map((it) => it.headers['webhook-id']);
+    expect(got.slice(0, 3)).toEqual(ids);
+    // The three wait for their own retries by now, so that there was none for the fourth.
+    expect(got).toHaveLength(3);
+  });
+
+  it('that fails is an attempt of its delivery like any other', async () => {
+    const { endpoint, events } = await broken(() => 500, 1);
+    await probe(endpoint);
+    const [event] = events;
+    if (!event) throw new Error('no event');
+    expect(await recordOf(world, endpoint, event)).toMatchObject({
+      status: 'retrying',
+      seq: 1,
+      spent: 1,
+    });
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ streak: 11, probes: 1 });
+  });
+
+  it('that succeeds closes the breaker, and what is held follows', async () => {
+    const { endpoint, events, receiver } = await broken(() => 200, 20);
+    await probe(endpoint);
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ streak: 0, probes: 0 });
+    expect((await findHealth(world.db, endpoint)).openedAtMs).toBeUndefined();
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    for (const event of events) {
+      expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
+    }
+    expect(receiver.got).toHaveLength(20);
+  });
+
+  it('is one, however many workers hear of it', async () => {
+    const { endpoint, receiver } = await broken(() => 500, 5);
+    world.clock.advance(30 * SECOND_MS);
+    const [message] = await sweepEndpoint(world, endpoint);
+    if (!message) throw new Error('no probe is due');
+    await Promise.all(Array.from({ length: 5 }, () => care(message, world)));
+    await workUntil(world, world.clock.nowMs());
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('whose message is lost leaves its delivery held, and the next one goes out', async () => {
+    const { endpoint, receiver } = await broken((nth) => (nth > 0 ? 200 : 500), 2);
+    world.clock.advance(30 * SECOND_MS);
+    for (const message of await sweepEndpoint(world, endpoint)) await care(message, world);
+    world.sent.splice(0);
+    world.clock.advance(MINUTE_MS);
+    for (const message of await sweepEndpoint(world, endpoint)) world.sent.push(message);
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(receiver.got).toHaveLength(2);
+  });
+
+  it('does not go out to an endpoint that is paused, and is not due any more', async () => {
+    const { endpoint, receiver } = await broken(() => 200, 2);
+    await putStatus(world, endpoint, 'paused');
+    await probe(endpoint);
+    expect(receiver.got).toHaveLength(0);
+    expect((await findHealth(world.db, endpoint)).probeAtMs).toBeUndefined();
+  });
+});

@@ -1,0 +1,180 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { findDeliveries } from '../../functions/webhooks/delivery.store.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
+import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/release.ts';
+import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  drain,
+  newEndpoint,
+  relayed,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+const MINUTE_MS = 60_000;
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+/** A paused endpoint with so many held deliveries, in the order of their events. */
+async function withHeld(url: string, count: number, fields: Partial<Endpoint> = {}) {
+  const endpoint = await newEndpoint(world, url, { status: 'paused', ...fields });
+  const ids: string[] = [];
+  for (let nth = 0; nth < count; nth += 1) {
+    world.clock.advance(1);
+    ids.push((await relayed(world, endpoint.tenantId)).id);
+  }
+  await drain(world);
+  return { endpoint, ids };
+}
+
+async function statusesOf(endpoint: Endpoint, ids: readonly string[]) {
+  const { tenantId, id: endpointId } = endpoint;
+  const rows = await findDeliveries(
+    world.db,
+    ids.map((eventId) => ({ tenantId, endpointId, eventId })),
+  );
+  return rows.map((it) => it?.status);
+}
+
+/** What the sweeper sends for the release of this endpoint within a minute. */
+async function swept(endpoint: Endpoint) {
+  world.clock.advance(MINUTE_MS);
+  const all = await sweepEndpoint(world, endpoint);
+  return all.find((it) => it.queue === 'endpoint-care');
+}
+
+describe('the pace of a release', () => {
+  it.each([
+    { perSecond: undefined, share: 1, rates: { start: 50, max: 1_000 } },
+    { perSecond: undefined, share: 0.01, rates: { start: 10, max: 10 } },
+    { perSecond: 200, share: 0.5, rates: { start: 20, max: 100 } },
+    { perSecond: 5, share: 1, rates: { start: 1, max: 5 } },
+    { perSecond: 0.5, share: 1, rates: { start: 0.5, max: 0.5 } },
+  ])('at $perSecond/s with a share of $share: $rates', ({ perSecond, share, rates }) => {
+    expect(ratesOf(perSecond, share)).toEqual(rates);
+  });
+
+  it.each([
+    { perSecond: 50, step: { count: 250, lastsMs: 5_000 } },
+    { perSecond: 1_000, step: { count: 500, lastsMs: 500 } },
+    { perSecond: 0.01, step: { count: 1, lastsMs: 100_000 } },
+  ])('sends $step at $perSecond/s', ({ perSecond, step }) => {
+    expect(stepOf(perSecond)).toEqual(step);
+  });
+
+  it('doubles after a good step and halves after a bad one, within its bounds', () => {
+    const rates = { start: 10, max: 70 };
+    expect([10, 20, 40].map((it) => nextRate({ perSecond: it }, rates, false))).toEqual([
+      20, 40, 70,
+    ]);
+    expect([70, 15].map((it) => nextRate({ perSecond: it }, rates, true))).toEqual([35, 10]);
+  });
+});
+
+describe('a release of what is held', () => {
+  it('sends it oldest first, and leaves nothing held', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 30);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['held']));
+    await putStatus(world, endpoint, 'active');
+    const message = await swept(endpoint);
+    if (!message) throw new Error('the sweeper found no release');
+    await care(message, world);
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(receiver.got.map((it) => it.headers['webhook-id'])).toEqual(ids);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['delivered']));
+    expect(await swept(endpoint)).toBeUndefined();
+  });
+
+  it('is done step by step, also when every message is lost and workers die', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 12, { perSecond: 1 });
+    await putStatus(world, endpoint, 'active');
+    for (let round = 0; round < 4; round += 1) {
+      const message = await swept(endpoint);
+      if (!message) continue;
+      // A worker that dies in the midst of its step has written some of it.
+      let commits = 0;
+      const commit: DeliveryWorld['db']['commit'] = (writes) => {
+        commits += 1;
+        if (round % 2 === 0 && commits > 4) throw new Error('died');
+        return world.db.commit(writes);
+      };
+      await care(message, { ...world, db: { ...world.db, commit } }).catch(() => undefined);
+      world.sent.splice(0);
+    }
+    for (let minute = 0; minute < 5; minute += 1) {
+      world.clock.advance(MINUTE_MS);
+      world.sent.push(...(await sweepEndpoint(world, endpoint)));
+      await workUntil(world, world.clock.nowMs());
+    }
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['delivered']));
+    expect(receiver.got).toHaveLength(ids.length);
+  });
+
+  it('is done by one worker at a time', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 5, { perSecond: 50 });
+    await putStatus(world, endpoint, 'active');
+    const message = await swept(endpoint);
+    if (!message) throw new Error('no message');
+    await Promise.all(Array.from({ length: 6 }, () => care(message, world)));
+    await workUntil(world, world.clock.nowMs() + MINUTE_MS);
+    expect(receiver.got).toHaveLength(ids.length);
+  });
+
+  it('ends where the endpoint is closed again, and what is left is held', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 12, { perSecond: 1 });
+    await putStatus(world, endpoint, 'active');
+    const message = await swept(endpoint);
+    await putStatus(world, endpoint, 'paused');
+    if (message) await care(message, world);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['held']));
+    expect(world.sent.filter((it) => it.queue === 'endpoint-care')).toEqual([]);
+    expect(await swept(endpoint)).toBeUndefined();
+  });
+
+  it('cancels what was held for an endpoint that is deleted', async () => {
+    const { endpoint, ids } = await withHeld('http://127.0.0.1:1/hook', 3);
+    const release = newRelease(endpoint, 'resume', world);
+    await world.db.commit(reopenWrites(endpoint, world, release));
+    const key = { pk: endpoint.tenantId, sk: endpoint.id };
+    await world.db.commit([{ kind: 'remove', table: 'endpoints', key }]);
+    world.sent.push({ ...careMessage(release), queue: 'endpoint-care' });
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['cancelled']));
+  });
+
+  it('sees what came late to the index', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 2);
+    const message = await putStatus(world, endpoint, 'active');
+    let isBlind = true;
+    const query: DeliveryWorld['db']['query'] = async (it) =>
+      isBlind && it.index === 'open' ? { items: [] } : world.db.query(it);
+    if (message) await care(message, { ...world, db: { ...world.db, query } });
+    isBlind = false;
+    expect((await statusesOf(endpoint, ids))[0]).toBe('held');
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['delivered']));
+  });
+
+  it('costs so many write units for each delivery', async () => {
+    const { endpoint } = await withHeld('http://127.0.0.1:1/hook', 10);
+    await putStatus(world, endpoint, 'active');
+    const message = await swept(endpoint);
+    world.takeUnits();
+    if (message) await care(message, world);
+    const writes = world.units.filter((it) => /^(update|put|write)/.test(it.operation));
+    const units = writes.flatMap((it) => it.consumed).map((it) => it.CapacityUnits ?? 0);
+    // Row, off the index `open`, and from one place on the index `due` to another: per delivery.
+    expect(units.filter((it) => it === 4)).toHaveLength(10);
+    world.sent.splice(0);
+  });
+});
