@@ -30,13 +30,13 @@ interface Batch {
  * under the same ids.
  */
 export const createEventBatch = route(createEventBatchRoute, async (call, world: Needs) => {
-  const { tenantId, traceparent, idempotency } = call;
+  const { tenantId, traceparent, hops, idempotency } = call;
   const wishes = wishesOf(call);
   for (const { wish, pointer } of wishes) assertDataFits(wish, pointer);
   await findAddressees(world, tenantId, wishes);
 
   const batch = idempotency ? await nameBatch(world, tenantId, idempotency) : newBatch(world);
-  const origin: EventOrigin = { tenantId, traceparent, nowMs: batch.createdAtMs };
+  const origin: EventOrigin = { tenantId, traceparent, hops, nowMs: batch.createdAtMs };
   const events = wishes.map(({ wish }, place) =>
     draftEvent(idInBatch(batch.id, place), wish, origin),
   );

@@ -15,6 +15,7 @@ export interface EventWish {
 export interface EventOrigin {
   readonly tenantId: string;
   readonly traceparent: string | undefined;
+  readonly hops: number;
   readonly nowMs: number;
 }
 
@@ -32,8 +33,8 @@ export function assertDataFits({ data }: EventWish, pointer = ''): void {
 export function draftEvent(
   id: OutboxEvent['id'],
   wish: EventWish,
-  { tenantId, traceparent, nowMs }: EventOrigin,
+  { tenantId, traceparent, hops, nowMs }: EventOrigin,
 ): OutboxEvent {
   const { type, data, occurredAtMs = nowMs, endpointId: to } = wish;
-  return { id, tenantId, type, occurredAtMs, data, to, traceparent };
+  return { id, tenantId, type, occurredAtMs, data, to, traceparent, hops };
 }

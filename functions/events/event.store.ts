@@ -23,6 +23,7 @@ const EventItem = z.object({
   data: z.string(),
   to: z.string().optional(),
   traceparent: z.string().optional(),
+  hops: z.number().optional(),
   relayedAt: z.number().optional(),
   sentTo: z.set(z.string()).optional(),
 });
@@ -52,6 +53,7 @@ export function insertEvent(event: OutboxEvent): Write {
       data: event.data,
       to: event.to,
       traceparent: event.traceparent,
+      hops: event.hops || undefined,
       listingPk: `${event.tenantId}#${shardOf(event.id, LISTING_SHARDS)}`,
       listingSk: event.id,
       ttl: Math.floor((timeOfId(event.id) + RETENTION_MS) / SECOND_MS),
@@ -91,6 +93,7 @@ export function toEvent(item: Item): RelayedEvent {
     data: stored.data,
     to: stored.to,
     traceparent: stored.traceparent,
+    hops: stored.hops,
     relayedAtMs: stored.relayedAt,
     sentTo: stored.relayedAt === undefined ? undefined : [...(stored.sentTo ?? [])].sort(),
   };

@@ -10,6 +10,8 @@ export interface OutboxEvent {
   /** Goes to this endpoint only, whatever its filter says. */
   readonly to?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to it; absent for none. */
+  readonly hops?: number | undefined;
 }
 
 /** An event as the outbox holds it, with what the relay has noted on it. */

@@ -11,6 +11,7 @@ import { eventView } from './event-view.ts';
 export interface Sending {
   readonly tenantId: string;
   readonly traceparent: string | undefined;
+  readonly hops: number;
   readonly idempotency: IdempotencyKey | undefined;
   readonly scope: 'events' | 'alerts';
 }
@@ -22,10 +23,10 @@ export interface Sending {
 export async function storeEvent(
   world: Pick<World, 'clock' | 'ids' | 'db'>,
   wish: EventWish,
-  { tenantId, traceparent, idempotency, scope }: Sending,
+  { tenantId, traceparent, hops, idempotency, scope }: Sending,
 ) {
   const createdAtMs = world.clock.nowMs();
-  const origin = { tenantId, traceparent, nowMs: createdAtMs };
+  const origin = { tenantId, traceparent, hops, nowMs: createdAtMs };
   const event = draftEvent(world.ids.next('evt'), wish, origin);
   if (!idempotency) {
     // Refused by its condition it is there already: the answer to the first try got lost.

@@ -44,6 +44,7 @@ const AttemptOrder = z.object({
       timestampMs: z.number(),
       data: z.string(),
       traceparent: z.string().optional(),
+      hops: z.number().optional(),
     })
     .optional(),
 });

@@ -12,6 +12,8 @@ export interface Payload {
   /** JSON text. */
   readonly dataJson: string;
   readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to it. */
+  readonly hops?: number | undefined;
 }
 
 /** A larger payload is read again from the outbox, so that ten messages fit into one call. */
@@ -22,15 +24,15 @@ export const MESSAGE_AHEAD_MS_MAX = 14 * MINUTE_MS;
 
 /** The payload of an event. */
 export function payloadOf(event: OutboxEvent): Payload {
-  const { type, occurredAtMs, data, traceparent } = event;
-  return { type, timestampMs: occurredAtMs, dataJson: data, traceparent };
+  const { type, occurredAtMs, data, traceparent, hops } = event;
+  return { type, timestampMs: occurredAtMs, dataJson: data, traceparent, hops };
 }
 
 /** Asks for the first attempt, in the lane where tenants are kept apart from each other. */
 export function firstMessage(event: OutboxEvent, endpointId: string, slot?: Slot): Message {
-  const { type, timestampMs, dataJson, traceparent } = payloadOf(event);
+  const { dataJson, ...around } = payloadOf(event);
   const isSmall = Buffer.byteLength(dataJson) <= INLINE_BYTES_MAX;
-  const body = isSmall ? { type, timestampMs, data: dataJson, traceparent } : undefined;
+  const body = isSmall ? { ...around, data: dataJson } : undefined;
   return {
     body: {
       v: 1,

@@ -13,6 +13,8 @@ export interface OutgoingWebhook {
   /** An earlier attempt ended without anybody knowing how. */
   readonly possibleDuplicate?: boolean | undefined;
   readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to this one, which is the next. */
+  readonly hops?: number | undefined;
   /** Whether a copy that may have arrived is sent again; as the endpoint has it if absent. */
   readonly onUnknown?: 'resend' | 'stop' | undefined;
   /** Asked right before the socket is written; false sends nothing. */
@@ -33,6 +35,7 @@ export function webhookHeaders(webhook: OutgoingWebhook, sentAtSeconds: number) 
     'webhook-id': webhook.eventId,
     'webhook-timestamp': String(sentAtSeconds),
     'webhook-attempt': String(webhook.attempt),
+    'webhook-hops': String((webhook.hops ?? 0) + 1),
     ...(webhook.possibleDuplicate && { 'webhook-possible-duplicate': '1' }),
     ...(webhook.traceparent !== undefined && { traceparent: webhook.traceparent }),
   };

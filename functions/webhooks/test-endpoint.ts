@@ -36,6 +36,7 @@ export const testEndpoint = route(testEndpointRoute, async (call, world: Needs) 
       dataJson: JSON.stringify({ endpointId: endpoint.id }),
       attempt: 1,
       traceparent: call.traceparent,
+      hops: call.hops,
     },
   );
   const { outcome, status, ms, error } = attempt;

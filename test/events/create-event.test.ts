@@ -183,6 +183,19 @@ describe('POST /v1/events', () => {
     expect(receiver.got[0]?.headers.traceparent).toBe(traceparent);
   });
 
+  it('counts the webhooks that led to it, so that a loop ends', async () => {
+    const receiver = await startReceiver();
+    const { tenantId } = await newEndpoint(world, receiver.url);
+    const send = (hops: string) =>
+      post(tenantId, { type: TYPE, data: 1 }, { headers: { 'webhook-hops': hops } });
+    const { body } = await send('2');
+    await relayEvents([await stored(tenantId, body.id)], world);
+    await drain(world);
+    expect(receiver.got[0]?.headers['webhook-hops']).toBe('3');
+    const { status, body: refusal } = await send('3');
+    expect([status, refusal.code]).toEqual([409, 'conflict']);
+  });
+
   it('refuses an endpoint of another tenant as if it were not there', async () => {
     const { id: endpointId } = await newEndpoint(world, 'http://127.0.0.1:1');
     const { status, body } = await post(newTenant(world), { type: TYPE, data: 1, endpointId });

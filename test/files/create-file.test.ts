@@ -30,6 +30,7 @@ function callOf(given: Partial<Call<Contract>>): Call<Contract> {
     idempotency: undefined,
     requestId: 'req_1',
     traceparent: undefined,
+    hops: 0,
     ...given,
   };
 }

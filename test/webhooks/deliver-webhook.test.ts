@@ -56,6 +56,7 @@ describe('a delivery that succeeds at once', () => {
       'user-agent': 'Tallyhook/1',
       'webhook-id': event.id,
       'webhook-attempt': '1',
+      'webhook-hops': '1',
       traceparent,
     });
     expect(got?.headers['webhook-possible-duplicate']).toBeUndefined();

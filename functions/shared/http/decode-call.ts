@@ -14,7 +14,7 @@ const NO_BODY: JsonBody = {
   exactValue: () => undefined,
 };
 
-type Decoded = Omit<Call<Contract>, 'tenantId' | 'keyId' | 'requestId'>;
+type Decoded = Omit<Call<Contract>, 'tenantId' | 'keyId' | 'dailyEvents' | 'requestId'>;
 
 /**
  * Checks all of a request against its contract. Refuses with `not_found` for a malformed id,
@@ -26,6 +26,7 @@ export function decodeCall(
   event: APIGatewayProxyEventV2,
   { requiresKeys = false }: { readonly requiresKeys?: boolean } = {},
 ): Decoded {
+  const hops = readHops(event);
   const params = decodeParams(contract, event);
   const body = contract.body ? readBody(contract, event) : readNone(contract, event);
   const query = readQuery(contract, event);
@@ -43,6 +44,7 @@ export function decodeCall(
     method: event.requestContext.http.method,
     path: event.rawPath,
     traceparent: traceparentOf(event),
+    hops,
   } as Decoded;
 }
 
@@ -127,6 +129,19 @@ function readKey(
     throw new Problem('idempotency_key_invalid', { detail: KEY_DETAIL });
   }
   return { key, fingerprint: fingerprintOf(method, event.rawPath, body.exactValue()) };
+}
+
+/** Webhooks that may lead to one another, so that a message can pass through some systems. */
+const HOPS_MAX = 3;
+
+/** Our own header, which whoever forwards a webhook to this API passes on. */
+function readHops({ headers }: APIGatewayProxyEventV2): number {
+  const given = headers['webhook-hops'];
+  const hops = given && /^\d+$/.test(given) ? Number(given) : 0;
+  if (hops < HOPS_MAX) return hops;
+  throw new Problem('conflict', {
+    detail: `${HOPS_MAX} webhooks in a row have led to this request, which looks like a loop.`,
+  });
 }
 
 /** W3C trace context: neither version ff nor an id of zeros stands for a trace. */

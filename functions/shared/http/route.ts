@@ -96,6 +96,8 @@ export interface Call<Row extends Contract> {
   readonly method: string;
   readonly path: string;
   readonly traceparent: string | undefined;
+  /** How many webhooks in a row have led to this request, which is not refused as a loop. */
+  readonly hops: number;
 }
 
 export interface Answer<Body> {

@@ -19,6 +19,7 @@ const HEADERS = [
   text('webhook-signature', '`v1,` and a base64 HMAC-SHA256; several while a secret is rotated.'),
   text('webhook-attempt', 'The number of the attempt, from 1.'),
   text('webhook-possible-duplicate', 'Present when an earlier copy may have arrived.', false),
+  text('webhook-hops', 'How many webhooks in a row led to this one, itself included; 3 at most.'),
   text('traceparent', 'The W3C trace context of the request that caused the event.', false),
 ];
 

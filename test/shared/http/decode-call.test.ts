@@ -46,6 +46,31 @@ describe('decodeCall', () => {
     );
   });
 
+  it.each([
+    [undefined, 0],
+    ['0', 0],
+    ['1', 1],
+    ['2', 2],
+    ['', 0],
+    ['-1', 0],
+    ['1.5', 0],
+    ['many', 0],
+  ])('reads that %j webhooks have led to a request: %i', (given, hops) => {
+    const hop = given === undefined ? {} : { 'webhook-hops': given };
+    const headers = { 'content-type': 'application/json', ...hop };
+    expect(decodeCall(plain, eventOf({ headers })).hops).toBe(hops);
+  });
+
+  it.each([['3'], ['4'], ['10'], ['99999999999999999999']])(
+    'refuses a request to which %s webhooks have led, as a loop, by whichever route',
+    (hops) => {
+      const headers = { 'content-type': 'application/json', 'webhook-hops': hops };
+      const refused = expect.objectContaining({ code: 'conflict' });
+      expect(() => decodeCall(plain, eventOf({ headers }))).toThrow(refused);
+      expect(() => decodeCall(open, eventOf({ headers, body: '' }))).toThrow(refused);
+    },
+  );
+
   it.each([['{"a":1}'], ['[]'], ['x'], [' 1 ']])(
     'refuses the body %s where a route has none',
     (body) => {
