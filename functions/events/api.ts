@@ -4,6 +4,7 @@ import { api } from '../shared/http/api.ts';
 import { secrets, tables } from '../shared/resources.ts';
 import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
+import { type AskedEvents, eventsTaker } from '../tenants/take-events.ts';
 import { hasEndpoint } from '../webhooks/find-addressee.ts';
 import { findStates } from '../webhooks/find-states.ts';
 import { createAlert } from './create-alert.ts';
@@ -15,10 +16,13 @@ import { getEvent, listEvents } from './read-events.ts';
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics: embeddedMetrics, db };
 
+const takeEvents = eventsTaker();
+
 const world = {
   ...doors,
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
   hasEndpoint: (tenantId: string, endpointId: string) => hasEndpoint({ db }, tenantId, endpointId),
+  takeEvents: (asked: AskedEvents) => takeEvents(doors, asked),
   findStates: (event: RelayedEvent) => findStates(doors, event),
 };
 

@@ -4,8 +4,9 @@ import { createAlertRoute } from './contract.ts';
 import type { EventWish } from './event-draft.ts';
 import { type Addressees, findAddressees } from './find-addressees.ts';
 import { storeEvent } from './store-event.ts';
+import type { DailyEvents } from './take-day.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees;
+type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees & DailyEvents;
 
 /** POST /v1/alerts: an event of type `alert`, in the form that the alerts of files have. */
 export const createAlert = route(createAlertRoute, async (call, world: Needs) => {

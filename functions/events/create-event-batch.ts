@@ -13,8 +13,9 @@ import { assertDataFits, draftEvent, type EventOrigin, type EventWish } from './
 import { insertEventKey, toEventKey } from './event-key.store.ts';
 import { eventView } from './event-view.ts';
 import { type Addressees, findAddressees } from './find-addressees.ts';
+import { type DailyEvents, takeDay } from './take-day.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees;
+type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees & DailyEvents;
 type BatchCall = Call<typeof createEventBatchRoute>;
 
 /** A batch by the id that all of its events are named after, and when it was accepted. */
@@ -30,11 +31,18 @@ interface Batch {
  * under the same ids.
  */
 export const createEventBatch = route(createEventBatchRoute, async (call, world: Needs) => {
-  const { tenantId, traceparent, hops, idempotency } = call;
   const wishes = wishesOf(call);
   for (const { wish, pointer } of wishes) assertDataFits(wish, pointer);
-  await findAddressees(world, tenantId, wishes);
+  await findAddressees(world, call.tenantId, wishes);
+  const asked = { ...call, scope: 'events' as const, count: wishes.length };
+  return takeDay(world, asked, () => storeBatch(world, wishes, call));
+});
 
+async function storeBatch(
+  world: Needs,
+  wishes: readonly { readonly wish: EventWish }[],
+  { tenantId, traceparent, hops, idempotency }: BatchCall,
+) {
   const batch = idempotency ? await nameBatch(world, tenantId, idempotency) : newBatch(world);
   const origin: EventOrigin = { tenantId, traceparent, hops, nowMs: batch.createdAtMs };
   const events = wishes.map(({ wish }, place) =>
@@ -44,8 +52,8 @@ export const createEventBatch = route(createEventBatchRoute, async (call, world:
   // Refused by a condition they are there already: the other copy of the request was faster.
   if (!isStored) await commitDespiteConflicts(world, events.map(insertEvent));
   const data = events.map((event) => eventView(event, batch.createdAtMs));
-  return { body: { data }, replayed: isStored };
-});
+  return { body: { data }, replayed: isStored, isNew: !batch.isReplay };
+}
 
 /** The text of each event's data, byte for byte. */
 function wishesOf({ body, memberText }: BatchCall): { wish: EventWish; pointer: string }[] {

@@ -4,8 +4,9 @@ import { createEventRoute } from './contract.ts';
 import { assertDataFits, type EventWish } from './event-draft.ts';
 import { type Addressees, findAddressees } from './find-addressees.ts';
 import { storeEvent } from './store-event.ts';
+import type { DailyEvents } from './take-day.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees;
+type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees & DailyEvents;
 
 /**
  * POST /v1/events. One write; with an Idempotency-Key one commit of the event and its key. Refuses

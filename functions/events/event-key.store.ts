@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { idPart } from '../shared/ids/derive.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
-import type { Item, Write } from '../shared/world.ts';
+import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { OutboxEvent } from './event.ts';
 
 /** As long as the event itself: see event.store.ts. */
@@ -20,6 +20,10 @@ export interface EventKey {
   readonly fingerprint: string;
 }
 
+function keyOf(tenantId: string, keyId: string): Key {
+  return { pk: `${tenantId}#I#${idPart(keyId)}`, sk: '#' };
+}
+
 /** Refused when the key was used before. `keyId` is derived from the tenant and the key. */
 export function insertEventKey(tenantId: string, keyId: string, key: EventKey): Write {
   return {
@@ -27,8 +31,7 @@ export function insertEventKey(tenantId: string, keyId: string, key: EventKey): 
     table: 'outbox',
     condition: 'attribute_not_exists(pk)',
     item: {
-      pk: `${tenantId}#I#${idPart(keyId)}`,
-      sk: '#',
+      ...keyOf(tenantId, keyId),
       v: 1,
       event: key.eventId,
       at: key.createdAtMs,
@@ -36,6 +39,16 @@ export function insertEventKey(tenantId: string, keyId: string, key: EventKey): 
       ttl: Math.floor((key.createdAtMs + RETENTION_MS) / SECOND_MS),
     },
   };
+}
+
+/** Undefined when the key was not used. */
+export async function findEventKey(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  keyId: string,
+): Promise<EventKey | undefined> {
+  const item = await db.get('outbox', keyOf(tenantId, keyId));
+  return item && toEventKey(item);
 }
 
 /** The key in a stored item. */

@@ -6,6 +6,7 @@ import { insertEvent } from './event.store.ts';
 import { draftEvent, type EventWish } from './event-draft.ts';
 import { insertEventKey, toEventKey } from './event-key.store.ts';
 import { eventView } from './event-view.ts';
+import { type DailyEvents, takeDay } from './take-day.ts';
 
 /** Who sends an event, under which key, and in which scope that key is unique. */
 export interface Sending {
@@ -14,14 +15,22 @@ export interface Sending {
   readonly hops: number;
   readonly idempotency: IdempotencyKey | undefined;
   readonly scope: 'events' | 'alerts';
+  readonly dailyEvents?: number | undefined;
 }
+
+type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
 /**
  * Stores one event and answers it: one write, or with an Idempotency-Key one commit of the event
- * and its key. Refuses with `idempotency_key_reused` or `busy`.
+ * and its key. Refuses with `idempotency_key_reused` or `busy`, and with `rate_limited` when the
+ * tenant's day is used up.
  */
-export async function storeEvent(
-  world: Pick<World, 'clock' | 'ids' | 'db'>,
+export async function storeEvent(world: Needs & DailyEvents, wish: EventWish, sending: Sending) {
+  return takeDay(world, { ...sending, count: 1 }, () => store(world, wish, sending));
+}
+
+async function store(
+  world: Needs,
   wish: EventWish,
   { tenantId, traceparent, hops, idempotency, scope }: Sending,
 ) {
@@ -31,18 +40,18 @@ export async function storeEvent(
   if (!idempotency) {
     // Refused by its condition it is there already: the answer to the first try got lost.
     await commitDespiteConflicts(world, [insertEvent(event)]);
-    return { body: eventView(event, createdAtMs) };
+    return { body: eventView(event, createdAtMs), isNew: true };
   }
 
   const keyId = creationId('evt', { tenantId, scope, idempotency }, world.ids);
   const key = { eventId: event.id, createdAtMs, fingerprint: idempotency.fingerprint };
   const writes = [insertEventKey(tenantId, keyId, key), insertEvent(event)];
   const commit = await commitDespiteConflicts(world, writes);
-  if (commit.ok) return { body: eventView(event, createdAtMs) };
+  if (commit.ok) return { body: eventView(event, createdAtMs), isNew: true };
   const taken = commit.reasons[0]?.item;
   if (!taken) throw new Error('an event was refused by something else than its key');
   const winner = toEventKey(taken);
   assertSameRequest(winner, idempotency);
   const first = draftEvent(winner.eventId, wish, { ...origin, nowMs: winner.createdAtMs });
-  return { body: eventView(first, winner.createdAtMs), replayed: true };
+  return { body: eventView(first, winner.createdAtMs), replayed: true, isNew: false };
 }

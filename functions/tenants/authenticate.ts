@@ -44,6 +44,7 @@ export function authenticator(): Authenticate<Needs> {
     return {
       ...{ tenantId: key.tenantId, keyId: key.id },
       requiresKeys: tenant?.settings.requireIdempotencyKeys ?? false,
+      dailyEvents: tenant?.limits.dailyEvents,
       headers: rateHeaders({ ...limit, ...turn }),
       refusal: turn.isFree ? refusalOf(key, access) : tooMany(turn, world),
     };

@@ -16,6 +16,9 @@ const Limits = z.strictObject({
   endpoints: z.int().min(1).max(LIMITS_MAX.endpoints).optional().meta({
     description: 'How many endpoints it may have; it keeps those that it has. Default: 1,000.',
   }),
+  dailyEvents: z.int().min(1).max(LIMITS_MAX.dailyEvents).nullable().optional().meta({
+    description: 'How many events and alerts it may send in a day, UTC. Default, and null: any.',
+  }),
 });
 
 const requireIdempotencyKeys = z.boolean().meta({
@@ -44,7 +47,12 @@ const Tenant = z.object({
   object: z.literal('tenant'),
   name: z.string(),
   mode: z.enum(['live', 'test']),
-  limits: z.object({ requestsPerSecond: z.int(), burst: z.int(), endpoints: z.int() }),
+  limits: z.object({
+    requestsPerSecond: z.int(),
+    burst: z.int(),
+    endpoints: z.int(),
+    dailyEvents: z.int().optional(),
+  }),
   settings: z.object({ requireIdempotencyKeys: z.boolean() }),
   createdAt: z.string(),
 });

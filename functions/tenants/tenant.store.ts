@@ -14,6 +14,7 @@ const TenantItem = z.object({
   requestsPerSecond: z.number().optional(),
   burst: z.number().optional(),
   endpoints: z.number().optional(),
+  dailyEvents: z.number().optional(),
   requireKeys: z.boolean().default(false),
   createdAt: z.number(),
   fp: z.string().optional(),
@@ -53,31 +54,41 @@ export interface TenantChange {
 }
 
 /**
- * Sets what is named, each field by itself, so that two changes at a time both last. Refused when
- * there is no such tenant. Undefined when nothing is named.
+ * Sets what is named, each field by itself, so that two changes at a time both last; `null` takes
+ * a limit away. Refused when there is no such tenant. Undefined when nothing is named.
  */
 export function updateTenant(tenantId: string, change: TenantChange): Write | undefined {
   const { name, limits, settings } = change;
   const asked = { name, ...limits, requireKeys: settings?.requireIdempotencyKeys };
   const fields = Object.entries(asked).filter(([, value]) => value !== undefined);
   if (fields.length === 0) return undefined;
+  const set = fields.filter(([, value]) => value !== null);
+  const removed = fields.filter(([, value]) => value === null).map(([name]) => `#${name}`);
+  const sets = set.map(([name]) => `#${name} = :${name}`);
   return {
     kind: 'update',
     table: 'control',
     key: tenantKey(tenantId),
-    update: `SET ${fields.map(([name]) => `#${name} = :${name}`).join(', ')}`,
+    update: [clause('SET', sets), clause('REMOVE', removed)].join(' ').trim(),
     answersItem: true,
     condition: 'attribute_exists(pk)',
     names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
-    values: Object.fromEntries(fields.map(([name, value]) => [`:${name}`, value])),
+    ...(set.length > 0 && {
+      values: Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
+    }),
   };
+}
+
+function clause(verb: 'SET' | 'REMOVE', parts: readonly string[]): string {
+  return parts.length > 0 ? `${verb} ${parts.join(', ')}` : '';
 }
 
 /** The tenant in a stored item. */
 export function toTenant(item: Item): Tenant {
   const parsed = TenantItem.parse(item);
-  const { createdAt, fp, requestsPerSecond, burst, endpoints, requireKeys, ...stored } = parsed;
-  const limits = limitsOf({ requestsPerSecond, burst, endpoints });
+  const { createdAt, fp, requestsPerSecond, burst, endpoints, ...rest } = parsed;
+  const { dailyEvents, requireKeys, ...stored } = rest;
+  const limits = limitsOf({ requestsPerSecond, burst, endpoints, dailyEvents });
   const settings = { requireIdempotencyKeys: requireKeys };
   return { ...stored, limits, settings, createdAtMs: createdAt, fingerprint: fp };
 }

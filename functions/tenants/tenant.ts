@@ -6,6 +6,8 @@ export interface TenantLimits {
   readonly burst: number;
   /** How many endpoints it may have. */
   readonly endpoints: number;
+  /** How many events it may send through the API in a day, UTC; undefined: as many as it likes. */
+  readonly dailyEvents?: number | undefined;
 }
 
 /** How the API treats a tenant. */
@@ -27,19 +29,26 @@ export interface Tenant {
 }
 
 /** The largest limits that a tenant may have, by which their schema is bounded as well. */
-export const LIMITS_MAX: TenantLimits = {
+export const LIMITS_MAX = {
   requestsPerSecond: 10_000,
   burst: 20_000,
   endpoints: 1_000,
-};
+  dailyEvents: 1_000_000_000,
+} as const satisfies TenantLimits;
 
 /** Some of the limits, as somebody asks for them. */
-export type AskedLimits = { readonly [Name in keyof TenantLimits]?: number | undefined };
+export type AskedLimits = {
+  readonly [Name in Exclude<keyof TenantLimits, 'dailyEvents'>]?: number | undefined;
+} & {
+  /** `null` is none any more. */
+  readonly dailyEvents?: number | null | undefined;
+};
 
 const REQUESTS_PER_SECOND = 100;
 
 /** The limits as they were asked for: without a burst it is that of two seconds. */
 export function limitsOf(asked: AskedLimits): TenantLimits {
   const { requestsPerSecond = REQUESTS_PER_SECOND, burst = 2 * requestsPerSecond } = asked;
-  return { requestsPerSecond, burst, endpoints: asked.endpoints ?? LIMITS_MAX.endpoints };
+  const { endpoints = LIMITS_MAX.endpoints, dailyEvents } = asked;
+  return { requestsPerSecond, burst, endpoints, dailyEvents: dailyEvents ?? undefined };
 }

@@ -4,8 +4,10 @@ import { createEvent } from '../../functions/events/create-event.ts';
 import { createEventBatch } from '../../functions/events/create-event-batch.ts';
 import type { Addressees } from '../../functions/events/find-addressees.ts';
 import { type Deliveries, getEvent, listEvents } from '../../functions/events/read-events.ts';
+import type { DailyEvents } from '../../functions/events/take-day.ts';
 import { api } from '../../functions/shared/http/api.ts';
 import type { Route } from '../../functions/shared/http/route.ts';
+import { eventsTaker } from '../../functions/tenants/take-events.ts';
 import { hasEndpoint } from '../../functions/webhooks/find-addressee.ts';
 import { findStates } from '../../functions/webhooks/find-states.ts';
 import { type DeliveryWorld, deliveryWorld } from '../webhooks/delivery-world.ts';
@@ -38,19 +40,22 @@ export interface Asked {
 /** Calls the room's routes as a tenant, with all of the shell but the check of its key. */
 export type Ask = (tenantId: string, call: string, asked?: Asked) => Promise<Answer>;
 
-export type EventsWorld = DeliveryWorld & Addressees & Deliveries;
+export type EventsWorld = DeliveryWorld & Addressees & Deliveries & DailyEvents;
 
 /** The doors of events/api, and those of the relay and of deliveries behind it. */
 export async function eventsWorld(): Promise<EventsWorld> {
   const world = await deliveryWorld();
+  const takeEvents = eventsTaker();
   return {
     ...world,
     hasEndpoint: (tenantId, id) => hasEndpoint(world, tenantId, id),
+    takeEvents: (asked) => takeEvents(world, asked),
     findStates: (event) => findStates(world, event),
   };
 }
 
-export function eventsApi(world: EventsWorld): Ask {
+/** `dailyEvents` is the limit of whoever calls. */
+export function eventsApi(world: EventsWorld, dailyEvents?: number): Ask {
   const routes = [
     createEvent,
     createEventBatch,
@@ -61,7 +66,7 @@ export function eventsApi(world: EventsWorld): Ask {
   return async (tenantId, call, asked = {}) => {
     const [method = '', target = ''] = call.split(' ');
     const url = new URL(target, 'http://localhost');
-    const handler = api(world, routes, async () => ({ tenantId }));
+    const handler = api(world, routes, async () => ({ tenantId, dailyEvents }));
     const result = await handler(
       {
         ...find(routes, method, url.pathname),

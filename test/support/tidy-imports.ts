@@ -33,6 +33,7 @@ const FOR_ALL_ROOMS = [
   'functions/timers/due.ts',
   'functions/tenants/authenticate.ts',
   'functions/tenants/find-limits.ts',
+  'functions/tenants/take-events.ts',
   'functions/webhooks/find-addressee.ts',
   'functions/webhooks/find-states.ts',
 ];

@@ -13,6 +13,8 @@ export interface Caller {
   readonly keyId?: string;
   /** Whether its tenant wants an Idempotency-Key wherever one is accepted. */
   readonly requiresKeys?: boolean;
+  /** How many events its tenant may send a day; undefined: as many as it likes. */
+  readonly dailyEvents?: number | undefined;
   /** They are on every answer to this caller: what is left of its rate limit. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Why the caller gets nothing else: `unauthorized`, `forbidden_scope` or `rate_limited`. */
@@ -69,6 +71,7 @@ export function api<Needs extends Shell>(
       ...decodeCall(contract, event, trace.caller),
       tenantId: trace.caller?.tenantId,
       keyId: trace.caller?.keyId,
+      dailyEvents: trace.caller?.dailyEvents,
       requestId: trace.requestId,
     };
     const reply = await route.answer(call, world);

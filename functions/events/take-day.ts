@@ -1,0 +1,65 @@
+import { creationId } from '../shared/http/idempotency.ts';
+import type { IdempotencyKey } from '../shared/http/route.ts';
+import { isRetryable, Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import type { EventsTurn } from '../tenants/take-events.ts';
+import { findEventKey } from './event-key.store.ts';
+
+/** The tenant's limit of events a day. */
+export interface DailyEvents {
+  takeEvents(asked: {
+    readonly tenantId: string;
+    readonly dailyEvents: number;
+    readonly count: number;
+  }): Promise<EventsTurn>;
+}
+
+interface Asked {
+  readonly tenantId: string;
+  /** Undefined: the tenant has no such limit, and nothing is counted. */
+  readonly dailyEvents?: number | undefined;
+  readonly idempotency: IdempotencyKey | undefined;
+  readonly scope: 'events' | 'alerts';
+  readonly count: number;
+}
+
+/**
+ * Stores events that fit into the tenant's day. What an earlier request has stored counts once.
+ * Refuses with `rate_limited` until the next day, UTC, and then stores nothing.
+ */
+export async function takeDay<Stored extends { readonly isNew: boolean }>(
+  world: Pick<World, 'db' | 'ids'> & DailyEvents,
+  asked: Asked,
+  store: () => Promise<Stored>,
+): Promise<Stored> {
+  const { tenantId, dailyEvents, count } = asked;
+  if (dailyEvents === undefined) return store();
+  const turn = await world.takeEvents({ tenantId, dailyEvents, count });
+  if (!turn.isFree && !(await isRepeated(world, asked))) throw spent(dailyEvents, turn);
+  try {
+    const stored = await store();
+    if (!stored.isNew) turn.giveBack();
+    return stored;
+  } catch (error) {
+    // Of an outage nobody knows whether they were stored.
+    if (error instanceof Problem && !isRetryable(error.code)) turn.giveBack();
+    throw error;
+  }
+}
+
+/** Whether its key is there already: then it was counted, or is refused for another reason. */
+async function isRepeated(
+  { db, ids }: Pick<World, 'db' | 'ids'>,
+  { tenantId, idempotency, scope }: Asked,
+): Promise<boolean> {
+  if (!idempotency) return false;
+  const keyId = creationId('evt', { tenantId, scope, idempotency }, ids);
+  return (await findEventKey(db, tenantId, keyId)) !== undefined;
+}
+
+function spent(dailyEvents: number, { retryAfterSeconds }: EventsTurn): Problem {
+  return new Problem('rate_limited', {
+    detail: `Not so many are left of the tenant's ${dailyEvents} events of this day, which ends at 00:00 UTC.`,
+    retryAfterSeconds,
+  });
+}
