@@ -59,7 +59,9 @@ async function isRepeated(
 
 function spent(dailyEvents: number, { retryAfterSeconds }: EventsTurn): Problem {
   return new Problem('rate_limited', {
-    detail: `Not so many are left of the tenant's ${dailyEvents} events of this day, which ends at 00:00 UTC.`,
+    detail:
+      `The tenant may send ${dailyEvents} events a day, and not so many are left of this one. ` +
+      'The next begins at 00:00 UTC.',
     retryAfterSeconds,
   });
 }

@@ -50,7 +50,7 @@ describe('a tenant with a limit of events a day', () => {
     expect(await count()).toBe(10);
   });
 
-  it('spends nothing for a repetition, which is answered also when the day is used up', async () => {
+  it('spends nothing for a repetition, and answers it also when the day is used up', async () => {
     const { post, batch, count } = await limited(4);
     const first = [await post({ key: 'one' }), await batch(2, { key: 'two' })];
     const again = [await post({ key: 'one' }), await batch(2, { key: 'two' })];
