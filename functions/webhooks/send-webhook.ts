@@ -5,6 +5,7 @@ import { type Attempt, judge } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import { openHeaders, openSecrets } from './endpoint-sealing.ts';
 import { type OutgoingWebhook, webhookBody, webhookHeaders } from './outgoing-webhook.ts';
+import { withoutValues } from './sample.ts';
 import { signWebhook } from './signature.ts';
 
 /**
@@ -20,6 +21,7 @@ export async function sendWebhook(
   const masterKey = readMasterKey(await secrets.read('master-key'));
   const nowMs = clock.nowMs();
   const signing = openSecrets(endpoint, masterKey, nowMs);
+  const own = openHeaders(endpoint, masterKey);
 
   const timestampSeconds = Math.floor(nowMs / SECOND_MS);
   const body = webhookBody(webhook);
@@ -28,7 +30,7 @@ export async function sendWebhook(
   const result = await http.post({
     url: endpoint.url,
     headers: {
-      ...openHeaders(endpoint, masterKey),
+      ...own,
       ...webhookHeaders(webhook, timestampSeconds),
       'webhook-signature': signature,
     },
@@ -37,5 +39,9 @@ export async function sendWebhook(
     ...(onUnknown === 'resend' && { repeatHeaders: { 'webhook-possible-duplicate': '1' } }),
     ...(webhook.stillWanted && { stillWanted: webhook.stillWanted }),
   });
-  return judge(result, clock.nowMs());
+  const attempt = judge(result, clock.nowMs());
+  const { sample } = attempt;
+  return sample === undefined
+    ? attempt
+    : { ...attempt, sample: withoutValues(sample, Object.values(own)) };
 }
