@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
 import {
   faultsOf,
+  freshLedger,
   type LedgerBody,
   type LedgerClient,
-  ledgerClient,
   told,
 } from './ledger-client.ts';
 
@@ -17,8 +17,8 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b, c] = [await ledger.open({}, '100'), await ledger.open(), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '100'));
+  c = await ledger.open();
 });
 
 const currency = 'EUR';

@@ -1,9 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Commit, Db, Reason } from '../../functions/shared/world.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
 import { type Fault, faultyDb } from './faulty-db.ts';
 import {
   faultsOf,
+  freshLedger,
   type LedgerAnswer,
   type LedgerClient,
   ledgerClient,
@@ -18,8 +19,7 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b] = [await ledger.open({}, '1000'), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '1000'));
 });
 
 const currency = 'EUR';

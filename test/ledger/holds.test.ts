@@ -1,8 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Db } from '../../functions/shared/world.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
 import {
   faultsOf,
+  freshLedger,
   type LedgerAnswer,
   type LedgerClient,
   ledgerClient,
@@ -17,8 +18,7 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b] = [await ledger.open({}, '1000'), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '1000'));
 });
 
 const currency = 'EUR';

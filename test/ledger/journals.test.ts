@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Db } from '../../functions/shared/world.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
-import { faultsOf, type LedgerClient, ledgerClient, told } from './ledger-client.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { faultsOf, freshLedger, type LedgerClient, ledgerClient, told } from './ledger-client.ts';
 
 let world: TestWorld;
 let ledger: LedgerClient;
@@ -12,8 +12,8 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b, c] = [await ledger.open({}, '100'), await ledger.open(), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '100'));
+  c = await ledger.open();
 });
 
 type Posting = readonly [source: string, destination: string, amount: string, currency?: string];

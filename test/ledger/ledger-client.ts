@@ -17,7 +17,7 @@ import type { Route } from '../../functions/shared/http/route.ts';
 import type { World } from '../../functions/shared/world.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
-import type { TestWorld } from '../support/world.ts';
+import { newTenant, type TestWorld } from '../support/world.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'log' | 'db' | 'secrets'>;
 
@@ -97,6 +97,12 @@ export function ledgerClient(world: Needs, tenantId: string): LedgerClient {
     account: async (id) => (await client.get(`/v1/accounts/${id}`)).body,
   };
   return client;
+}
+
+/** A tenant of its own with two accounts in EUR, the first of which has these funds. */
+export async function freshLedger(world: TestWorld, funds: string) {
+  const ledger = ledgerClient(world, newTenant(world));
+  return { ledger, a: await ledger.open({}, funds), b: await ledger.open() };
 }
 
 interface Sent {

@@ -3,6 +3,7 @@ import type { Db } from '../../functions/shared/world.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import {
   faultsOf,
+  freshLedger,
   type LedgerBody,
   type LedgerClient,
   ledgerClient,
@@ -17,8 +18,7 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b] = [await ledger.open({}, '100'), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '100'));
 });
 
 const currency = 'EUR';
