@@ -143,7 +143,7 @@ export const ACCESS = {
       deliveries: ['UpdateItem'],
     },
     streamOf: 'outbox',
-    sendsTo: ['delivery-fast'],
+    sendsTo: ['delivery-fast', 'delivery-slow'],
   },
   'webhooks/on-reconcile': {
     tables: {
@@ -152,7 +152,7 @@ export const ACCESS = {
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
     },
-    sendsTo: ['delivery-fast'],
+    sendsTo: ['delivery-fast', 'delivery-slow'],
     options: ['reconcileAfterSeconds', 'recheckAfterSeconds'],
   },
   'webhooks/on-delivery': {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Receipt } from '../shared/aws/batch.ts';
+import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
@@ -37,6 +38,7 @@ const AttemptOrder = z.object({
   seq: z.int(),
   slot: z.number().optional(),
   pv: z.number().optional(),
+  lane: z.literal('fast').optional(),
   pastBreaker: z.boolean().optional(),
   body: z
     .object({
@@ -120,6 +122,7 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   if (row && known && arrival === 'lapsed') {
     return settleDelivery({ delivery: row, known, attempt: LAPSED }, world);
   }
+  if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work, world);
   const payload = work.payload ?? (await readPayload(world, work.name, row));
   const what = { ...work.name, eventType: payload.type };
   const delivery = row ?? newDelivery(what, world.clock.nowMs());
@@ -130,6 +133,18 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
     return sendAtSlot(ready, world);
   }
   return holdBack(ready, door, world);
+}
+
+function isInFastLane({ order }: Work): boolean {
+  return 'lane' in order && order.lane === 'fast';
+}
+
+/** Leaves the fast lane to others: this receiver lets everybody wait until the time is up. */
+async function changeLane({ order, name, slot }: Work, { queues }: Needs): Promise<void> {
+  const body = { v: 1, ...order, lane: undefined };
+  const message = { body, group: name.endpointId, ...(slot && { atMs: slot.atMs }) };
+  const refused = await queues.send('delivery-slow', [message]);
+  if (refused.length > 0) throw new Problem('unavailable');
 }
 
 /** A probe, or what a person wants to be tried now. */

@@ -28,8 +28,18 @@ export function payloadOf(event: OutboxEvent): Payload {
   return { type, timestampMs: occurredAtMs, dataJson: data, traceparent, hops };
 }
 
-/** Asks for the first attempt, in the lane where tenants are kept apart from each other. */
-export function firstMessage(event: OutboxEvent, endpointId: string, slot?: Slot): Message {
+/** What tells a first attempt that it may have to change to the lane of slow endpoints. */
+const FAST = { lane: 'fast' } as const;
+
+/**
+ * Asks for the first attempt, in the fast lane, where tenants are kept apart from each other; or
+ * in that of retries, where endpoints are, if the endpoint is slow.
+ */
+export function firstMessage(
+  event: OutboxEvent,
+  endpoint: { readonly id: string; readonly slow?: boolean | undefined },
+  slot?: Slot,
+): Message {
   const { dataJson, ...around } = payloadOf(event);
   const isSmall = Buffer.byteLength(dataJson) <= INLINE_BYTES_MAX;
   const body = isSmall ? { ...around, data: dataJson } : undefined;
@@ -37,14 +47,15 @@ export function firstMessage(event: OutboxEvent, endpointId: string, slot?: Slot
     body: {
       v: 1,
       tenant: event.tenantId,
-      endpoint: endpointId,
+      endpoint: endpoint.id,
       event: event.id,
       seq: 1,
+      ...(!endpoint.slow && FAST),
       ...slotFields(slot),
       body,
     },
     ...(slot && { atMs: slot.atMs }),
-    group: event.tenantId,
+    group: endpoint.slow ? endpoint.id : event.tenantId,
   };
 }
 
@@ -72,7 +83,7 @@ function slotFields(slot: Slot | undefined) {
 
 /** Asks somebody to look at a first attempt whose worker seems to have died, in the same lane. */
 export function sameMessage({ tenantId, endpointId, eventId, seq }: Delivery): Message {
-  const body = { v: 1, tenant: tenantId, endpoint: endpointId, event: eventId, seq };
+  const body = { v: 1, tenant: tenantId, endpoint: endpointId, event: eventId, seq, ...FAST };
   return { body, group: tenantId };
 }
 

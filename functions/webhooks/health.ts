@@ -52,6 +52,14 @@ export function shouldOpen(health: Health, nowMs: number): boolean {
   return !isOpen(health) && streak >= STREAK_MIN && nowMs - firstFailureAtMs >= STREAK_MS_MIN;
 }
 
+/** After so many timeouts in a row an endpoint takes the slow lane. */
+const TIMEOUTS_MIN = 5;
+
+/** Whether all that goes there has to expect that the receiver takes its whole time. */
+export function isSlow({ timeouts }: Pick<Health, 'timeouts'>): boolean {
+  return timeouts >= TIMEOUTS_MIN;
+}
+
 /** How long after the `probes`th probe the next one goes out: 30 s, 1 min, … 15 min. */
 export function probeWaitMs(probes: number): number {
   return Math.min(PROBE_MS.max, PROBE_MS.min * 2 ** probes);

@@ -1,7 +1,9 @@
 import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
+import { saveEndpoint } from './endpoint.store.ts';
+import type { Endpoint } from './endpoint.ts';
 import { closeBreaker, countFailure, endStreak, openBreaker, toHealth } from './health.store.ts';
-import { HEALTHY, type Health, isAiling, isOpen, shouldOpen, verdictOf } from './health.ts';
+import { HEALTHY, type Health, isAiling, isOpen, isSlow, shouldOpen, verdictOf } from './health.ts';
 import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { tellQueue } from './tell-queue.ts';
@@ -25,6 +27,7 @@ export async function markHealth(
   try {
     if (verdict === 'bad') await markFailure(known, attempt.error === 'timeout', world);
     if (verdict === 'good' && isAiling(known.health)) await markSuccess(known, world);
+    if (verdict === 'good' && known.endpoint.slow) await setLane(known.endpoint, undefined, world);
   } catch (error) {
     world.log.error('endpoint.health-unmarked', { tenantId, endpointId, error });
   }
@@ -39,6 +42,7 @@ async function markFailure(
   const counted = await db.commit([countFailure(endpoint, isTimeout, clock.nowMs())]);
   if (!counted.ok) throw new Error('a failure could not be counted');
   const health = learn(endpoint, toHealth(counted.item), world);
+  if (isSlow(health) && !endpoint.slow) await setLane(endpoint, true, world);
   if (!shouldOpen(health, clock.nowMs())) return;
 
   const opened = await db.commit([openBreaker(endpoint, clock.nowMs())]);
@@ -62,6 +66,17 @@ async function markSuccess({ endpoint, health }: KnownEndpoint, world: Needs): P
   const { tenantId, id: endpointId } = endpoint;
   world.log.info('endpoint.breaker-closed', { tenantId, endpointId });
   await tellQueue('endpoint-care', careMessage(release), world);
+}
+
+/**
+ * Moves all deliveries of an endpoint to the lane of the slow ones, or back. It is refused when
+ * anybody has changed the endpoint: the next attempt that says the same does it then.
+ */
+async function setLane(endpoint: Endpoint, slow: true | undefined, world: Needs): Promise<void> {
+  const { tenantId, id: endpointId } = endpoint;
+  const commit = await world.db.commit(saveEndpoint(endpoint, { ...endpoint, slow }));
+  world.endpoints.forget(tenantId, endpointId);
+  if (commit.ok) world.log.info('endpoint.lane-changed', { tenantId, endpointId, slow });
 }
 
 /** Every worker of this instance knows at once, the others within seconds. */

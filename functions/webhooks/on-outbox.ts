@@ -7,7 +7,7 @@ import { relayRecords } from './relay-records.ts';
 import { rememberSets } from './remember-endpoints.ts';
 
 const db = openDb({ tables: tables('outbox', 'endpoints', 'deliveries') });
-const lane = openQueues(queues('delivery-fast'));
-const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lane };
+const lanes = openQueues(queues('delivery-fast', 'delivery-slow'));
+const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lanes };
 
 export const handler = stream({ ...doors, endpointSets: rememberSets(doors) }, relayRecords);

@@ -7,8 +7,8 @@ import { reconcileOutbox } from './reconcile-outbox.ts';
 import { rememberSets } from './remember-endpoints.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
-const lane = openQueues(queues('delivery-fast'));
-const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lane };
+const lanes = openQueues(queues('delivery-fast', 'delivery-slow'));
+const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lanes };
 const world = { ...doors, endpointSets: rememberSets(doors), patience: patience() };
 
 export const handler = schedule(world, reconcileOutbox);

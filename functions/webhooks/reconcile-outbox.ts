@@ -185,7 +185,7 @@ async function resend(events: readonly RelayedEvent[], world: Needs): Promise<Le
   const messages = names.flatMap(({ event, endpointId }, index): Message[] => {
     const { care, delivery } = cares[index] ?? {};
     if (care !== 'lost') return [];
-    return [delivery ? sameMessage(delivery) : firstMessage(event, endpointId)];
+    return [delivery ? sameMessage(delivery) : firstMessage(event, { id: endpointId })];
   });
   if (messages.length > 0) {
     world.log.warn('outbox.resent', { messages: messages.length });

@@ -1,7 +1,7 @@
 import { markRelayed } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
 import { Problem } from '../shared/problem.ts';
-import type { Message, World } from '../shared/world.ts';
+import type { Message, QueueName, World } from '../shared/world.ts';
 import { newDelivery, wait } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
@@ -93,9 +93,19 @@ async function handOver(
   const groups = Map.groupBy(pairs, endpointIdOf);
   const paced = await Promise.all([...groups.values()].map((it) => pace(it, failed, world)));
   const all = paced.flat();
-  for (let start = 0; start < all.length; start += CHUNK) {
-    await sendChunk(all.slice(start, start + CHUNK), failed, world);
+  const [slow, fast] = [all.filter(isSlow), all.filter((it) => !isSlow(it))];
+  for (const [lane, them] of [
+    ['delivery-fast', fast],
+    ['delivery-slow', slow],
+  ] as const) {
+    for (let start = 0; start < them.length; start += CHUNK) {
+      await sendChunk({ lane, pairs: them.slice(start, start + CHUNK) }, failed, world);
+    }
   }
+}
+
+function isSlow({ endpoint }: Pair): boolean {
+  return endpoint.slow === true;
 }
 
 /** Reserves the slots of one endpoint's events; far slots are written down at once. */
@@ -137,15 +147,15 @@ async function insertWaiting(
 }
 
 async function sendChunk(
-  pairs: readonly Pair[],
+  { lane, pairs }: { readonly lane: QueueName; readonly pairs: readonly Pair[] },
   failed: Set<string>,
   { queues, log }: RelayNeeds,
 ): Promise<void> {
   const messages: Message[] = pairs.map(({ event, endpoint, slot }) =>
-    firstMessage(event, endpoint.id, slot),
+    firstMessage(event, endpoint, slot),
   );
   try {
-    const refused = await queues.send('delivery-fast', messages);
+    const refused = await queues.send(lane, messages);
     for (const index of refused) failed.add(pairs[index]?.event.id ?? '');
   } catch (error) {
     for (const { event } of pairs) failed.add(event.id);

@@ -1,13 +1,14 @@
 import { type Call, route } from '../shared/http/route.ts';
 import { readMasterKey } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
-import type { World } from '../shared/world.ts';
+import type { World, Write } from '../shared/world.ts';
 import { changeEndpoint } from './change-endpoint.ts';
 import { updateEndpointRoute } from './endpoint.contract.ts';
 import { saveEndpoint } from './endpoint.store.ts';
 import { type Endpoint, withStatus } from './endpoint.ts';
 import { type Sealer, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
+import { restartPace } from './pace.store.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
@@ -28,10 +29,18 @@ export const updateEndpoint = route(updateEndpointRoute, async (call, world: Nee
     const changed = withHeaders(withChange(before, { ...body, url }), body, sealer);
     if (JSON.stringify(changed) === JSON.stringify(before)) return { result: before, writes: [] };
     const after = { ...changed, updatedAtMs: world.clock.nowMs() };
-    return { result: after, writes: saveEndpoint(before, after) };
+    return { result: after, writes: [...saveEndpoint(before, after), ...repace(before, after)] };
   });
   return { body: endpointView(updated) };
 });
+
+/** Of another limit all workers hear, and who wants the endpoint to work ends its block. */
+function repace(before: Endpoint, after: Endpoint): Write[] {
+  const { perSecond, updatedAtMs: nowMs = 0 } = after;
+  const unblocks = after.status === 'active' && before.status !== 'active';
+  if (perSecond === before.perSecond && !unblocks) return [];
+  return [restartPace(after, { perSecond, unblocks, nowMs })];
+}
 
 function withChange(before: Endpoint, change: Change): Endpoint {
   const { url = before.url, onUnknown = before.onUnknown, status = before.status } = change;

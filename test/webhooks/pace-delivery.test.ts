@@ -1,8 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
 import type { Db } from '../../functions/shared/world.ts';
+import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { webhooksApi } from './api.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -75,6 +79,45 @@ describe('a receiver of one request per two seconds', () => {
     }
     expect(times).toHaveLength(8);
     expect(Math.min(...gapsOf(times))).toBeGreaterThanOrEqual(1_800);
+  });
+});
+
+describe('a limit that is changed by PATCH', () => {
+  const change = async (endpoint: Endpoint, body: object) => {
+    const path = `/v1/endpoints/${endpoint.id}`;
+    const { status } = await webhooksApi(world)(endpoint.tenantId, `PATCH ${path}`, { body });
+    expect(status).toBe(200);
+  };
+
+  it('re-slots what waits by the old one, within five seconds', async () => {
+    const times: number[] = [];
+    const receiver = await startReceiver(() => {
+      times.push(world.clock.nowMs());
+      return 200;
+    });
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 10 });
+    const { tenantId } = endpoint;
+    const events = await Promise.all(Array.from({ length: 90 }, () => newEvent(world, tenantId)));
+    await relayEvents(events, world);
+    for (const message of takeDue(world)) await handle(message, world);
+    await change(endpoint, { rateLimit: { perSecond: 0.5 } });
+    const changedMs = world.clock.nowMs();
+    await drain(world);
+    expect(times).toHaveLength(90);
+    const late = times.filter((it) => it >= changedMs + 5_000);
+    expect(late.length).toBeGreaterThan(0);
+    expect(Math.min(...gapsOf(late))).toBeGreaterThanOrEqual(1_800);
+  });
+
+  it('may be none from then on, and a receiver that is active again has no block', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/', { perSecond: 0.01 });
+    await blockEndpoint(world, endpoint, { status: 429, retryAfterMs: 3_600_000 });
+    await change(endpoint, { rateLimit: null, status: 'paused' });
+    expect((await takeSlots(world, endpoint, 1)).blockedUntilMs).toBeDefined();
+    await change(endpoint, { status: 'active' });
+    const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
+    expect(slotsMs).toEqual([world.clock.nowMs(), world.clock.nowMs()]);
+    expect(blockedUntilMs).toBeUndefined();
   });
 });
 
