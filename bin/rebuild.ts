@@ -1,10 +1,10 @@
 /** `npm run rebuild -- statements`: what is projected from the journal, made anew from it. */
 import { parseArgs } from 'node:util';
-import { DynamoDBClient, paginateListTables } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type Rebuilt, rebuildStatements } from '../functions/ledger/rebuild-statements.ts';
 import { openDb } from '../functions/shared/aws/db.ts';
 import { systemClock, systemIds } from '../functions/shared/system.ts';
-import type { Db, Item, TableName } from '../functions/shared/world.ts';
+import { findTables, listTenants } from './stack-resources.ts';
 
 const LOCAL_CLOUD = 'http://127.0.0.1:3001';
 
@@ -18,12 +18,7 @@ const USAGE = `Usage: npm run rebuild -- statements [options]
 TABLE_CONTROL, TABLE_LEDGER and TABLE_STATEMENTS name the tables, where the stack does not tell.
 It is safe at any time and any number of times. docs/runbook.md says when it is needed.`;
 
-/** The logical ids of the tables, as CloudFormation puts them into their names. */
-const LOGICAL_IDS = {
-  control: 'TenantsControl',
-  ledger: 'Ledger',
-  statements: 'LedgerStatements',
-} as const satisfies Partial<Record<TableName, string>>;
+const TABLES = ['control', 'ledger', 'statements'] as const;
 
 const LINES_PER_NOTE = 10_000;
 
@@ -60,41 +55,9 @@ function openClient({ aws, endpoint }: Flags): DynamoDBClient {
   });
 }
 
-/** By the environment, else the one table of the stack whose name has the logical id in it. */
-async function findTables(client: DynamoDBClient, stack: string) {
-  const names: string[] = [];
-  for await (const page of paginateListTables({ client }, {}))
-    names.push(...(page.TableNames ?? []));
-  const nameOf = (table: keyof typeof LOGICAL_IDS) => {
-    const given = process.env[`TABLE_${table.toUpperCase()}`];
-    if (given) return given;
-    const pattern = new RegExp(`^${stack}-${LOGICAL_IDS[table]}[0-9A-F]{8}(-|$)`);
-    const found = names.filter((it) => pattern.test(it));
-    if (found.length === 1 && found[0]) return found[0];
-    throw new Error(
-      `there are ${found.length} tables ${table} of ${stack}; set --stack or TABLE_…`,
-    );
-  };
-  return {
-    control: nameOf('control'),
-    ledger: nameOf('ledger'),
-    statements: nameOf('statements'),
-  };
-}
-
-async function* listTenants(db: Pick<Db, 'query'>): AsyncGenerator<string> {
-  let after: Item | undefined;
-  do {
-    const query = { table: 'control', index: 'listing', pk: 'T' } as const;
-    const page = await db.query({ ...query, ...(after && { after }) });
-    for (const item of page.items) yield String(item.pk);
-    after = page.next;
-  } while (after);
-}
-
 async function main(flags: Flags): Promise<void> {
   const client = openClient(flags);
-  const db = openDb({ client, tables: await findTables(client, flags.stack) });
+  const db = openDb({ client, tables: await findTables(client, flags.stack, TABLES) });
   const world = { clock: systemClock, ids: systemIds, db };
   const tenants = flags.tenant === undefined ? listTenants(db) : [flags.tenant];
   let busy = 0;

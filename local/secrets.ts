@@ -49,6 +49,10 @@ export class SecretStore {
   find(id: string): string | undefined {
     return this.#values[secretName(id)];
   }
+
+  names(): string[] {
+    return Object.keys(this.#values);
+  }
 }
 
 interface GenerateSecretString {
@@ -84,19 +88,36 @@ function makeValue({ SecretString, GenerateSecretString }: Properties): string {
   return JSON.stringify({ ...shape, [rules.GenerateStringKey]: password });
 }
 
-/** Secrets Manager with the one operation that functions use: GetSecretValue. */
+/** What Secrets Manager is asked. */
+interface Question {
+  readonly SecretId?: string;
+  readonly SecretString?: string;
+}
+
+/**
+ * Secrets Manager with what functions use, GetSecretValue, and what the commands of an operator
+ * use besides: ListSecrets and PutSecretValue, which changes a secret that is there.
+ */
 export function secretsServer(store: SecretStore): Server {
   return createServer(async (request, response) => {
     const target = String(request.headers['x-amz-target']);
-    const { SecretId = '' } = JSON.parse((await text(request)) || '{}');
-    const value = target.endsWith('.GetSecretValue') ? store.find(SecretId) : undefined;
-    const answer =
-      value === undefined
-        ? { __type: 'ResourceNotFoundException', message: `${target} of ${SecretId}` }
-        : { ARN: SecretId, Name: SecretId, SecretString: value, VersionId: 'local' };
-    response.writeHead(value === undefined ? 400 : 200, {
-      'content-type': 'application/x-amz-json-1.1',
-    });
-    response.end(JSON.stringify(answer));
+    const question: Question = JSON.parse((await text(request)) || '{}');
+    const answer = answerOf(target.slice(target.indexOf('.') + 1), question, store);
+    response.writeHead(answer ? 200 : 400, { 'content-type': 'application/x-amz-json-1.1' });
+    const message = `${target} of ${question.SecretId}`;
+    response.end(JSON.stringify(answer ?? { __type: 'ResourceNotFoundException', message }));
   });
+}
+
+function answerOf(action: string, { SecretId = '', SecretString }: Question, store: SecretStore) {
+  if (action === 'ListSecrets') {
+    return { SecretList: store.names().map((Name) => ({ ARN: Name, Name })) };
+  }
+  const value = store.find(SecretId);
+  if (value === undefined) return undefined;
+  const facts = { ARN: SecretId, Name: SecretId, VersionId: 'local' };
+  if (action === 'GetSecretValue') return { ...facts, SecretString: value };
+  if (action !== 'PutSecretValue' || SecretString === undefined) return undefined;
+  store.set(SecretId, SecretString);
+  return facts;
 }

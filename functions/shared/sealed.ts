@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
-import * as z from 'zod';
+import { readKeyRing } from './key-ring.ts';
 import type { Ids } from './world.ts';
 
 /** The keys that may have sealed something, by version. New things are sealed with `current`. */
@@ -22,11 +22,6 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SEALED = /^s1:([1-9]\d{0,8}):([\w-]+)$/;
 
-const KeyRing = z.object({
-  current: z.int().positive(),
-  keys: z.record(z.string().regex(/^[1-9]\d{0,8}$/), z.string()),
-});
-
 /**
  * Reads the value of the master key's secret: a key ring `{"current":2,"keys":{"1":…,"2":…}}`, or
  * just one key, which is then version 1. A key is the base64 of 32 bytes, or else any text of at
@@ -35,16 +30,9 @@ const KeyRing = z.object({
  * and never repeats any of it.
  */
 export function readMasterKey(secret: string): MasterKey {
-  if (!/^\s*\{\s*"/.test(secret)) return { current: '1', keys: new Map([['1', keyOf(secret)]]) };
-
-  const ring = KeyRing.safeParse(parseQuietly(secret));
-  if (!ring.success) throw new Error('the master key is not a key ring');
-  const current = String(ring.data.current);
-  const keys = new Map(
-    Object.entries(ring.data.keys).map(([version, text]) => [version, keyOf(text)]),
-  );
-  if (!keys.has(current)) throw new Error(`the master key has no version ${current}`);
-  return { current, keys };
+  const { current, keys } = readKeyRing(secret);
+  const entries = Object.entries(keys).map(([version, text]) => [version, keyOf(text)] as const);
+  return { current: String(current), keys: new Map(entries) };
 }
 
 /**
@@ -86,6 +74,11 @@ export function unseal(masterKey: MasterKey, sealed: string, context: string): s
   return Buffer.concat([plaintext, decipher.final()]).toString('utf8');
 }
 
+/** Whether a sealed text names the version that new things are sealed with. */
+export function isSealedWithCurrent(masterKey: MasterKey, sealed: string): boolean {
+  return SEALED.exec(sealed)?.[1] === masterKey.current;
+}
+
 /** What is authenticated besides the ciphertext: its own prefix and the context. */
 function boundData(version: string, context: string): Buffer {
   return Buffer.from(`s1:${version}:${context}`);
@@ -104,13 +97,4 @@ function keyOf(text: string): Uint8Array {
     throw new Error(`a master key has at least ${KEY_TEXT_MIN} characters`);
   }
   return new Uint8Array(hkdfSync('sha256', text, '', 'tallyhook master key', KEY_BYTES));
-}
-
-/** JSON.parse repeats the text in its error, and this text is a secret. */
-function parseQuietly(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { type MasterKey, seal, unseal } from '../shared/sealed.ts';
+import { isSealedWithCurrent, type MasterKey, seal, unseal } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Ids } from '../shared/world.ts';
 import { type Endpoint, headersContext, type SealedHeaders, secretContext } from './endpoint.ts';
@@ -73,4 +73,24 @@ export function openHeaders(endpoint: Endpoint, masterKey: MasterKey): Record<st
   if (!endpoint.headers) return {};
   // What opens was sealed by `sealHeaders`, and is nothing else.
   return JSON.parse(unseal(masterKey, endpoint.headers.sealed, headersContext(endpoint)));
+}
+
+/** Whether nothing of the endpoint is sealed with an older version of the master key. */
+export function isSealedAnew({ secrets, headers }: Endpoint, masterKey: MasterKey): boolean {
+  const all = [...secrets, ...(headers ? [headers] : [])];
+  return all.every(({ sealed }) => isSealedWithCurrent(masterKey, sealed));
+}
+
+/** The endpoint with all that is sealed of it under the current version of the master key. */
+export function resealEndpoint(endpoint: Endpoint, { masterKey, ids }: Sealer): Endpoint {
+  const { headers } = endpoint;
+  const reseal = <Sealed extends { readonly sealed: string }>(it: Sealed, context: string) => {
+    const plaintext = unseal(masterKey, it.sealed, context);
+    return { ...it, sealed: seal(masterKey, { plaintext, context }, ids) };
+  };
+  return {
+    ...endpoint,
+    secrets: endpoint.secrets.map((it) => reseal(it, secretContext(endpoint))),
+    headers: headers && reseal(headers, headersContext(endpoint)),
+  };
 }
