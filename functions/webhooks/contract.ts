@@ -27,6 +27,14 @@ export const webhookEventTypes: EventTypes = {
       reason: z.string().optional(),
     }),
   },
+  'endpoint.failing': {
+    summary: 'Nothing has reached an endpoint for a day, or for three',
+    data: z.object({ endpointId: id('end'), days: z.int(), failureStreak: z.int() }),
+  },
+  'endpoint.disabled': {
+    summary: 'An endpoint was disabled: its receiver is gone, or failed for five days',
+    data: z.object({ endpointId: id('end'), reason: z.enum(['gone', 'failing']) }),
+  },
   'endpoint.test': {
     summary: 'Somebody tests an endpoint; there is no such event, and no second attempt',
     data: z.object({ endpointId: id('end') }),

@@ -3,6 +3,7 @@ import type { Write } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import type { Delivery } from './delivery.ts';
 import { nextMessage } from './delivery-message.ts';
+import { disableEndpoint } from './disable-endpoint.ts';
 import { findWanted } from './find-wanted.ts';
 import { findHealth, planProbe } from './health.store.ts';
 import { type Health, isOpen, probeWaitMs, troubleOf } from './health.ts';
@@ -35,9 +36,13 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   const known = await endpoints.find(broken.tenantId, broken.id);
   if (known?.endpoint.status !== 'active') return stopProbing(broken, health, world);
   const nowMs = clock.nowMs();
+  const trouble = troubleOf(health, nowMs);
+  if (trouble.kind === 'give_up') {
+    await disableEndpoint(known.endpoint, 'failing', world);
+    return stopProbing(broken, health, world);
+  }
   const row = await nextHeld(known, health, world);
   const probes = health.probes + 1;
-  const trouble = troubleOf(health, nowMs);
   const plan = planProbe(broken, health, {
     ...{ probes, nowMs, probedThrough: row?.eventId },
     probeAtMs: nowMs + probeWaitMs(probes),

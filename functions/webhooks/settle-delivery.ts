@@ -6,6 +6,7 @@ import { insertSample } from './delivery.store.ts';
 import { type Delivery, isFinal, settle } from './delivery.ts';
 import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
 import { deliveryId } from './delivery-name.ts';
+import { disableEndpoint } from './disable-endpoint.ts';
 import { isReportable } from './endpoint.ts';
 import { markHealth } from './mark-health.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
@@ -47,7 +48,19 @@ export async function settleDelivery(ending: Ending, world: Needs): Promise<void
     tellOrigin(saved.delivery, world),
     sendNext(saved.delivery, world),
     markHealth(known, attempt, world),
+    heedReceiver(ending, world),
   ]);
+}
+
+/** The next attempt hears the same, so that a failure is only noted. */
+async function heedReceiver({ known, attempt }: Ending, world: Needs): Promise<void> {
+  if (!attempt.disable) return;
+  const { tenantId, id: endpointId } = known.endpoint;
+  try {
+    await disableEndpoint(known.endpoint, 'gone', world);
+  } catch (error) {
+    world.log.error('endpoint.disable-failed', { tenantId, endpointId, error });
+  }
 }
 
 /** Every worker of this instance learns of the block at once, the others within seconds. */

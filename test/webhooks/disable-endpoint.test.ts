@@ -1,0 +1,102 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { findEvents } from '../../functions/events/event.store.ts';
+import { listEventIds } from '../../functions/events/event-list.store.ts';
+import { webhookEventTypes } from '../../functions/webhooks/contract.ts';
+import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
+import { type Endpoint, wants } from '../../functions/webhooks/endpoint.ts';
+import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
+import { care, sweepEndpoint, workUntil } from './care.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  newEndpoint,
+  recordOf,
+  relayed,
+} from './delivery-world.ts';
+import { startReceiver } from './receiver.ts';
+
+const DAY_MS = 86_400_000;
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+});
+
+/** What the tenant is told, as `{ type, data }`, the oldest first. */
+async function toldOf({ tenantId }: Endpoint) {
+  const filter = { tenantId, type: 'endpoint.*' };
+  const { ids } = await listEventIds(world.db, filter, { limit: 20 });
+  const events = await findEvents(world.db, tenantId, ids);
+  return events.reverse().map(({ type, data }) => {
+    const parsed = webhookEventTypes[type]?.data.parse(JSON.parse(data));
+    return { type, data: parsed };
+  });
+}
+
+describe('a receiver that wants no more', () => {
+  it.each([
+    { how: 'by a 410', reply: 410 as const, status: 'retrying' },
+    {
+      how: 'by a header of its success',
+      reply: { status: 200, headers: { 'webhook-delivery': 'disable' } },
+      status: 'delivered',
+    },
+  ])('is disabled $how, and the tenant is told', async ({ reply, status }) => {
+    const receiver = await startReceiver(() => reply);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await workUntil(world, world.clock.nowMs());
+    expect((await recordOf(world, endpoint, event)).status).toBe(status);
+    expect(await findEndpoint(world.db, endpoint.tenantId, endpoint.id)).toMatchObject({
+      status: 'disabled',
+      disabledReason: 'gone',
+    });
+    expect(await toldOf(endpoint)).toEqual([
+      { type: 'endpoint.disabled', data: { endpointId: endpoint.id, reason: 'gone' } },
+    ]);
+    await workUntil(world, world.clock.nowMs() + 60_000);
+    expect(receiver.got).toHaveLength(1);
+    const after = await recordOf(world, endpoint, event);
+    expect([after.status, after.reason]).toEqual(
+      status === 'delivered' ? ['delivered', undefined] : ['held', 'endpoint_disabled'],
+    );
+  });
+
+  it('is told of once, although many deliveries hear it at a time', async () => {
+    const receiver = await startReceiver(() => 410);
+    const endpoint = await newEndpoint(world, receiver.url);
+    for (let nth = 0; nth < 5; nth += 1) await relayed(world, endpoint.tenantId);
+    await workUntil(world, world.clock.nowMs());
+    expect(await toldOf(endpoint)).toHaveLength(1);
+  });
+});
+
+describe('an endpoint that fails for days', () => {
+  it('is told of after one and three days, and disabled after five', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const openedAtMs = world.clock.nowMs();
+    for (let nth = 0; nth < 10; nth += 1) {
+      await world.db.commit([countFailure(endpoint, false, openedAtMs)]);
+    }
+    await world.db.commit([openBreaker(endpoint, openedAtMs)]);
+    for (const days of [0.5, 1, 1.5, 3, 4, 5, 6]) {
+      world.clock.set(openedAtMs + days * DAY_MS);
+      for (const message of await sweepEndpoint(world, endpoint)) await care(message, world);
+    }
+    const { id: endpointId } = endpoint;
+    expect(await toldOf(endpoint)).toEqual([
+      { type: 'endpoint.failing', data: { endpointId, days: 1, failureStreak: 10 } },
+      { type: 'endpoint.failing', data: { endpointId, days: 3, failureStreak: 10 } },
+      { type: 'endpoint.disabled', data: { endpointId, reason: 'failing' } },
+    ]);
+    expect((await findHealth(world.db, endpoint)).probeAtMs).toBeUndefined();
+  });
+
+  it.each(['endpoint.failing', 'endpoint.disabled'])('%s goes only to who names it', (type) => {
+    const endpoint = { id: 'end_1', status: 'active' } as unknown as Endpoint;
+    expect(wants(endpoint, { type })).toBe(false);
+    const naming = { ...endpoint, eventTypes: ['endpoint.*'] };
+    expect(wants(naming, { type })).toBe(true);
+    expect(wants(naming, { type, about: 'end_1' })).toBe(false);
+  });
+});
