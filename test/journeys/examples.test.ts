@@ -20,6 +20,8 @@ const { apiUrl, adminKey } = inject('cloud');
 const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 const EVENTS = 200;
 const MIB = 1_048_576;
+/** A schedule that a test can wait for. */
+const QUICK = { maxAttempts: 30, schedule: [1] };
 
 interface Making {
   readonly secret: string;
@@ -69,7 +71,22 @@ function tryReceiver(language: Language): void {
   const post = async ({ headers, body }: Pick<Signed, 'headers' | 'body'>) =>
     (await fetch(receiver.url, { method: 'POST', headers, body })).status;
   const register = (url: string) =>
-    tenant.api.post<{ id: string }>('/v1/endpoints', { url, secret });
+    tenant.api.post<{ id: string }>('/v1/endpoints', { url, secret, retry: QUICK });
+  /** Stopped, and started anew with other secrets, where the endpoint then finds it. */
+  const restart = async (secrets: string) => {
+    await receiver.stop();
+    receiver = await start(secrets);
+    const { status } = await tenant.api.send(`/v1/endpoints/${endpointId}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ url: receiver.url }),
+    });
+    expect(status).toBe(200);
+  };
+  const rotate = async (graceSeconds: number) => {
+    const path = `/v1/endpoints/${endpointId}/secret/rotate`;
+    return String((await tenant.api.post(path, { graceSeconds })).body.secret);
+  };
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'tallyhook-example-'));
@@ -200,6 +217,44 @@ function tryReceiver(language: Language): void {
     expect([await post(old), await post(signed({ secret: other }))]).toEqual([401, 202]);
   });
 
+  it('misses nothing while the secret of its endpoint changes', async () => {
+    await restart(secret);
+    const second = await rotate(3_600);
+    const [early] = await sendEvents(tenant, 1);
+    await until(
+      () => receiver.worked,
+      (it) => it.includes(early ?? ''),
+    );
+
+    await restart(second);
+    const [late] = await sendEvents(tenant, 1);
+    await until(
+      () => receiver.worked,
+      (it) => it.includes(late ?? ''),
+    );
+  });
+
+  it('refuses what is signed by a secret that it does not know, until it does', async () => {
+    const third = await rotate(0);
+    await restart(newSecret());
+    const [id] = await sendEvents(tenant, 1);
+    const attempts = async () => {
+      const { body } = await tenant.api.get<{ data: { attempts: { status: number }[] }[] }>(
+        `/v1/deliveries?eventId=${id}`,
+      );
+      return body.data.flatMap((it) => it.attempts.map(({ status }) => status));
+    };
+    await until(attempts, (it) => it.includes(401));
+    expect(receiver.worked).not.toContain(id);
+
+    await restart(third);
+    await until(
+      () => receiver.worked,
+      (it) => it.includes(id ?? ''),
+    );
+    await until(attempts, (it) => it.at(-1) === 202);
+  });
+
   it('does not start without a secret', async () => {
     await expect(start('')).rejects.toThrow('WEBHOOK_SECRET must be');
     await expect(start('letmein')).rejects.toThrow('WEBHOOK_SECRET must be');
@@ -231,7 +286,7 @@ async function sendEvents({ api }: TestTenant, count: number): Promise<string[]>
   const ids: string[] = [];
   while (ids.length < count) {
     const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
+      Array.from({ length: Math.min(20, count - ids.length) }, (_, n) =>
         api.post('/v1/events', { type: 'order.paid', data: { n } }),
       ),
     );

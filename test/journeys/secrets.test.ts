@@ -32,7 +32,7 @@ const VAULT = 'secrets.json';
 const secrets: Secret[] = [];
 const received: Evidence[] = [];
 const receiver = http.createServer(async (request, response) => {
-  const { authorization: _expected, ...headers } = request.headers;
+  const { authorization: _expected, 'x-secret': _wanted, ...headers } = request.headers;
   received.push({ where: 'a webhook', content: JSON.stringify(headers) + (await text(request)) });
   // As a page for debugging does: everything that came, in the answer of a failure.
   const status = request.url?.startsWith('/bad') ? 500 : 204;
@@ -73,10 +73,10 @@ it('leaves no key and no secret open in anything that it writes, stores or answe
   const keys = [key, ...(await makeKeys(api))];
   const endpoints = await makeEndpoints(api);
   await moveMoney(api, endpoints);
-  for (const secret of [...keys, product.adminKey, ...endpoints.secrets]) {
-    await putInOddPlaces(api, secret);
-  }
+  const astray = [...keys, product.adminKey, ...endpoints.secrets];
+  await Promise.all(astray.map((it) => putInOddPlaces(api, endpoints, it)));
   await readEverything(api, endpoints);
+  await api.send(`/v1/endpoints/${endpoints.bad}`, { method: 'DELETE' });
   isRunning = false;
   expect(await product.interrupt()).toBe(0);
   for (const [name, value] of Object.entries(readVault())) remember(name, value);
@@ -123,17 +123,30 @@ interface Endpoints {
 
 async function makeEndpoints(api: ApiClient): Promise<Endpoints> {
   const retry = { maxAttempts: 2, schedule: [0.01] };
-  const own = `whsec_${randomBytes(32).toString('base64')}`;
-  const good = await api.post('/v1/endpoints', { url: `${receiverUrl}/good`, retry });
-  const bad = await api.post('/v1/endpoints', { url: `${receiverUrl}/bad`, retry, secret: own });
-  expect([good.status, bad.status]).toEqual([201, 201]);
+  const own = () => `whsec_${randomBytes(32).toString('base64')}`;
+  const token = `T-${randomBytes(24).toString('base64url')}`;
+  const headers = { authorization: `Bearer ${token}`, 'x-tenant': 'acme' };
+  const url = `${receiverUrl}/good`;
+  const first = { 'idempotency-key': randomUUID() };
+  const good = await api.post('/v1/endpoints', { url, retry, headers }, first);
+  const replayed = await api.post('/v1/endpoints', { url, retry, headers }, first);
+  expect([good.status, replayed.status, replayed.body.secret]).toEqual([201, 201, undefined]);
+  const bad = await api.post('/v1/endpoints', {
+    url: `${receiverUrl}/bad`,
+    ...{ retry, headers, secret: remember('an own secret', own()) },
+  });
+  expect(bad.status).toBe(201);
+  const rotations = `/v1/endpoints/${good.body.id}/secret/rotate`;
+  const rotated = await api.post(rotations, { graceSeconds: 3_600 });
+  const last = remember('an own later secret', own());
+  expect((await api.post(rotations, { secret: last })).status).toBe(200);
   const made = remember('a made secret', good.body.secret);
-  remember('an own secret', own);
+  const later = remember('a rotated secret', rotated.body.secret);
   return {
     good: String(good.body.id),
     bad: String(bad.body.id),
-    secrets: [made, own],
-    shown: ['a made secret', 'an own secret'],
+    secrets: [made, later, last, remember('a header', token)],
+    shown: ['a made secret', 'a rotated secret', 'an own later secret', 'an own secret'],
   };
 }
 
@@ -154,7 +167,7 @@ async function moveMoney(api: ApiClient, { good, bad }: Endpoints): Promise<void
 }
 
 /** Where a secret goes by mistake: each request is refused, or answered as if it were not there. */
-async function putInOddPlaces(api: ApiClient, secret: string): Promise<void> {
+async function putInOddPlaces(api: ApiClient, { good }: Endpoints, secret: string): Promise<void> {
   const anywhere = encodeURIComponent(secret);
   const stranger = apiClient(proxy.url, 'th_live_nobody');
   for (const path of [
@@ -186,6 +199,29 @@ async function putInOddPlaces(api: ApiClient, secret: string): Promise<void> {
     await api.post('/v1/events', { type: 'order.paid', data: 1 }, headers);
   }
   await putInBodies(api, secret);
+  await putInChanges(api, good, secret);
+}
+
+/** Changes of an endpoint that are refused, or answered without what they were about. */
+async function putInChanges(api: ApiClient, endpointId: string, secret: string): Promise<void> {
+  const path = `/v1/endpoints/${endpointId}`;
+  const patch = (body: object) =>
+    api.send(path, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const refused = await Promise.all([
+    patch({ url: `https://user:${encodeURIComponent(secret)}@example.com/` }),
+    patch({ secret }),
+    patch({ status: secret }),
+    patch({ headers: { 'webhook-signature': secret } }),
+    patch({ headers: { 'x-a': `${secret}\n` } }),
+    api.post(`${path}/secret/rotate`, { graceSeconds: secret }),
+    api.post(`${path}/secret/rotate`, { secret: secret.replace('whsec_', 'whsec-') }),
+  ]);
+  expect(refused.map(({ status }) => status)).toEqual(refused.map(() => 422));
+  expect((await patch({ headers: { 'x-secret': secret } })).status).toBe(200);
 }
 
 async function putInBodies(api: ApiClient, secret: string): Promise<void> {
