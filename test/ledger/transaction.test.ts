@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../functions/ledger/account.ts';
 import {
   decideTransaction,
   type Posting,
+  reversedPostings,
   type TransactionDraft,
 } from '../../functions/ledger/transaction.ts';
 import { NOON_MS } from '../support/world.ts';
@@ -108,3 +110,61 @@ function outcomeOf(decide: () => string): string {
     return (error as { code: string }).code;
   }
 }
+
+describe('any journal', () => {
+  const IDS = ['@world', 'acc_a', 'acc_b', 'acc_c'];
+  const books = new Map(
+    IDS.slice(1).map((id) => [id, account({ id: id as 'acc_a', minBalance: null })]),
+  );
+  const postings = fc.array(
+    fc.record({
+      sides: fc.uniqueArray(fc.constantFrom(...IDS), { minLength: 2, maxLength: 2 }),
+      amount: fc.bigInt({ min: 1n, max: 10n ** 18n }),
+    }),
+    { minLength: 1, maxLength: 12 },
+  );
+  const drawn = postings.map((all) =>
+    all.map(({ sides: [sourceId = '', destinationId = ''], amount }) => {
+      return { sourceId, destinationId, amount, currency: 'EUR' };
+    }),
+  );
+  const decide = (all: readonly Posting[]) =>
+    decideTransaction({ ...transfer, type: 'journal', postings: all }, books, NOON_MS);
+  const amounts = (all: readonly Posting[], sign = 1n) =>
+    decide(all)
+      .transaction.legs.map((it) => [it.accountId, sign * it.amount] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+  it('sums to zero, and has one leg for each account that it names', () => {
+    fc.assert(
+      fc.property(drawn, (all) => {
+        const { legs } = decide(all).transaction;
+        expect(legs.reduce((sum, it) => sum + it.amount, 0n)).toBe(0n);
+        const named = new Set(all.flatMap((it) => [it.sourceId, it.destinationId]));
+        expect(legs.map((it) => it.accountId).toSorted()).toEqual([...named].toSorted());
+      }),
+    );
+  });
+
+  it('moves the stored accounts by its legs', () => {
+    fc.assert(
+      fc.property(drawn, (all) => {
+        const { transaction, books: after } = decide(all);
+        for (const { accountId, amount, balanceAfter } of transaction.legs) {
+          const [was, is] = [books.get(accountId), after.get(accountId)];
+          if (!was || !is) continue;
+          expect(is.credits - is.debits).toBe(was.credits - was.debits + amount);
+          expect(balanceAfter).toBe(is.credits - is.debits);
+        }
+      }),
+    );
+  });
+
+  it('is taken back exactly by its reversal', () => {
+    fc.assert(
+      fc.property(drawn, (all) => {
+        expect(amounts(reversedPostings({ postings: all }))).toEqual(amounts(all, -1n));
+      }),
+    );
+  });
+});
