@@ -20,13 +20,23 @@ const EventItem = z.object({
   tenant: z.string(),
   type: z.string(),
   ts: z.number(),
-  data: z.string(),
+  data: z.string().refine(isJson),
   to: z.string().optional(),
   traceparent: z.string().optional(),
   hops: z.number().optional(),
   relayedAt: z.number().optional(),
   sentTo: z.set(z.string()).optional(),
 });
+
+/** Receivers must never get what they cannot read. */
+function isJson(data: string): boolean {
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Where an event lies follows from its id: the minute of its ULID, and a shard. */
 export function eventKey(tenantId: string, eventId: string): Key {
@@ -82,7 +92,7 @@ export function markRelayed(
   };
 }
 
-/** The event in a stored item: a stream record, or a row of a partition. */
+/** The event in a stored item: a stream record, or a row of a partition. Throws for any other. */
 export function toEvent(item: Item): RelayedEvent {
   const stored = EventItem.parse(item);
   return {

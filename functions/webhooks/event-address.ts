@@ -6,13 +6,9 @@ export function addressOf(event: OutboxEvent): Addressed {
   return { type: event.type, to: event.to, about: endpointIn(event) };
 }
 
-/** The endpoint that an event of ours complains about. Data that cannot be read names none. */
+/** The endpoint that an event of ours complains about. */
 function endpointIn({ type, data }: OutboxEvent): string | undefined {
   if (!/^(delivery|endpoint)\./.test(type)) return undefined;
-  try {
-    const facts = JSON.parse(data) as { readonly endpointId?: unknown } | null;
-    return typeof facts?.endpointId === 'string' ? facts.endpointId : undefined;
-  } catch {
-    return undefined;
-  }
+  const facts = JSON.parse(data) as { readonly endpointId?: unknown } | null;
+  return typeof facts?.endpointId === 'string' ? facts.endpointId : undefined;
 }

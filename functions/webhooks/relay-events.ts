@@ -5,6 +5,8 @@ import type { Message, QueueName, World } from '../shared/world.ts';
 import { newDelivery, wait } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
+import { type FoundEndpoints, findReadableEndpoints } from './endpoint-list.store.ts';
+import { addressOf } from './event-address.ts';
 import type { Slot } from './pace.ts';
 import type { EndpointSets } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
@@ -57,31 +59,29 @@ async function match(
   world: RelayNeeds,
 ): Promise<Pair[]> {
   const tenantId = events[0]?.tenantId ?? '';
+  const endpoints = await readEndpoints(tenantId, world);
+  if (endpoints.damaged.length > 0) for (const { id } of events) failed.add(id);
+  return events.flatMap((event) => {
+    const address = addressOf(event);
+    const wanting = endpoints.endpoints.filter((it) => wants(it, address));
+    return wanting.map((endpoint) => ({ event, endpoint }));
+  });
+}
+
+/** Of a damaged endpoint nobody knows what it wants: the others get theirs nevertheless. */
+async function readEndpoints(tenantId: string, world: RelayNeeds): Promise<FoundEndpoints> {
   try {
-    const endpoints = await world.endpointSets(tenantId);
-    return events.flatMap((event) => {
-      const { type, to } = event;
-      const about = aboutEndpoint(event);
-      const wanting = endpoints.filter((it) => wants(it, { type, to, about }));
-      return wanting.map((endpoint) => ({ event, endpoint }));
-    });
+    return { endpoints: await world.endpointSets(tenantId), damaged: [] };
   } catch (error) {
     if (error instanceof Problem) throw error;
-    for (const { id } of events) failed.add(id);
-    world.log.error('relay.bad-endpoints', { tenantId, error });
-    return [];
+    const found = await findReadableEndpoints(world.db, tenantId);
+    world.log.error('relay.bad-endpoints', { tenantId, damaged: found.damaged, error });
+    return found;
   }
 }
 
 function endpointIdOf({ endpoint }: Pair): string {
   return endpoint.id;
-}
-
-/** The endpoint that an event of ours complains about. */
-function aboutEndpoint({ type, data }: OutboxEvent): string | undefined {
-  if (!/^(delivery|endpoint)\./.test(type)) return undefined;
-  const facts = JSON.parse(data) as { readonly endpointId?: unknown } | null;
-  return typeof facts?.endpointId === 'string' ? facts.endpointId : undefined;
 }
 
 /** Adds to `failed` the events of which not every message went out. */

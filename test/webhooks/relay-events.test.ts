@@ -107,9 +107,10 @@ describe('relayEvents', () => {
     expect(await relayEvents([await newEvent(world, tenantId)], broken)).toBe(1);
   });
 
-  it('does not let one tenant’s damaged endpoint stop the others', async () => {
+  it('does not let one damaged endpoint stop the others, of its tenant or of another', async () => {
     const { tenantId } = await newEndpoint(world, url);
     const damaged = await newEndpoint(world, url);
+    const beside = await newEndpoint(world, url, { tenantId: damaged.tenantId });
     await world.db.commit([
       {
         kind: 'update',
@@ -123,6 +124,7 @@ describe('relayEvents', () => {
     const good = await newEvent(world, tenantId);
     expect(await relayEvents([bad, good], world)).toBe(1);
     expect((await stored(bad))?.relayedAtMs).toBeUndefined();
+    expect(sentTo(bad.id)).toEqual([beside.id]);
     expect((await stored(good))?.relayedAtMs).toBeDefined();
   });
 
