@@ -115,17 +115,18 @@ export const ACCESS = {
       control: CALLER,
       endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
     },
+    sendsTo: ['endpoint-care'],
     secrets: ['admin-key', 'cursor-key', 'master-key'],
     options: ['egress', 'apiHosts'],
   },
   'webhooks/delivery-api': {
     tables: {
       control: CALLER,
-      outbox: ['GetItem'],
-      endpoints: ['GetItem'],
+      outbox: ['GetItem', 'BatchGetItem', 'Query listing'],
+      endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
       deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
-    sendsTo: ['delivery-slow'],
+    sendsTo: ['delivery-slow', 'endpoint-care'],
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/test-api': {
@@ -170,7 +171,7 @@ export const ACCESS = {
   // Each of its steps ends with a look at the endpoint, and what it tells of goes to the outbox.
   'webhooks/on-care': {
     tables: {
-      outbox: ['GetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+      outbox: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
       endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
       deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },

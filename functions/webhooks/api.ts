@@ -1,8 +1,9 @@
 import { openDb } from '../shared/aws/db.ts';
+import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
 import { openUrlCheck } from '../shared/http/url-check.ts';
-import { receivers, secrets, tables } from '../shared/resources.ts';
+import { queues, receivers, secrets, tables } from '../shared/resources.ts';
 import {
   systemClock as clock,
   systemIds as ids,
@@ -21,7 +22,8 @@ const db = openDb({ tables: tables('control', 'endpoints') });
 const endpointsMax = (tenantId: string) => findEndpointsMax({ db }, tenantId);
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
 const http = openUrlCheck(receivers());
-const world = { clock, ids, log, metrics, db, ...store, endpointsMax, http };
+const doors = { clock, ids, log, metrics, db, queues: openQueues(queues('endpoint-care')) };
+const world = { ...doors, ...store, endpointsMax, http };
 const reads = [listEndpoints, getEndpoint, getEndpointSecret];
 const changes = [createEndpoint, updateEndpoint, deleteEndpoint, rotateSecret];
 export const handler = api(world, [...reads, ...changes], authenticator());

@@ -3,6 +3,7 @@ import type { World } from '../shared/world.ts';
 import { changeEndpoint } from './change-endpoint.ts';
 import { deleteEndpointRoute } from './endpoint.contract.ts';
 import { deleteEndpoint as deletionOf } from './endpoint.store.ts';
+import { reopenWrites } from './release.store.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
 
@@ -14,7 +15,8 @@ export const deleteEndpoint = route(deleteEndpointRoute, async (call, world: Nee
   const { tenantId, params } = call;
   const body = await changeEndpoint({ tenantId, id: params.id }, world, (endpoint) => ({
     result: { id: endpoint.id, object: 'endpoint' as const, deleted: true as const },
-    writes: deletionOf(endpoint, world.clock.nowMs()),
+    // What is held behind it has nothing to wait for.
+    writes: [...deletionOf(endpoint, world.clock.nowMs()), ...reopenWrites(endpoint, world)],
   }));
   return { body };
 });

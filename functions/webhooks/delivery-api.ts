@@ -15,6 +15,12 @@ import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key')) };
-const doors = { clock, ids, log, metrics, queues: openQueues(queues('delivery-slow')) };
+const doors = {
+  clock,
+  ids,
+  log,
+  metrics,
+  queues: openQueues(queues('delivery-slow', 'endpoint-care')),
+};
 const routes = [listDeliveries, getDelivery, sendAgain];
 export const handler = api({ ...doors, ...store, db }, routes, authenticator());

@@ -2,7 +2,7 @@ import { insertEvent } from '../events/event.store.ts';
 import type { Write } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import type { Delivery } from './delivery.ts';
-import { nextMessage } from './delivery-message.ts';
+import { urgentMessage } from './delivery-message.ts';
 import { disableEndpoint } from './disable-endpoint.ts';
 import { findWanted } from './find-wanted.ts';
 import { findHealth, planProbe } from './health.store.ts';
@@ -88,8 +88,7 @@ async function sendProbe(
   const after = releaseAt(before, { atMs: world.clock.nowMs(), version });
   const saved = await saveStep(world, { before, after });
   if (!saved.won) return;
-  const { body, ...message } = nextMessage(saved.delivery);
-  await tellQueue('delivery-slow', { ...message, body: { ...body, pastBreaker: true } }, world);
+  await tellQueue('delivery-slow', urgentMessage(saved.delivery), world);
 }
 
 function failingEvent(

@@ -2,42 +2,67 @@ import { type Call, route } from '../shared/http/route.ts';
 import { readMasterKey } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World, Write } from '../shared/world.ts';
-import { changeEndpoint } from './change-endpoint.ts';
+import { changeEndpoint, type Decision } from './change-endpoint.ts';
 import { updateEndpointRoute } from './endpoint.contract.ts';
 import { saveEndpoint } from './endpoint.store.ts';
 import { type Endpoint, withStatus } from './endpoint.ts';
 import { type Sealer, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
 import { restartPace } from './pace.store.ts';
+import { careMessage, newRelease, reopenWrites } from './release.store.ts';
+import type { Release } from './release.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
+import { tellQueue } from './tell-queue.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues' | 'secrets'> & {
   readonly http: Pick<World['http'], 'checkUrl'>;
 };
 type Change = Call<typeof updateEndpointRoute>['body'];
 
 /**
  * PATCH /v1/endpoints/{id}: what is named is replaced, the rest stays, and nothing is written
- * where nothing changes. Every attempt from five seconds later on goes by what is new.
+ * where nothing changes. Who says `active` wants it to work: its failures and blocks are forgotten,
+ * and what is held goes out. Every attempt from five seconds later on goes by what is new.
  */
 export const updateEndpoint = route(updateEndpointRoute, async (call, world: Needs) => {
   const { tenantId, params, body } = call;
   const url = body.url === undefined ? undefined : await world.http.checkUrl(body.url);
   const masterKey = readMasterKey(await world.secrets.read('master-key'));
   const sealer = { masterKey, ids: world.ids };
-  const updated = await changeEndpoint({ tenantId, id: params.id }, world, (before) => {
+  const id = params.id;
+  const { endpoint, release } = await changeEndpoint({ tenantId, id }, world, (before) => {
     const changed = withHeaders(withChange(before, { ...body, url }), body, sealer);
-    if (JSON.stringify(changed) === JSON.stringify(before)) return { result: before, writes: [] };
-    const after = { ...changed, updatedAtMs: world.clock.nowMs() };
-    return { result: after, writes: [...saveEndpoint(before, after), ...repace(before, after)] };
+    return decide(before, changed, { change: body, world });
   });
-  return { body: endpointView(updated) };
+  if (release) await tellQueue('endpoint-care', careMessage(release), world);
+  return { body: endpointView(endpoint) };
 });
 
+interface Updated {
+  readonly endpoint: Endpoint;
+  /** Of what is held behind it. */
+  readonly release?: Release | undefined;
+}
+
+function decide(
+  before: Endpoint,
+  changed: Endpoint,
+  { change, world }: { readonly change: Change; readonly world: Needs },
+): Decision<Updated> {
+  const isSame = JSON.stringify(changed) === JSON.stringify(before);
+  if (isSame && change.status !== 'active') return { result: { endpoint: before }, writes: [] };
+  const endpoint = { ...changed, updatedAtMs: world.clock.nowMs() };
+  const writes = [...saveEndpoint(before, endpoint), ...repace(before, endpoint, change)];
+  if (change.status !== 'active') return { result: { endpoint }, writes };
+  const release = newRelease(endpoint, 'resume', world);
+  const reopening = reopenWrites(endpoint, world, release);
+  return { result: { endpoint, release }, writes: [...writes, ...reopening] };
+}
+
 /** Of another limit all workers hear, and who wants the endpoint to work ends its block. */
-function repace(before: Endpoint, after: Endpoint): Write[] {
+function repace(before: Endpoint, after: Endpoint, { status }: Change): Write[] {
   const { perSecond, updatedAtMs: nowMs = 0 } = after;
-  const unblocks = after.status === 'active' && before.status !== 'active';
+  const unblocks = status === 'active';
   if (perSecond === before.perSecond && !unblocks) return [];
   return [restartPace(after, { perSecond, unblocks, nowMs })];
 }

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
 import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/release.ts';
+import { webhooksApi } from './api.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
@@ -176,5 +178,28 @@ describe('a release of what is held', () => {
     // Row, off the index `open`, and from one place on the index `due` to another: per delivery.
     expect(units.filter((it) => it === 4)).toHaveLength(10);
     world.sent.splice(0);
+  });
+});
+
+describe('PATCH with the status active', () => {
+  it('sends what is held, and forgets that the breaker was open', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 3);
+    await world.db.commit([countFailure(endpoint, false, world.clock.nowMs())]);
+    const ask = webhooksApi(world);
+    const asked = { body: { status: 'active' } };
+    const { status } = await ask(endpoint.tenantId, `PATCH /v1/endpoints/${endpoint.id}`, asked);
+    expect(status).toBe(200);
+    expect((await findHealth(world.db, endpoint)).streak).toBe(0);
+    await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['delivered']));
+  });
+
+  it('cancels with the DELETE of an endpoint what was held behind it', async () => {
+    const { endpoint, ids } = await withHeld('http://127.0.0.1:1/hook', 2);
+    await webhooksApi(world)(endpoint.tenantId, `DELETE /v1/endpoints/${endpoint.id}`);
+    const message = await swept(endpoint);
+    if (message) await care(message, world);
+    expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['cancelled']));
   });
 });
