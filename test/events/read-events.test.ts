@@ -86,9 +86,10 @@ describe('GET /v1/events/{id}', () => {
   });
 
   it('misses nothing at an endpoint that the event is not for', async () => {
-    const one = await newEndpoint(world, url);
+    const eventTypes = ['order.paid', 'endpoint.*'];
+    const one = await newEndpoint(world, url, { eventTypes });
     const { tenantId } = one;
-    const other = await newEndpoint(world, url, { tenantId, status: 'disabled' });
+    const other = await newEndpoint(world, url, { tenantId, eventTypes, status: 'disabled' });
     const toOne = await relayed(world, tenantId, { to: one.id });
     const statesOf = async (event: OutboxEvent) =>
       (await get(tenantId, event.id)).body.deliveries as { endpointId: string; status: string }[];
