@@ -3,20 +3,22 @@ import type { World } from '../shared/world.ts';
 import { changeEndpoint } from './change-endpoint.ts';
 import { deleteEndpointRoute } from './endpoint.contract.ts';
 import { deleteEndpoint as deletionOf } from './endpoint.store.ts';
-import { reopenWrites } from './release.store.ts';
+import { careMessage, newRelease, reopenWrites } from './release.store.ts';
+import { tellQueue } from './tell-queue.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /**
  * DELETE /v1/endpoints/{id}. From then on it is nowhere to be found, also by a second DELETE. What
- * is under way to it ends as `cancelled` when its turn comes.
+ * is under way to it ends as `cancelled` when its turn comes, and what is held is given its turn.
  */
 export const deleteEndpoint = route(deleteEndpointRoute, async (call, world: Needs) => {
   const { tenantId, params } = call;
-  const body = await changeEndpoint({ tenantId, id: params.id }, world, (endpoint) => ({
-    result: { id: endpoint.id, object: 'endpoint' as const, deleted: true as const },
-    // What is held behind it has nothing to wait for.
-    writes: [...deletionOf(endpoint, world.clock.nowMs()), ...reopenWrites(endpoint, world)],
-  }));
-  return { body };
+  const release = await changeEndpoint({ tenantId, id: params.id }, world, (endpoint) => {
+    const result = newRelease(endpoint, 'resume', world);
+    const deletion = deletionOf(endpoint, world.clock.nowMs());
+    return { result, writes: [...deletion, ...reopenWrites(endpoint, world, result)] };
+  });
+  await tellQueue('endpoint-care', careMessage(release), world);
+  return { body: { id: params.id, object: 'endpoint' as const, deleted: true as const } };
 });

@@ -1,13 +1,17 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import {
   findEndpoint,
   findSetVersion,
   saveEndpoint,
   setStatus,
 } from '../../functions/webhooks/endpoint.store.ts';
+import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
+import { workUntil } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -26,6 +30,7 @@ beforeAll(async () => {
   world = await deliveryWorld();
   ask = webhooksApi(world);
 });
+beforeEach(() => void world.sent.splice(0));
 
 const url = 'http://127.0.0.1:4000/hook';
 const OTHER_SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -103,7 +108,7 @@ describe('PATCH /v1/endpoints/{id}', () => {
     const endpoint = await made(EVERYTHING);
     const version = await findSetVersion(world.db, endpoint.tenant);
     world.takeUnits();
-    for (const change of [{}, EVERYTHING, { status: 'active' }, { url: EVERYTHING.url }]) {
+    for (const change of [{}, EVERYTHING, { status: undefined }, { url: EVERYTHING.url }]) {
       expect((await endpoint.patch(change)).status).toBe(200);
     }
     expect(world.takeUnits(), 'reads').toBe(4);
@@ -217,6 +222,37 @@ describe('PATCH /v1/endpoints/{id}', () => {
   });
 });
 
+describe('PATCH /v1/endpoints/{id} with the status active', () => {
+  it.each(['paused', 'disabled'])('sends what was held while it was %s', async (status) => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    const path = `PATCH /v1/endpoints/${endpoint.id}`;
+    await ask(endpoint.tenantId, path, { body: { status } });
+    await workUntil(world, world.clock.nowMs());
+    expect((await recordOf(world, endpoint, event)).status).toBe('held');
+
+    world.takeUnits();
+    await ask(endpoint.tenantId, path, { body: { status: 'active' } });
+    const what = 'endpoint; it, set, pace, health, release with its due';
+    expect(world.takeUnits(), what).toBe(1 + 10 + 1);
+    await workUntil(world, world.clock.nowMs() + 120_000);
+    expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('forgets failures and blocks, also of one that is active', async () => {
+    const endpoint = await newEndpoint(world, url);
+    const nowMs = world.clock.nowMs();
+    await blockEndpoint(world, endpoint, { status: 429, retryAfterMs: 60_000 });
+    await world.db.commit([countFailure(endpoint, false, nowMs)]);
+    const path = `PATCH /v1/endpoints/${endpoint.id}`;
+    await ask(endpoint.tenantId, path, { body: { status: 'active' } });
+    expect((await findPace(world.db, endpoint)).blockedUntilMs).toBeUndefined();
+    expect((await findHealth(world.db, endpoint)).streak).toBe(0);
+  });
+});
+
 describe('the own headers of an endpoint', () => {
   it('go out with each attempt, and are shown and stored nowhere', async () => {
     const receiver = await startReceiver((nth) => (nth === 1 ? 500 : 200));
@@ -281,7 +317,7 @@ describe('DELETE /v1/endpoints/{id}', () => {
     const set = { pk: endpoint.tenant, sk: 'V' };
     world.takeUnits();
     await endpoint.remove();
-    expect(world.takeUnits()).toBe(1 + 4);
+    expect(world.takeUnits(), 'endpoint, set, health, release with its due').toBe(1 + 8 + 1);
     expect(await world.db.get('endpoints', set)).toMatchObject({ members: 0, version: 2 });
   });
 
@@ -297,6 +333,19 @@ describe('DELETE /v1/endpoints/{id}', () => {
 
     expect((await recordOf(world, endpoint, event)).status).toBe('cancelled');
     expect(receiver.got).toHaveLength(1);
+  });
+
+  it('cancels what is held', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { status: 'paused' });
+    const event = await relayed(world, endpoint.tenantId);
+    await workUntil(world, world.clock.nowMs());
+    expect((await recordOf(world, endpoint, event)).status).toBe('held');
+    await ask(endpoint.tenantId, `DELETE /v1/endpoints/${endpoint.id}`);
+    await workUntil(world, world.clock.nowMs() + 120_000);
+
+    expect((await recordOf(world, endpoint, event)).status).toBe('cancelled');
+    expect(receiver.got).toEqual([]);
   });
 
   it('wins once of ten at the same moment, and against changes', async () => {
