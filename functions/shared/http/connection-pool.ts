@@ -6,9 +6,9 @@ import type { AllowedUrl } from './allowed-url.ts';
 /** Keep-alive connections by origin. */
 export interface ConnectionPool {
   /**
-   * An agent whose sockets are young enough. What has come in on those that are kept has been read
-   * by then: one that its receiver has left is not written to, and bytes that nobody asked for are
-   * not the next answer, also when this process was frozen in between.
+   * An agent whose sockets are young enough. If this process was idle or frozen before, what has
+   * come in on them meanwhile has been read by then: one that its receiver has left is not written
+   * to, and bytes that nobody asked for are not the next answer.
    */
   agentFor(url: AllowedUrl): Promise<http.Agent>;
 }
@@ -19,6 +19,8 @@ interface Entry {
 }
 
 const SOCKET_AGE_MS_MAX = 60 * SECOND_MS;
+/** Whoever sent within that time has been reading, too. */
+const IDLE_MS_MIN = 20;
 /** Below the 1,024 files that a Lambda may open, at the ten requests that one batch sends. */
 const ORIGINS_MAX = 64;
 
@@ -28,6 +30,19 @@ const ORIGINS_MAX = 64;
  */
 export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPool {
   const entries = new Map<string, Entry>();
+  let askedMs = nowMs();
+  let waking: Promise<void> | undefined;
+
+  /** All who ask in the same moment wait for the same turn. */
+  function wake(): Promise<void> | undefined {
+    const idleMs = nowMs() - askedMs;
+    askedMs += idleMs;
+    if (idleMs >= 0 && idleMs < IDLE_MS_MIN) return waking;
+    waking ??= turnOfTheLoop().finally(() => {
+      waking = undefined;
+    });
+    return waking;
+  }
 
   function retire(origin: string, { agent }: Entry): void {
     entries.delete(origin);
@@ -44,11 +59,10 @@ export function openConnectionPool(nowMs: () => number = Date.now): ConnectionPo
 
   return {
     async agentFor(url) {
+      await wake();
       const entry = entries.get(url.origin);
-      if (entry && isYoung(entry, nowMs())) {
-        if (Object.keys(entry.agent.freeSockets).length > 0) await turnOfTheLoop();
-        return entry.agent;
-      }
+      if (entry && isYoung(entry, nowMs())) return entry.agent;
+
       if (entry) retire(url.origin, entry);
       makeRoom();
       const agent = openAgent(url, SOCKET_AGE_MS_MAX);

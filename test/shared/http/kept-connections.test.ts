@@ -1,14 +1,26 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
+import type { GuardedSender } from '../../../functions/shared/world.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const FORGED = 'HTTP/1.1 299 Forged\r\ncontent-length: 0\r\n\r\n';
 const REFUSAL = 'HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n';
 
-const sender = openGuardedSender({ egress: 'loopback' });
+let sender: GuardedSender;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  sender = openGuardedSender({ egress: 'loopback' });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The clock has moved on, and nothing has been read since. */
+const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
 const post = (url: string, body = new Uint8Array([1])) =>
   sender.post({ url, headers: {}, body, timeoutMs: 5_000, repeatHeaders: { again: '1' } });
 
@@ -56,6 +68,7 @@ describe('what follows an answer on its connection is never the next answer', ()
     const receiver = await startForger((socket) => socket.write(OK));
     await post(receiver.url);
     receiver.kept()?.write(FORGED);
+    freeze(20);
     expect(await post(receiver.url)).toMatchObject({ kind: 'answered', status: 500 });
     expect([receiver.requests(), receiver.connections()]).toEqual([2, 2]);
   });
@@ -72,9 +85,11 @@ describe('a kept connection that the receiver has left in the meantime', () => {
     const kept = receiver.kept();
     kept?.on('data', (chunk) => seen.push(chunk.toString('latin1')));
     if (kept) leave(kept);
-    expect(await post(receiver.url)).toMatchObject({ kind: 'answered', status: 500 });
+    freeze(20);
+    const sent = await Promise.all([post(receiver.url), post(receiver.url)]);
+    for (const it of sent) expect(it).toMatchObject({ kind: 'answered', status: 500 });
     expect(seen).toEqual([]);
-    expect(receiver.connections()).toBe(2);
+    expect(receiver.connections()).toBe(3);
   });
 
   it('just when the request comes is replaced, and the copy says so', async () => {
