@@ -30,10 +30,12 @@ function importMs(file: string, variables: Readonly<Record<string, string>>): nu
 }
 
 /** Any value will do: an import opens nothing. */
-function variablesOf({ tables = {}, sendsTo = [], secrets = [], options = [] }: Access) {
+function variablesOf(access: Access) {
+  const { tables = {}, sendsTo = [], cares = [], secrets = [], options = [] } = access;
   const names = [
     ...Object.keys(tables).map((it) => variable('TABLE', it)),
     ...sendsTo.map((it) => variable('QUEUE', it)),
+    ...cares.map((it) => variable('PARKED', it)),
     ...secrets.map((it) => variable('SECRET', it)),
     ...options.filter((it) => it !== 'egress').map(optionVariable),
     'BUCKET_FILES',

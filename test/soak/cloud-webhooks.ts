@@ -175,9 +175,13 @@ async function purgeAll({ endpoints }: LocalCloud): Promise<void> {
   await Promise.all(QueueUrls.map((QueueUrl) => callAws(sqs, 'PurgeQueue', { QueueUrl })));
 }
 
+/** A release looks twice at what it has to send, half a minute apart. */
+const REOPEN_MS = 30_000;
+
 /** Waits until nothing moves any more; endpoints behind an open breaker are opened by hand. */
 async function settle(run: Run): Promise<Rows> {
-  const { api, plan } = run;
+  const { plan } = run;
+  let reopenMs = 0;
   const deadlineMs = Date.now() + plan.settleMs;
   for (;;) {
     const lookedMs = Date.now();
@@ -185,15 +189,23 @@ async function settle(run: Run): Promise<Rows> {
     const open = rows.deliveries.map(toDelivery).filter((it) => isOpen(it));
     const isComplete = rows.deliveries.length >= run.wanted;
     if ((open.length === 0 && isComplete) || Date.now() > deadlineMs) return rows;
-    const held = open.filter(({ status }) => status === 'held');
-    for (const id of new Set(held.map(({ endpointId }) => endpointId))) {
-      const init = { method: 'PATCH', body: JSON.stringify({ status: 'active' }) };
-      await api.send(`/v1/endpoints/${id}`, {
-        ...init,
-        headers: { 'content-type': 'application/json' },
-      });
+    if (lookedMs > reopenMs + REOPEN_MS) {
+      reopenMs = lookedMs;
+      await reopen(run, open);
     }
     await wait(Math.max(2_000, 3 * (Date.now() - lookedMs)));
+  }
+}
+
+async function reopen({ api }: Run, open: readonly Delivery[]): Promise<void> {
+  const held = open.filter(({ status }) => status === 'held');
+  for (const id of new Set(held.map(({ endpointId }) => endpointId))) {
+    const { status } = await api.send(`/v1/endpoints/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ status: 'active' }),
+    });
+    if (status !== 200) throw new Error(`the endpoint ${id} was not opened: ${status}`);
   }
 }
 
