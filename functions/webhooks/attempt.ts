@@ -18,9 +18,12 @@ export interface Attempt {
   readonly throttled: boolean;
   /** The receiver wants no more webhooks: 410, or `webhook-delivery: disable`. */
   readonly disable: boolean;
-  /** The first KB of a refusal's body, as text. */
+  /** The beginning of a refusal's body as text, of at most 800 bytes. */
   readonly sample?: string | undefined;
 }
+
+/** With its keys, the record of such a sample stays below 1 KB, which is one write unit. */
+const SAMPLE_BYTES_MAX = 800;
 
 /** The status line decides, however the body ends. A redirect is a failure like any other. */
 export function judge(result: SendResult, nowMs: number): Attempt {
@@ -45,7 +48,12 @@ export function judge(result: SendResult, nowMs: number): Attempt {
   };
 }
 
-/** What is not UTF-8 shows as replacement characters. Undefined for an empty body. */
+/**
+ * The beginning of a body as text. What is not UTF-8 shows as replacement characters, and where it
+ * is cut off it ends with a whole character. Undefined when nothing is left.
+ */
 function textOf(bytes: Uint8Array): string | undefined {
-  return bytes.length === 0 ? undefined : new TextDecoder().decode(bytes);
+  const text = new TextDecoder().decode(bytes, { stream: true });
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(SAMPLE_BYTES_MAX));
+  return text.slice(0, read) || undefined;
 }

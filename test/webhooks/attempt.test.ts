@@ -4,6 +4,8 @@ import { judge } from '../../functions/webhooks/attempt.ts';
 
 const NOW = Date.UTC(2026, 10, 21);
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
 function answered(status: number, headers: Record<string, string> = {}, body = ''): SendResult {
   return { kind: 'answered', status, headers, sample: new TextEncoder().encode(body), ms: 7 };
 }
@@ -48,6 +50,18 @@ describe('judge', () => {
     expect(judge(answered(500, {}, 'no — später'), NOW).sample).toBe('no — später');
     expect(judge(answered(200, {}, 'thanks'), NOW).sample).toBeUndefined();
     expect(judge(answered(500), NOW).sample).toBeUndefined();
+  });
+
+  it.each<[string, Uint8Array, string | undefined]>([
+    ['a character that its end goes through', bytesOf('aé').subarray(0, 2), 'a'],
+    ['one of four bytes', bytesOf('a😀').subarray(0, 4), 'a'],
+    ['nothing but half a character', bytesOf('é').subarray(0, 1), undefined],
+    ['bytes that are no text', Uint8Array.of(0xff, 0x61, 0xc3, 0x28), '\ufffda\ufffd('],
+    ['a kilobyte of those', new Uint8Array(1_024).fill(0xff), '\ufffd'.repeat(266)],
+    ['text that is too long', bytesOf('a'.repeat(1_024)), 'a'.repeat(800)],
+    ['a pair where it ends', bytesOf(`${'a'.repeat(798)}😀`), 'a'.repeat(798)],
+  ])('keeps a sample of at most 800 bytes, whole characters: %s', (_what, sample, text) => {
+    expect(judge({ ...answered(500), sample } as SendResult, NOW).sample).toBe(text);
   });
 
   it.each([
