@@ -119,7 +119,8 @@ await withBenchCloud(async (bench) => {
     receiver.begin(delayMs);
     const load = { clients: flow.openMax, warmupMs: 500, measureMs: 3_000 };
     const bare = await runLoad(load, bareLoop(receiver.url));
-    const title = `deliveries / bare signed POST, answered after ${delayMs} ms, ${flow.openMax} open`;
+    const how = `answered after ${delayMs} ms, ${flow.openMax} open`;
+    const title = `deliveries / bare signed POST, ${how}`;
     console.log(formatRatio(title, flow.perSecond, bare.perSecond));
     if (flow.doubles > 0) console.log(`${flow.doubles} webhooks came twice`);
   }

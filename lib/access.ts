@@ -282,16 +282,8 @@ export const ACCESS = {
   'operations/admin-api': {
     tables: { control: CALLER },
     cares: [
-      'delivery-fast',
-      'delivery-slow',
-      'endpoint-care',
-      'file-events',
-      'file-blocks',
-      'file-care',
-      'hold-expiry',
-      'audits',
-      'unrelayed',
-      'unprojected',
+      ...(['delivery-fast', 'delivery-slow', 'endpoint-care', 'hold-expiry', 'audits'] as const),
+      ...(['file-events', 'file-blocks', 'file-care', 'unrelayed', 'unprojected'] as const),
     ],
     secrets: ['admin-key'],
   },
