@@ -35,10 +35,12 @@ export const listEvents = route(
     const after = cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at);
     const { type, from: fromMs, to: toMs } = filter;
     const page = await listEventIds(db, { tenantId, type, fromMs, toMs }, { limit, after });
-    const views = (await findEvents(db, tenantId, page.ids)).map(readEventView);
-    const data = views.slice(0, countFitting(views));
+    const found = await findEvents(db, tenantId, page.ids);
+    // By their text: what does not fit need not be parsed.
+    const events = found.slice(0, countFitting(found));
+    const data = events.map(readEventView);
     // A cut page goes on behind the last one that it shows.
-    const next = data.length < views.length ? data.at(-1)?.id : page.next;
+    const next = events.length < found.length ? events.at(-1)?.id : page.next;
     const nextCursor = next && makeCursor({ at: next }, boundTo, key);
     return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
   },

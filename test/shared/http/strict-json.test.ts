@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   elementTexts,
+  exactJson,
   memberTexts,
   parseJson,
 } from '../../../functions/shared/http/strict-json.ts';
@@ -74,6 +75,20 @@ describe('parseJson', () => {
     expect(body.memberText('data')).toBe('{"n": 12345678901234567890.10 , "a":[1, 2]}');
     expect(body.memberText('b')).toBe('"x,}"');
     expect(body.memberText('n')).toBeUndefined();
+  });
+});
+
+describe('exactJson', () => {
+  it.each([
+    ['[0,-1,1.5,1e+21,9007199254740991]'],
+    ['{"a":"1.0 and -0","b":[1e21,-0,1.0,12345678901234567890,1E2]}'],
+    ['1.10'],
+  ])('is written again as it was: %s', (source) => {
+    expect(JSON.stringify(exactJson(source))).toBe(source);
+  });
+
+  it('reads plain numbers as numbers', () => {
+    expect(exactJson('[1,2.5,"1.0"]')).toEqual([1, 2.5, '1.0']);
   });
 });
 
