@@ -9,7 +9,7 @@ import {
 import type { StandingLine } from '../ledger/statement.ts';
 import type { Finding, Invariant } from './audit.ts';
 import type { Standpoint } from './fold.ts';
-import { factsOf, heldChangeOf, type JournalRecord } from './journal-record.ts';
+import { factsOf, heldChangeOf, type LineRecord } from './journal-record.ts';
 
 /** The limits of an account, which never change. */
 export interface Limits {
@@ -31,7 +31,7 @@ export interface Folded {
  */
 export function foldLine(
   limits: Limits,
-  { line, record }: { readonly line: StandingLine; readonly record: JournalRecord | undefined },
+  { line, record }: { readonly line: StandingLine; readonly record: LineRecord | undefined },
   before: Standpoint,
 ): Folded {
   const { seq } = line.standing;
@@ -65,7 +65,7 @@ export function missing(accountId: string, from: number, to: number): Finding {
 
 interface Entry {
   readonly line: StandingLine;
-  readonly record: JournalRecord;
+  readonly record: LineRecord;
   readonly leg: Leg;
 }
 
@@ -86,7 +86,8 @@ function foldEntry(limits: Limits, entry: Entry, before: Standpoint): Folded {
   const expected = expectedAfter(limits, entry, { before, sourceId });
   const told = differences(expected, leg, line);
   const wrongTime = line.atMs === createdAtMs ? [] : ['the time of its line is another'];
-  const faults = [...told.faults, ...wrongTime];
+  const unlisted = entry.record.isListed ? [] : ['no list of the journal has it'];
+  const faults = [...told.faults, ...wrongTime, ...unlisted];
   const at = settle(expected, entry, { before, isOurs: told.isOurs });
   const findings = faults.length > 0 ? [tell('L3', faults.join('; '))] : [];
   return { at, findings: [...findings, ...limitFaults(limits, leg, tell)] };

@@ -4,7 +4,7 @@ import type { Item } from '../shared/world.ts';
 import { compareAccount, foldLine, missing } from './account-fold.ts';
 import { type Finding, type Gain, PATIENCE_MS } from './audit.ts';
 import type { AccountFold, Fold, Standpoint } from './fold.ts';
-import type { JournalRecord } from './journal-record.ts';
+import type { LineRecord } from './journal-record.ts';
 
 /** What became of a fold. Without one, the account is done with. */
 export interface FoldAdvance {
@@ -36,7 +36,7 @@ export class AccountWalk {
   }
 
   /** Whether the next line is wanted. */
-  take({ sk }: Item, line: StandingLine, record: JournalRecord | undefined): boolean {
+  take({ sk }: Item, line: StandingLine, record: LineRecord | undefined): boolean {
     if (this.isDone) return false;
     const { seq, lastLegMs } = this.#account;
     const isBeyond = line.standing.seq > seq;

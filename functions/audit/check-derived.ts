@@ -16,7 +16,7 @@ import type { Audit, Finding } from './audit.ts';
 import { findLineRecords } from './find-line-records.ts';
 import { type DerivedFold, foldOfShard } from './fold.ts';
 import { readable } from './journal-record.store.ts';
-import { factsOf, type JournalRecord } from './journal-record.ts';
+import { factsOf, type LineRecord } from './journal-record.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;
 
@@ -79,14 +79,15 @@ async function checkLines(
 function lineFaults(
   { accountId, currency }: DerivedFold,
   line: StatementLine,
-  record: JournalRecord | undefined,
+  record: LineRecord | undefined,
 ): Finding[] {
   const id = line.transactionId ?? line.holdId ?? accountId;
   const facts = record && factsOf(record);
   const leg = facts?.legs.find((it) => it.accountId === accountId && it.currency === currency);
   const tell = (detail: string): Finding[] => [{ invariant: 'L3', id, detail }];
   if (!leg) return tell(`a line of ${accountId} names it, and the journal has no such entry`);
-  if (leg.amount === line.amount && facts?.createdAtMs === line.atMs) return [];
+  const isRight = leg.amount === line.amount && facts?.createdAtMs === line.atMs;
+  if (isRight) return record?.isListed ? [] : tell('no list of the journal has it');
   return tell(`the line of ${accountId} says ${line.amount}, not ${leg.amount}, or another time`);
 }
 

@@ -1,13 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { eventKey, toEvent } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
-import { holdListing, releaseListing } from '../ledger/hold.store.ts';
-import { HOLD_STATUSES } from '../ledger/hold.ts';
 import { linesOfEvent } from '../ledger/project-entries.ts';
 import { toldBy } from '../ledger/read-journal.ts';
 import { lineKey, toLine, toLineItem } from '../ledger/statement.store.ts';
 import type { StatementLine } from '../ledger/statement.ts';
-import { JOURNAL_SHARDS, journalListing } from '../ledger/transaction.store.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import { DAY_MS } from '../shared/units.ts';
@@ -24,7 +21,7 @@ import {
 import { placeOf } from './check-accounts.ts';
 import { eventFaults } from './event-faults.ts';
 import { findRecordFaults } from './find-record-faults.ts';
-import { loadListed, readable } from './journal-record.store.ts';
+import { journalLists, loadListed, readable } from './journal-record.store.ts';
 import { type FoundRecord, factsOf } from './journal-record.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;
@@ -34,16 +31,6 @@ const PAGE = 100;
 
 /** Events live for 32 days, and their end may come late, but not early. */
 const EVENT_AGE_MAX_MS = 29 * DAY_MS;
-
-/** The lists of the journal. A hold that is resolved moves on to one that is read later. */
-export function journalLists(tenantId: string): string[] {
-  const shards = Array.from({ length: JOURNAL_SHARDS }, (_, shard) => shard);
-  return [
-    ...shards.map((shard) => journalListing(tenantId, 'posted', shard)),
-    releaseListing(tenantId),
-    ...HOLD_STATUSES.map((status) => holdListing(tenantId, status)),
-  ];
-}
 
 /**
  * The next records of the journal: each by itself and with those that it names, with its lines

@@ -1,7 +1,7 @@
 import type { StatementLine } from '../ledger/statement.ts';
 import type { World } from '../shared/world.ts';
 import { loadRecords } from './journal-record.store.ts';
-import type { JournalRecord } from './journal-record.ts';
+import type { LineRecord } from './journal-record.ts';
 
 /**
  * The record of the journal behind each of these lines, in their order; undefined where the
@@ -12,7 +12,7 @@ export async function findLineRecords(
   { db }: Pick<World, 'db'>,
   tenantId: string,
   lines: readonly StatementLine[],
-): Promise<(JournalRecord | undefined)[]> {
+): Promise<(LineRecord | undefined)[]> {
   const ids = lines.flatMap((it) => [it.transactionId, it.holdId]);
   const records = await loadRecords(db, tenantId, ids);
   const holds = lines.map((it) => records.hold(it.holdId));
@@ -22,15 +22,20 @@ export async function findLineRecords(
       : undefined,
   );
   const releases = await loadRecords(db, tenantId, ends);
-  return lines.map(({ transactionId }, index): JournalRecord | undefined => {
+  return lines.map(({ transactionId, holdId = '' }, index): LineRecord | undefined => {
     const hold = holds[index];
     if (transactionId !== undefined) {
       const transaction = records.transaction(transactionId);
       const captured = transaction?.holdId === hold?.id ? hold : undefined;
-      return transaction && { kind: 'transaction', transaction, hold: captured };
+      const isListed = records.isListed(tenantId, transactionId);
+      return transaction && { kind: 'transaction', transaction, hold: captured, isListed };
     }
-    if (ends[index] === undefined) return hold && { kind: 'hold', hold };
-    const release = releases.release(ends[index]);
-    return release && { kind: 'release', release, hold };
+    const end = ends[index];
+    if (end === undefined) {
+      return hold && { kind: 'hold', hold, isListed: records.isListed(tenantId, holdId) };
+    }
+    const release = releases.release(end);
+    const isListed = releases.isListed(tenantId, end);
+    return release && { kind: 'release', release, hold, isListed };
   });
 }

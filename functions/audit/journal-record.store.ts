@@ -1,7 +1,13 @@
 import { accountKey } from '../ledger/account.store.ts';
-import { toHold, toRelease } from '../ledger/hold.store.ts';
-import type { Hold, Release } from '../ledger/hold.ts';
-import { journalKey, reversalKey, toTransaction } from '../ledger/transaction.store.ts';
+import { holdListing, releaseListing, toHold, toRelease } from '../ledger/hold.store.ts';
+import { HOLD_STATUSES, type Hold, type Release } from '../ledger/hold.ts';
+import {
+  JOURNAL_SHARDS,
+  journalKey,
+  journalListing,
+  reversalKey,
+  toTransaction,
+} from '../ledger/transaction.store.ts';
 import type { Transaction } from '../ledger/transaction.ts';
 import type { Db, Item } from '../shared/world.ts';
 
@@ -14,6 +20,16 @@ export function readable<Kind>(read: () => Kind): Kind | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The lists of the journal. A hold that is resolved moves on to one that is read later. */
+export function journalLists(tenantId: string): string[] {
+  const shards = Array.from({ length: JOURNAL_SHARDS }, (_, shard) => shard);
+  return [
+    ...shards.map((shard) => journalListing(tenantId, 'posted', shard)),
+    releaseListing(tenantId),
+    ...HOLD_STATUSES.map((status) => holdListing(tenantId, status)),
+  ];
 }
 
 /** Records of the journal by id: those that are there and can be read. */
@@ -34,6 +50,14 @@ export class Records {
 
   release(id: string | undefined): Release | undefined {
     return this.#read(id, 'rel_', toRelease);
+  }
+
+  /** Whether a list of the tenant's journal has the record. */
+  isListed(tenantId: string, id: string): boolean {
+    const { listingPk, listingSk } = this.#items.get(id) ?? {};
+    return (
+      journalLists(tenantId).includes(String(listingPk)) && String(listingSk).endsWith(`#${id}`)
+    );
   }
 
   #read<Kind>(id: string | undefined, prefix: string, read: (item: Item) => Kind) {

@@ -13,6 +13,12 @@ export type JournalRecord =
   | { readonly kind: 'hold'; readonly hold: Hold }
   | { readonly kind: 'release'; readonly release: Release; readonly hold?: Hold | undefined };
 
+/** A record that a line of a statement names. */
+export type LineRecord = JournalRecord & {
+  /** What no list has, the rest of the audit does not see. */
+  readonly isListed: boolean;
+};
+
 /** A record as it was found. */
 export interface FoundRecord {
   readonly item: Item;

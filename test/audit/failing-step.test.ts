@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { getAudit } from '../../functions/audit/read-audits.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
-import { AuditHouse, makePast } from './audit-house.ts';
+import { AuditHouse } from './audit-house.ts';
 
 let world: TestWorld;
 let house: AuditHouse;
@@ -11,7 +11,9 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   house = new AuditHouse(world);
-  await makePast(house);
+  const [a, b] = [await house.ledger.open({}, '100'), await house.ledger.open()];
+  const transfer = { type: 'transfer', sourceAccountId: a, destinationAccountId: b };
+  await house.ledger.post('/v1/transactions', { ...transfer, amount: '1', currency: 'EUR' });
   await house.settle();
 });
 

@@ -290,6 +290,16 @@ const FAULTS: readonly Planted[] = [
     caught: () => [`L3 ${past.reversal}`, expect.stringMatching(/^O1 evt_/), `L5 ${past.reversed}`],
   },
   {
+    what: 'a transaction that no list has',
+    plant: () => record(past.journal, { listingPk: undefined, listingSk: undefined }),
+    caught: () => [`L3 ${past.journal}`],
+  },
+  {
+    what: 'a hold that is in the list of another tenant',
+    plant: () => record(past.pending, { listingPk: 'ten_other#H#pending' }),
+    caught: () => [`L3 ${past.pending}`],
+  },
+  {
     what: 'an account without its name',
     plant: () => {
       const { pk } = accountKey(house.tenantId, past.b);
