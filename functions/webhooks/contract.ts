@@ -3,11 +3,12 @@ import type { EventTypes } from '../shared/http/route.ts';
 import { id } from '../shared/wire.ts';
 import { DeliveryId, deliveryRoutes } from './delivery.contract.ts';
 import { endpointRoutes, testRoutes } from './endpoint.contract.ts';
+import { healthRoutes } from './health.contract.ts';
 
 /** The routes of the room, by the function that answers them. */
 export const webhookRoutesOf = {
   'webhooks/api': endpointRoutes,
-  'webhooks/delivery-api': deliveryRoutes,
+  'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes],
   'webhooks/test-api': testRoutes,
 } as const;
 

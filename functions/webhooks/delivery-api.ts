@@ -11,6 +11,7 @@ import {
 } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
+import { getEndpointHealth } from './read-health.ts';
 import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
@@ -22,5 +23,5 @@ const doors = {
   metrics,
   queues: openQueues(queues('delivery-slow', 'endpoint-care')),
 };
-const routes = [listDeliveries, getDelivery, sendAgain];
+const routes = [getEndpointHealth, listDeliveries, getDelivery, sendAgain];
 export const handler = api({ ...doors, ...store, db }, routes, authenticator());

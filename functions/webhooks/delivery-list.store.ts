@@ -71,6 +71,32 @@ export async function listDeliveries(
   return after ? { deliveries: found, next: after } : { deliveries: found };
 }
 
+/** Of a megabyte with some thousand entries each, of each shard. */
+const COUNTED_PAGES = 4;
+
+/** How many deliveries are held behind an endpoint; beyond a hundred thousand it stops to count. */
+export async function countHeld(
+  db: Pick<Db, 'query'>,
+  { tenantId, id }: { readonly tenantId: string; readonly id: string },
+): Promise<number> {
+  const filter = { tenantId, endpointIds: [id], statuses: ['held' as const] };
+  const counts = await Promise.all(
+    openPartitions(filter).map(async (partition) => {
+      let [count, pages]: [number, number] = [0, 0];
+      let after: Item | undefined;
+      do {
+        const query = { table: 'deliveries', ...partition } as const;
+        const page = await db.query({ ...query, ...(after && { after }) });
+        count += page.items.length;
+        pages += 1;
+        after = page.next;
+      } while (after && pages < COUNTED_PAGES);
+      return count;
+    }),
+  );
+  return counts.reduce((sum, it) => sum + it, 0);
+}
+
 function shards(): number[] {
   return Array.from({ length: DELIVERY_SHARDS }, (_, shard) => shard);
 }

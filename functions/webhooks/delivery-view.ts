@@ -43,7 +43,8 @@ function identity(name: Omit<DeliveryName, 'tenantId'>) {
   };
 }
 
-function attemptView(attempt: RecordedAttempt, response: string | undefined) {
+/** An attempt as its tenant sees it, with what the receiver answered if that is known. */
+export function attemptView(attempt: RecordedAttempt, response?: string) {
   const { n, atMs, outcome, status, ms, error, nextAtMs, possibleDuplicate } = attempt;
   return {
     n,

@@ -17,7 +17,8 @@ const DeliveryStatus = z.enum([
 /** A delivery's id: the endpoint's part and the event's part. */
 export const DeliveryId = z.string().regex(/^dlv_([0-7][0-9A-HJKMNP-TV-Z]{25}){2}$/);
 
-const Attempt = z.object({
+/** One try, as it went. */
+export const Attempt = z.object({
   n: z.number(),
   at: z.string(),
   outcome: z.enum(['delivered', 'failed', 'unknown']),

@@ -9,6 +9,7 @@ import {
   getEndpointSecret,
   listEndpoints,
 } from '../../functions/webhooks/read-endpoints.ts';
+import { getEndpointHealth } from '../../functions/webhooks/read-health.ts';
 import { rotateSecret } from '../../functions/webhooks/rotate-secret.ts';
 import { sendAgain } from '../../functions/webhooks/send-again.ts';
 import { testEndpoint } from '../../functions/webhooks/test-endpoint.ts';
@@ -50,6 +51,7 @@ export function webhooksApi(world: DeliveryWorld): Ask {
     deleteEndpoint,
     rotateSecret,
     testEndpoint,
+    getEndpointHealth,
     listDeliveries,
     getDelivery,
     sendAgain,

@@ -244,6 +244,7 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
   });
   const [done] = delivered.data as unknown as Body[];
   await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
+  await walk.call('getEndpointHealth', { params: idOf(endpoint) });
 }
 
 async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<void> {

@@ -1,0 +1,40 @@
+import * as z from 'zod';
+import { defineRoute } from '../shared/http/route.ts';
+import { id } from '../shared/wire.ts';
+import { Attempt, DeliveryId } from './delivery.contract.ts';
+
+const EndpointHealth = z.object({
+  object: z.literal('endpoint_health'),
+  endpointId: id('end'),
+  breaker: z.enum(['closed', 'open', 'half_open']),
+  failureStreak: z.int().meta({ description: 'Failed attempts in a row.' }),
+  openedAt: z.string().optional(),
+  nextProbeAt: z.string().optional(),
+  ratePerSecond: z
+    .number()
+    .optional()
+    .meta({ description: 'What goes out at most: the limit, or less after refusals.' }),
+  blockedUntil: z
+    .string()
+    .optional()
+    .meta({ description: 'So long the receiver wants to be left alone.' }),
+  waiting: z.int().meta({ description: 'Sends that have a slot ahead, where there is a rate.' }),
+  held: z.int().meta({ description: 'Deliveries behind the closed endpoint or its open breaker.' }),
+  drainedAt: z.string().optional().meta({ description: 'When the last slot is that was given.' }),
+  lastAttempts: z
+    .array(Attempt.extend({ deliveryId: DeliveryId }))
+    .meta({ description: 'Of the newest events, the newest attempts first; at most ten.' }),
+});
+
+export const getEndpointHealthRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/endpoints/{id}/health',
+  summary: 'How an endpoint does, and what waits for it',
+  access: 'webhooks:read',
+  params: z.object({ id: id('end') }),
+  reply: { status: 200, schema: EndpointHealth },
+  refusals: ['not_found'],
+});
+
+/** Answered by `webhooks/delivery-api`, because it looks at deliveries. */
+export const healthRoutes = [getEndpointHealthRoute];

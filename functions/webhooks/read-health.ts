@@ -1,0 +1,72 @@
+import { route } from '../shared/http/route.ts';
+import { toInstant } from '../shared/wire.ts';
+import type { World } from '../shared/world.ts';
+import { backlogOf } from './backlog.ts';
+import type { Delivery } from './delivery.ts';
+import { countHeld, listDeliveries } from './delivery-list.store.ts';
+import { deliveryId } from './delivery-name.ts';
+import { attemptView } from './delivery-view.ts';
+import type { Endpoint } from './endpoint.ts';
+import { getEndpointHealthRoute } from './health.contract.ts';
+import { findHealth } from './health.store.ts';
+import { breakerOf, isOpen } from './health.ts';
+import { findPace } from './pace.store.ts';
+import { requireEndpoint } from './read-endpoints.ts';
+
+type Needs = Pick<World, 'clock' | 'db'>;
+
+const ATTEMPTS_MAX = 10;
+
+/**
+ * GET /v1/endpoints/{id}/health. Breaker and pace are as they are now; what is held, and the
+ * attempts, may be a second old.
+ */
+export const getEndpointHealth = route(getEndpointHealthRoute, async (call, world: Needs) => {
+  const endpoint = await requireEndpoint(call, world);
+  const [health, pace, held, lastAttempts] = await Promise.all([
+    findHealth(world.db, endpoint),
+    findPace(world.db, endpoint),
+    countHeld(world.db, endpoint),
+    findLastAttempts(endpoint, world),
+  ]);
+  const nowMs = world.clock.nowMs();
+  const backlog = backlogOf(endpoint, pace, nowMs);
+  return {
+    body: {
+      object: 'endpoint_health' as const,
+      endpointId: endpoint.id,
+      breaker: breakerOf(health, nowMs),
+      failureStreak: health.streak,
+      openedAt: instantOf(health.openedAtMs),
+      nextProbeAt: isOpen(health) ? instantOf(health.probeAtMs) : undefined,
+      ratePerSecond: backlog.perSecond,
+      blockedUntil: instantOf(backlog.blockedUntilMs),
+      waiting: backlog.waiting,
+      held,
+      drainedAt: instantOf(backlog.drainedAtMs),
+      lastAttempts,
+    },
+  };
+});
+
+function instantOf(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : toInstant(ms);
+}
+
+/** Of as many of the newest events as there are attempts to show. */
+async function findLastAttempts({ tenantId, id }: Endpoint, { db }: Needs) {
+  const filter = { tenantId, endpointIds: [id] };
+  const { deliveries } = await listDeliveries(db, filter, { limit: ATTEMPTS_MAX });
+  return deliveries
+    .flatMap(attemptsOf)
+    .sort((a, b) => (a.atMs < b.atMs ? 1 : -1))
+    .slice(0, ATTEMPTS_MAX)
+    .map(({ view }) => view);
+}
+
+function attemptsOf(delivery: Delivery) {
+  return delivery.attempts.map((it) => ({
+    atMs: it.atMs,
+    view: { deliveryId: deliveryId(delivery), ...attemptView(it) },
+  }));
+}
