@@ -57,24 +57,45 @@ export function mappingOf(resource: Resource): Mapping {
   };
 }
 
+/** How many copies of its function a queue may have at once; undefined is as many as there are. */
+function concurrencyOf({ resource }: Mapping): number | undefined {
+  const { MaximumConcurrency } = (resource.properties.ScalingConfig ?? {}) as {
+    MaximumConcurrency?: number;
+  };
+  return MaximumConcurrency;
+}
+
+/**
+ * How many of the function's instances this queue may use here. Where the queues of one function
+ * may have more together than there are, each gets its share, so that none of them takes all.
+ */
+export function instancesFor(
+  mapping: Mapping,
+  all: readonly Mapping[],
+  instancesMax: number,
+): number {
+  const wanted = concurrencyOf(mapping) ?? instancesMax;
+  const beside = all.filter((it) => it.functionName === mapping.functionName);
+  const together = beside.reduce((sum, it) => sum + (concurrencyOf(it) ?? 0), 0);
+  if (together <= instancesMax) return Math.min(wanted, instancesMax);
+  return Math.max(1, Math.floor((instancesMax * wanted) / together));
+}
+
 export function sqsSpec(
   { id, sourceArn, resource: { properties } }: Mapping,
   queueUrl: string,
-  instancesMax: number,
+  concurrencyMax: number,
 ): SqsSourceSpec {
   if (properties.FilterCriteria) {
     throw new LocalFailure(`${id}: the local cloud does not know filters of queues`);
   }
-  const { MaximumConcurrency } = (properties.ScalingConfig ?? {}) as {
-    MaximumConcurrency?: number;
-  };
   return {
     queueArn: sourceArn,
     queueUrl,
     batchSize: Number(properties.BatchSize ?? SQS_BATCH),
     windowMs: 1_000 * Number(properties.MaximumBatchingWindowInSeconds ?? 0),
     // More than there are instances would only be received and wait here.
-    concurrencyMax: Math.min(MaximumConcurrency ?? instancesMax, instancesMax),
+    concurrencyMax,
     reportsFailures: reportsFailures(properties.FunctionResponseTypes),
   };
 }

@@ -10,7 +10,7 @@ import { startStreamSource } from './event-sources/stream.ts';
 import { LocalFailure } from './failure.ts';
 import type { FunctionPool } from './lambda/pool.ts';
 import type { LocalLog } from './log.ts';
-import { type Mapping, mappingOf, sqsSpec, streamSpec } from './mappings.ts';
+import { instancesFor, type Mapping, mappingOf, sqsSpec, streamSpec } from './mappings.ts';
 import { Rules } from './rules.ts';
 import type { ApiAddress, Services } from './services.ts';
 import type { State } from './state.ts';
@@ -46,8 +46,10 @@ export async function startTriggers(options: TriggerOptions, undo: Undo): Promis
     await Promise.all([...pools.values()].map((pool) => pool.stop()));
     await ending;
   });
-  for (const mapping of resolved('AWS::Lambda::EventSourceMapping').map(mappingOf)) {
-    if (mapping.isEnabled) sources.push(startSource(mapping, { ...options, checkpoints }));
+  const all = resolved('AWS::Lambda::EventSourceMapping').map(mappingOf);
+  const mappings = all.filter((it) => it.isEnabled);
+  for (const mapping of mappings) {
+    sources.push(startSource(mapping, { ...options, checkpoints, mappings }));
   }
   api.answerBy(apiGateway(routes));
   rules.startSchedules(log);
@@ -99,6 +101,7 @@ function startSource(
   mapping: Mapping,
   options: TriggerOptions & {
     readonly checkpoints: Checkpoints;
+    readonly mappings: readonly Mapping[];
   },
 ): EventSource {
   const { services, log } = options;
@@ -107,7 +110,8 @@ function startSource(
   const { endpoint } = services.sqs;
   const service = mapping.sourceArn.split(':')[2];
   if (service === 'sqs') {
-    const spec = sqsSpec(mapping, queueUrl(endpoint, mapping.sourceArn), pool.instancesMax);
+    const concurrencyMax = instancesFor(mapping, options.mappings, pool.instancesMax);
+    const spec = sqsSpec(mapping, queueUrl(endpoint, mapping.sourceArn), concurrencyMax);
     return startSqsSource(spec, { endpoint, invoke, log });
   }
   if (service !== 'dynamodb') {

@@ -1,3 +1,4 @@
+import { againWhenBusy } from '../shared/again-when-busy.ts';
 import { batch } from '../shared/aws/batch.ts';
 import { openBucket } from '../shared/aws/bucket.ts';
 import { openDb } from '../shared/aws/db.ts';
@@ -17,4 +18,4 @@ const world = {
   http: openGuardedSender(receivers()),
 };
 
-export const handler = batch(world, BlockMessage, deliverBlock);
+export const handler = batch(world, BlockMessage, againWhenBusy('file-blocks', deliverBlock));

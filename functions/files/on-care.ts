@@ -1,3 +1,4 @@
+import { againWhenBusy } from '../shared/again-when-busy.ts';
 import { batch } from '../shared/aws/batch.ts';
 import { openBucket } from '../shared/aws/bucket.ts';
 import { openDb } from '../shared/aws/db.ts';
@@ -12,4 +13,4 @@ const world = {
   queues: openQueues(queues('file-blocks', 'file-events', 'file-care')),
 };
 
-export const handler = batch(world, CareMessage, takeCare);
+export const handler = batch(world, CareMessage, againWhenBusy('file-care', takeCare));

@@ -1,3 +1,4 @@
+import { againWhenBusy } from '../shared/again-when-busy.ts';
 import { batch } from '../shared/aws/batch.ts';
 import { openBucket } from '../shared/aws/bucket.ts';
 import { openDb } from '../shared/aws/db.ts';
@@ -16,4 +17,5 @@ const http = openGuardedSender(receivers());
 const doors = { clock, ids: systemIds, log: jsonLog, db, queues: lanes, http };
 const store = { bucket: openBucket(bucketName()), secrets: openSecrets(secrets('master-key')) };
 const world = { ...doors, ...store, endpoints: rememberEndpoints({ clock, db }) };
-export const handler = batch(world, DeliveryOrder, deliverWebhook);
+const worker = againWhenBusy('delivery-slow', deliverWebhook);
+export const handler = batch(world, DeliveryOrder, worker);
