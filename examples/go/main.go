@@ -30,21 +30,21 @@ type receiver struct {
 // ServeHTTP verifies, keeps and answers; the work comes later.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if request.Method != http.MethodPost {
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		refuse(w, http.StatusMethodNotAllowed, "webhooks are sent by POST")
 		return
 	}
 	if request.ContentLength > bodyBytesMax {
 		w.Header().Set("connection", "close")
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		refuse(w, http.StatusRequestEntityTooLarge, "above 1 MiB")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, bodyBytesMax))
 	if err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		refuse(w, http.StatusRequestEntityTooLarge, "above 1 MiB, or cut short")
 		return
 	}
 	if !verify(r.secrets, request.Header, body, time.Now()) {
-		w.WriteHeader(http.StatusUnauthorized)
+		refuse(w, http.StatusUnauthorized, "no valid signature, or more than 5 minutes off")
 		return
 	}
 	if err := r.box.keep(request.Header.Get("webhook-id"), body); err != nil {
@@ -58,6 +58,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case r.somethingCame <- struct{}{}:
 	default:
 	}
+}
+
+// refuse says what is wrong: Tallyhook keeps the answer to what it sent in vain.
+func refuse(w http.ResponseWriter, status int, reason string) {
+	log.Printf("refused with %d: %s", status, reason)
+	http.Error(w, reason, status)
 }
 
 // workOff goes for ever through what is not done.

@@ -9,6 +9,13 @@ const BODY_BYTES_MAX = 1_048_576;
 /** Work that failed is tried again after this time, or when the next webhook comes. */
 const AGAIN_MS = 30_000;
 
+/** Tallyhook keeps the answer to what it sent in vain: say in it what is wrong. */
+const REASONS = {
+  401: 'no valid signature, or more than 5 minutes off',
+  405: 'webhooks are sent by POST',
+  413: 'above 1 MiB',
+};
+
 /** More than one while you move from an old secret to a new one. */
 const secrets = WEBHOOK_SECRET.split(/\s+/).filter(Boolean);
 if (secrets.length === 0 || !secrets.every((it) => /^whsec_[A-Za-z0-9+/]{32,}=*$/.test(it))) {
@@ -77,7 +84,9 @@ async function work(event) {
 const server = createServer(async (request, response) => {
   try {
     const status = await receive(request);
-    response.writeHead(status, status === 413 ? { connection: 'close' } : {}).end();
+    const reason = REASONS[status];
+    if (reason) console.error(`refused with ${status}: ${reason}`);
+    response.writeHead(status, status === 413 ? { connection: 'close' } : {}).end(reason);
   } catch (error) {
     // Not a 2xx, so it is sent again.
     console.error(`not kept: ${error}`);

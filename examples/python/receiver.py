@@ -57,12 +57,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         length = self.headers.get("content-length", "")
         if not re.fullmatch(r"[0-9]{1,12}", length):
-            return self._answer(411, close=True)
+            return self._refuse(411, "a body needs its content-length")
         if int(length) > BODY_BYTES_MAX:
-            return self._answer(413, close=True)
+            return self._refuse(413, "above 1 MiB")
         body = self.rfile.read(int(length))
         if len(body) < int(length) or not verify(self.server.secrets, self.headers, body):
-            return self._answer(401)
+            return self._refuse(401, "no valid signature, or more than 5 minutes off")
 
         try:
             self.server.inbox.keep(self.headers["webhook-id"], body)
@@ -73,12 +73,20 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(202)
         self.server.something_came.set()
 
-    def _answer(self, status, close=False):
+    def _refuse(self, status, reason):
+        """Tallyhook keeps the answer to what it sent in vain: it says what is wrong."""
+        print(f"refused with {status}: {reason}", file=sys.stderr)
+        self._answer(status, reason)
+
+    def _answer(self, status, text=""):
+        body = text.encode()
         self.send_response(status)
-        self.send_header("content-length", "0")
-        if close:
+        self.send_header("content-length", str(len(body)))
+        if status in (411, 413):
+            # The body was not read, so that nothing can follow it.
             self.send_header("connection", "close")
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *args):
         """Silent: what was worked is printed instead."""

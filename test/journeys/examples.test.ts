@@ -245,6 +245,11 @@ function tryReceiver(language: Language): void {
       return body.data.flatMap((it) => it.attempts.map(({ status }) => status));
     };
     await until(attempts, (it) => it.includes(401));
+    const { body } = await tenant.api.get<{ data: Body[] }>(`/v1/deliveries?eventId=${id}`);
+    await until(
+      async () => JSON.stringify(await tenant.api.get(`/v1/deliveries/${body.data[0]?.id}`)),
+      (it) => it.includes('no valid signature'),
+    );
     expect(receiver.worked).not.toContain(id);
 
     await restart(third);
