@@ -3,6 +3,7 @@ import { isReservedType } from '../events/event.ts';
 import { defineRoute } from '../shared/http/route.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
 import { headerFaults } from './custom-headers.ts';
+import { AttemptError } from './delivery.contract.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 import { parseSecret } from './signature.ts';
 
@@ -223,7 +224,7 @@ export const testEndpointRoute = defineRoute({
       outcome: z.enum(['delivered', 'failed', 'unknown']),
       status: z.int().optional().meta({ description: 'Of what the receiver answered.' }),
       ms: z.int(),
-      error: z.string().optional().meta({ description: 'As in the attempts of a delivery.' }),
+      error: AttemptError.optional(),
     }),
   },
   refusals: ['not_found', 'busy'],
