@@ -9,7 +9,7 @@ const limits = { testTimeout: 60_000, hookTimeout: 120_000 };
  * what takes a minute by itself, so that it is not what everybody waits for in the end.
  */
 const RANKS = [
-  /journeys.(crash|purge)/,
+  /journeys.(crash|purge|webhook-soak)/,
   /journeys/,
   /(files.crash|rate-limit-fleet|audit.(take-step|planted-faults)|nothing-is-lost)/,
   /./,

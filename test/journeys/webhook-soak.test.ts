@@ -1,0 +1,39 @@
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { IMPATIENT, runWebhookSoak } from '../soak/cloud-webhooks.ts';
+import { newStateDir } from '../support/state-dir.ts';
+
+/** `npm run soak -- webhooks --events 5000` takes several minutes: it does not fit in here. */
+const EVENTS = 1_500;
+const SETTLE_MS = 300_000;
+const START_MS = 240_000;
+
+let stateDir: string;
+let cloud: LocalCloud;
+beforeAll(async () => {
+  for (const [name, value] of Object.entries(IMPATIENT)) vi.stubEnv(name, value);
+  stateDir = await newStateDir('webhook-soak');
+  cloud = await startLocalCloud({ stateDir });
+}, START_MS);
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await cloud?.stop();
+  await rm(stateDir, { recursive: true, force: true });
+});
+
+it(
+  'delivers each event once to whoever wants it, whatever receivers do and whoever is killed',
+  async () => {
+    const soak = await runWebhookSoak(cloud, {
+      ...{ events: EVENTS, seed: 1 },
+      troubleEveryMs: 2_000,
+      settleMs: SETTLE_MS,
+    });
+
+    expect(soak.violations.slice(0, 20)).toEqual([]);
+    expect(soak.killed).toBeGreaterThan(0);
+    expect(soak.byStatus.delivered).toBeGreaterThan(EVENTS);
+  },
+  2 * SETTLE_MS,
+);
