@@ -7,7 +7,7 @@ import { halvedRate, type LearnedRate, limitOf, nextBlock, type Pace } from './p
 
 type Needs = Pick<World, 'clock' | 'db' | 'log'>;
 
-/** The answer of a receiver that is too busy: its status, and how long it wants to be left alone. */
+/** How a receiver says that it is too busy: by which status, and for how long. */
 export type Refusal = Pick<Attempt, 'status' | 'retryAfterMs'>;
 
 /** Only other refusals at the same moment refuse a write; beyond these the table is in trouble. */

@@ -17,8 +17,8 @@ import { tellQueue } from './tell-queue.ts';
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /**
- * POST /v1/deliveries/{id}/retry: a new attempt at once, also through an open breaker. Refuses with `not_retryable` what a
- * worker has in hand, also when it has just taken it.
+ * POST /v1/deliveries/{id}/retry: a new attempt at once, also through an open breaker. Refuses with
+ * `not_retryable` what a worker has in hand, also when it has just taken it.
  */
 export const sendAgain = route(
   retryDeliveryRoute,
