@@ -192,6 +192,13 @@ export const RULES: readonly Rule[] = [
     spoil: (it) => replace(it, { LoggingConfig: undefined }),
   },
   {
+    // There, addresses that are private elsewhere would lead to what others trust.
+    title: 'no function is in a network of its own',
+    type: 'Lambda::Function',
+    holds: ({ properties }) => properties.VpcConfig === undefined,
+    spoil: (it) => replace(it, { VpcConfig: { SubnetIds: ['subnet-1'] } }),
+  },
+  {
     title: 'every function has an alarm',
     type: 'Lambda::Function',
     holds: (it) => ofType(it.resources, 'CloudWatch::Alarm').some(isAbout(it)),

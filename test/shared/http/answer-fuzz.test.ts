@@ -46,7 +46,8 @@ const INTERIM = ['', '', '', 'HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 103 X\r\
 
 function answerOf(dice: Dice): Answer {
   const status = dice.pick([200, 204, 301, 400, 410, 429, 500, 503, 999]);
-  const head = `${dice.pick(INTERIM)}HTTP/1.${dice.below(2)} ${status}${dice.pick(['', ' ', ' X'])}\r\n`;
+  const reason = dice.pick(['', ' ', ' X']);
+  const head = `${dice.pick(INTERIM)}HTTP/1.${dice.below(2)} ${status}${reason}\r\n`;
   const rest = Array.from({ length: dice.below(8) }, () => dice.pick(PARTS)).join('');
   const bytes = Buffer.from(head + rest, 'latin1');
   const isDamaged = dice.chance(0.3);

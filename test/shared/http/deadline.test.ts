@@ -17,22 +17,19 @@ afterEach(() => {
 
 const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
 
-/** A sender whose name server takes its time. */
-function senderAfter(dnsSeconds: number) {
+/** A sender whose name server answers at a time of its own. */
+function senderAfter(dns: Promise<void>) {
   return openGuardedSender({
     egress: 'loopback',
-    resolve: async () => {
-      if (dnsSeconds > 0) await new Promise((done) => setTimeout(done, dnsSeconds * 1_000));
-      return ['127.0.0.1'];
-    },
+    resolve: () => dns.then(() => ['127.0.0.1']),
   });
 }
 
 /** A request under way, and whether it has come to its end. */
-function begin(url: string, more: Partial<OutboundRequest> = {}, dnsSeconds = 0) {
+function begin(url: string, more: Partial<OutboundRequest> = {}, dns = Promise.resolve()) {
   const request = { url, headers: {}, body: new Uint8Array([1]), timeoutMs: 10_000, ...more };
   const state: { sent?: SendResult } = {};
-  const done = senderAfter(dnsSeconds)
+  const done = senderAfter(dns)
     .post(request)
     .then((sent) => {
       state.sent = sent;
@@ -79,8 +76,10 @@ describe('the deadline', () => {
   it('includes the questions to DNS', async () => {
     const { url, next } = await startHandingOut();
     const arrived = next();
-    const sent = begin(url, {}, 9);
+    const dns = Promise.withResolvers<void>();
+    const sent = begin(url, {}, dns.promise);
     await seconds(9);
+    dns.resolve();
     await arrived;
     await seconds(0.999);
     expect(sent.isOver()).toBe(false);
@@ -89,7 +88,8 @@ describe('the deadline', () => {
   });
 
   it('ends a question to DNS', async () => {
-    const sent = begin('http://receiver.test:4000/', {}, 11);
+    const never = new Promise<void>(() => {});
+    const sent = begin('http://receiver.test:4000/', {}, never);
     await seconds(10);
     expect(await sent.done).toMatchObject({ kind: 'failed', error: 'timeout', ms: 10_000 });
   });
@@ -111,7 +111,7 @@ describe('the deadline', () => {
 
   it('includes the copy that replaces one on a kept connection', async () => {
     const { url, next } = await startHandingOut();
-    const sender = senderAfter(0);
+    const sender = senderAfter(Promise.resolve());
     const request = { url, headers: {}, body: new Uint8Array([1]), timeoutMs: 10_000 };
     const first = next();
     const warm = sender.post(request);
