@@ -22,8 +22,8 @@ export function idPlaces(contract: Contract): IdPlace[] {
   });
 }
 
-/** Names that end like an id and are the caller's own. */
-const OWN_NAMES = ['externalId', 'userId'];
+/** Names that end like an id and are the caller's own, or those of a message in a queue. */
+const OWN_NAMES = ['externalId', 'userId', 'messageId'];
 
 /** Members and path parameters that are called an id, and do not say of what kind. */
 export function namelessIds(contract: Contract): string[] {
