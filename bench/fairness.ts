@@ -90,7 +90,6 @@ await withBenchCloud(async (bench) => {
   console.log(`${all.length} of ${sent} arrived, the slowest after ${Math.max(...all)} ms`);
   const seconds = slow.map((it) => Math.round((it.atMs - it.ms - startMs) / 1_000));
   const [first, last] = [Math.min(...seconds), Math.max(...seconds)];
-  const [first, last] = [Math.min(...seconds), Math.max(...seconds)];
   console.log(`${slow.length} took over 2 s, those of second ${first} to ${last}`);
   console.log(`${silence.requests()} requests hung`);
   silence.close();
