@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type Bitmap, countBits, emptyBitmap } from './bitmap.ts';
 import type { Block } from './block.ts';
@@ -89,20 +90,16 @@ function saveBits(
     ...bitFields({ att: attempted, done: delivered, fail: retried, unk: uncertain }),
     ...set,
   };
-  const names = [...Object.keys(fields), ...remove, 'token'];
-  const sets = Object.keys(fields).map((name) => `#${name} = :${name}`);
-  const removes = remove.map((name) => `#${name}`);
+  const removed = Object.fromEntries(remove.map((name) => [name, undefined]));
+  const { update, names, values } = setFields({ ...fields, ...removed });
   return {
     kind: 'update',
     table: 'files',
     key: keyOf(file, block),
-    update: `SET ${sets.join(', ')}${removes.length > 0 ? ` REMOVE ${removes.join(', ')}` : ''}`,
+    update,
     condition: '#token = :mine',
-    names: Object.fromEntries(names.map((name) => [`#${name}`, name])),
-    values: {
-      ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`:${name}`, value])),
-      ':mine': block.token,
-    },
+    names: { ...names, '#token': 'token' },
+    values: { ...values, ':mine': block.token },
   };
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { setFields } from '../shared/set-fields.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type AskedLimits, limitsOf, type Tenant } from './tenant.ts';
@@ -62,25 +63,15 @@ export function updateTenant(tenantId: string, change: TenantChange): Write | un
   const asked = { name, ...limits, requireKeys: settings?.requireIdempotencyKeys };
   const fields = Object.entries(asked).filter(([, value]) => value !== undefined);
   if (fields.length === 0) return undefined;
-  const set = fields.filter(([, value]) => value !== null);
-  const removed = fields.filter(([, value]) => value === null).map(([name]) => `#${name}`);
-  const sets = set.map(([name]) => `#${name} = :${name}`);
+  const left = fields.map(([name, value]) => [name, value ?? undefined]);
   return {
     kind: 'update',
     table: 'control',
     key: tenantKey(tenantId),
-    update: [clause('SET', sets), clause('REMOVE', removed)].join(' ').trim(),
+    ...setFields(Object.fromEntries(left)),
     answersItem: true,
     condition: 'attribute_exists(pk)',
-    names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
-    ...(set.length > 0 && {
-      values: Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
-    }),
   };
-}
-
-function clause(verb: 'SET' | 'REMOVE', parts: readonly string[]): string {
-  return parts.length > 0 ? `${verb} ${parts.join(', ')}` : '';
 }
 
 /** The tenant in a stored item. */

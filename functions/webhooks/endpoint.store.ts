@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type DisabledReason, type Endpoint, type EndpointStatus, withStatus } from './endpoint.ts';
 
@@ -90,20 +91,14 @@ export function saveEndpoint(before: Endpoint, after: Endpoint): Write[] {
   const old = fieldsOf(before);
   const fields = Object.entries({ ...fieldsOf(after), revision: (before.revision ?? 0) + 1 });
   const changed = fields.filter(([name, it]) => JSON.stringify(it) !== JSON.stringify(old[name]));
-  const set = changed.filter(([, value]) => value !== undefined);
-  const removed = changed.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
-  const sets = set.map(([name]) => `#${name} = :${name}`).join(', ');
+  const { update, names, values } = setFields(Object.fromEntries(changed));
+  const still = unchanged(before);
   const change: Write = {
     kind: 'update',
     table: 'endpoints',
     key: endpointKey(before.tenantId, before.id),
-    update: `SET ${sets}${removed.length > 0 ? ` REMOVE ${removed.join(', ')}` : ''}`,
-    ...unchanged(before),
-    names: Object.fromEntries(changed.map(([name]) => [`#${name}`, name])),
-    values: {
-      ...Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
-      ...unchanged(before).values,
-    },
+    ...{ update, names, condition: still.condition },
+    values: { ...values, ...still.values },
   };
   return [change, changeSet(before.tenantId, 0)];
 }
