@@ -14,6 +14,7 @@ export const createAlert = route(createAlertRoute, async (call, world: Needs) =>
   // Receivers read the columns of a file's alert: here there are none, but they can be read.
   const data = JSON.stringify({ userId, message, columns: {} });
   const wish: EventWish = { type: 'alert', data, endpointId };
-  await findAddressees(world, call.tenantId, [{ wish, pointer: '' }]);
-  return storeEvent(world, wish, { ...call, scope: 'alerts' });
+  const sending = { ...call, scope: 'alerts' as const };
+  await findAddressees(world, sending, [{ wish, pointer: '' }]);
+  return storeEvent(world, wish, sending);
 });

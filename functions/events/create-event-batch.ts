@@ -33,8 +33,8 @@ interface Batch {
 export const createEventBatch = route(createEventBatchRoute, async (call, world: Needs) => {
   const wishes = wishesOf(call);
   for (const { wish, pointer } of wishes) assertDataFits(wish, pointer);
-  await findAddressees(world, call.tenantId, wishes);
   const asked = { ...call, scope: 'events' as const, count: wishes.length };
+  await findAddressees(world, asked, wishes);
   return takeDay(world, asked, () => storeBatch(world, wishes, call));
 });
 

@@ -13,7 +13,7 @@ type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees & DailyEvents;
  * with `not_found` an endpoint that the tenant does not have.
  */
 export const createEvent = route(createEventRoute, async (call, world: Needs) => {
-  const { tenantId, body, memberText } = call;
+  const { body, memberText } = call;
   const wish: EventWish = {
     type: body.type,
     data: memberText('data') ?? 'null',
@@ -21,6 +21,7 @@ export const createEvent = route(createEventRoute, async (call, world: Needs) =>
     endpointId: body.endpointId,
   };
   assertDataFits(wish);
-  await findAddressees(world, tenantId, [{ wish, pointer: '' }]);
-  return storeEvent(world, wish, { ...call, scope: 'events' });
+  const sending = { ...call, scope: 'events' as const };
+  await findAddressees(world, sending, [{ wish, pointer: '' }]);
+  return storeEvent(world, wish, sending);
 });

@@ -1,5 +1,7 @@
 import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
 import type { EventWish } from './event-draft.ts';
+import { isRepeated, type Keyed } from './find-repetition.ts';
 
 /** Endpoints belong to a room that builds on this one. */
 export interface Addressees {
@@ -9,16 +11,17 @@ export interface Addressees {
 
 /**
  * An event for an endpoint that is not there would reach nobody, and nobody would notice. Refuses
- * with `not_found`, and names each of them by its pointer.
+ * with `not_found`, and names each of them by its pointer. A repetition is not refused: the
+ * endpoint was there when it mattered.
  */
 export async function findAddressees(
-  { hasEndpoint }: Addressees,
-  tenantId: string,
+  world: Addressees & Pick<World, 'db' | 'ids'>,
+  sending: Keyed,
   wishes: readonly { readonly wish: Pick<EventWish, 'endpointId'>; readonly pointer: string }[],
 ): Promise<void> {
   const asked = new Set(wishes.flatMap(({ wish }) => wish.endpointId ?? []));
   const found = await Promise.all(
-    [...asked].map(async (id) => ((await hasEndpoint(tenantId, id)) ? [] : [id])),
+    [...asked].map(async (id) => ((await world.hasEndpoint(sending.tenantId, id)) ? [] : [id])),
   );
   const missing = new Set(found.flat());
   const errors = wishes.flatMap(({ wish: { endpointId = '' }, pointer }) =>
@@ -32,6 +35,7 @@ export async function findAddressees(
         ]
       : [],
   );
-  if (errors.length > 0)
-    throw new Problem('not_found', { detail: errors[0]?.detail ?? '', errors });
+  const [first] = errors;
+  if (!first || (await isRepeated(world, sending))) return;
+  throw new Problem('not_found', { detail: first.detail, errors });
 }

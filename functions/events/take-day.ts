@@ -1,9 +1,7 @@
-import { creationId } from '../shared/http/idempotency.ts';
-import type { IdempotencyKey } from '../shared/http/route.ts';
 import { isRetryable, Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import type { EventsTurn } from '../tenants/take-events.ts';
-import { findEventKey } from './event-key.store.ts';
+import { isRepeated, type Keyed } from './find-repetition.ts';
 
 /** The tenant's limit of events a day. */
 export interface DailyEvents {
@@ -14,12 +12,9 @@ export interface DailyEvents {
   }): Promise<EventsTurn>;
 }
 
-interface Asked {
-  readonly tenantId: string;
+interface Asked extends Keyed {
   /** Undefined: the tenant has no such limit, and nothing is counted. */
   readonly dailyEvents?: number | undefined;
-  readonly idempotency: IdempotencyKey | undefined;
-  readonly scope: 'events' | 'alerts';
   readonly count: number;
 }
 
@@ -45,16 +40,6 @@ export async function takeDay<Stored extends { readonly isNew: boolean }>(
     if (error instanceof Problem && !isRetryable(error.code)) turn.giveBack();
     throw error;
   }
-}
-
-/** Whether its key is there already: then it was counted, or is refused for another reason. */
-async function isRepeated(
-  { db, ids }: Pick<World, 'db' | 'ids'>,
-  { tenantId, idempotency, scope }: Asked,
-): Promise<boolean> {
-  if (!idempotency) return false;
-  const keyId = creationId('evt', { tenantId, scope, idempotency }, ids);
-  return (await findEventKey(db, tenantId, keyId)) !== undefined;
 }
 
 function spent(dailyEvents: number, { retryAfterSeconds }: EventsTurn): Problem {

@@ -205,6 +205,23 @@ describe('POST /v1/events', () => {
     ]);
   });
 
+  it.each(['', '/batch'])(
+    'answers a repetition at %s although the endpoint is gone',
+    async (at) => {
+      const { id: endpointId, tenantId } = await newEndpoint(world, 'http://127.0.0.1:1');
+      const event = { type: TYPE, data: 1, endpointId };
+      const body = at === '' ? event : { events: [event] };
+      const send = (asked: object) => ask(tenantId, `POST /v1/events${at}`, { body, ...asked });
+      const first = await send({ key: 'k' });
+      const key = { pk: tenantId, sk: endpointId };
+      await world.db.commit([{ kind: 'remove', table: 'endpoints', key }]);
+      const again = await send({ key: 'k' });
+      expect([again.status, again.body]).toEqual([202, first.body]);
+      expect((await send({ key: 'other' })).status).toBe(404);
+      expect((await send({})).status).toBe(404);
+    },
+  );
+
   it('costs 1 + 1, and 4 + 1 with a key; a repetition writes nothing', async () => {
     const tenant = newTenant(world);
     world.takeUnits();
