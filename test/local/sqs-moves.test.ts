@@ -16,6 +16,8 @@ import { QUEUE_ARN_PREFIX, QueueStore } from '../../local/sqs/store.ts';
 import { until } from '../support/until.ts';
 
 const arn = (queue: string) => `${QUEUE_ARN_PREFIX}${queue}`;
+/** At one a second this takes longer than any machine takes for the test. */
+const MANY = 100;
 const SourceArn = arn('parked');
 
 let dir: string;
@@ -90,7 +92,7 @@ it('moves them to another queue when told so', async () => {
 });
 
 it('moves no more a second than was asked for, one task at a time, until its end', async () => {
-  park('work', 'a', 'b', 'c', 'd');
+  park('work', ...Array.from({ length: MANY }, (_, n) => `${n}`));
   const startedMs = Date.now();
   const { TaskHandle } = await start({ MaxNumberOfMessagesPerSecond: 1 });
   await expect(start()).rejects.toThrow('already a task running');
@@ -104,7 +106,7 @@ it('moves no more a second than was asked for, one task at a time, until its end
   const cancelled = await sqs.send(new CancelMessageMoveTaskCommand({ TaskHandle }));
 
   expect(cancelled.ApproximateNumberOfMessagesMoved).toBe(ready('work'));
-  expect(ready('work') + ready('parked')).toBe(4);
+  expect(ready('work') + ready('parked')).toBe(MANY);
   expect(await tasks()).toMatchObject([{ Status: 'CANCELLED' }]);
   await start();
   expect(ready('parked')).toBe(0);
