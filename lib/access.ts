@@ -172,7 +172,7 @@ export const ACCESS = {
   'webhooks/on-care': {
     tables: {
       outbox: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
-      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'DeleteItem'],
       deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
     consumes: ['endpoint-care'],

@@ -4,11 +4,12 @@ import { id } from '../shared/wire.ts';
 import { DeliveryId, deliveryRoutes } from './delivery.contract.ts';
 import { endpointRoutes, testRoutes } from './endpoint.contract.ts';
 import { healthRoutes } from './health.contract.ts';
+import { replayRoutes } from './replay.contract.ts';
 
 /** The routes of the room, by the function that answers them. */
 export const webhookRoutesOf = {
   'webhooks/api': endpointRoutes,
-  'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes],
+  'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes, ...replayRoutes],
   'webhooks/test-api': testRoutes,
 } as const;
 

@@ -35,7 +35,8 @@ export const Attempt = z.object({
   response: z.string().optional(),
 });
 
-const Delivery = z.object({
+/** A delivery as its tenant sees it. */
+export const Delivery = z.object({
   id: DeliveryId,
   object: z.literal('delivery'),
   endpointId: id('end'),

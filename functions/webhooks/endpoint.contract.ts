@@ -66,7 +66,8 @@ const Headers = z
 
 const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
 
-const EventTypes = z.array(EventFilter).min(1).max(100);
+/** Types and `prefix.*` filters. */
+export const EventTypes = z.array(EventFilter).min(1).max(100);
 const Description = text(0, 500);
 const TimeoutSeconds = z.number().min(1).max(15);
 const OnUnknown = z.enum(['resend', 'stop']);

@@ -28,11 +28,18 @@ const ReleaseItem = z.object({
   fingerprint: z.string().optional(),
 });
 
-type Named = Pick<Release, 'tenantId' | 'endpointId' | 'id'>;
+type Named = Pick<Release, 'tenantId' | 'endpointId' | 'kind' | 'id'>;
 
-/** Where a release lies, beside the health of its endpoint. */
-export function releaseKey({ tenantId, endpointId, id }: Named): Key {
-  return { pk: `${tenantId}#${endpointId}`, sk: `REL#${id}` };
+/** Where a release lies, beside the health of its endpoint. Replays can be listed by themselves. */
+export function releaseKey({ tenantId, endpointId, kind, id }: Named): Key {
+  const sk = kind === 'replay' ? `REL#${id}` : `REL#held#${id}`;
+  return { pk: `${tenantId}#${endpointId}`, sk };
+}
+
+/** Where the replays of an endpoint lie, the newest first. */
+export function replaysOf(tenantId: string, endpointId: string) {
+  const pk = `${tenantId}#${endpointId}`;
+  return { table: 'endpoints', pk, sk: { prefix: 'REL#rpl_' }, newestFirst: true } as const;
 }
 
 /** Refused when it is there already. */
@@ -41,17 +48,20 @@ export function insertRelease(release: Release, nowMs: number): Write {
   return { kind: 'put', table: 'endpoints', item: toItem(release, nowMs), condition };
 }
 
-/** Stores the next state of a release. Refused when somebody has done the step before it. */
+/**
+ * Stores the next state of a release, of which nothing stays when it is over, unless a tenant may
+ * ask for it. Refused when somebody has done the step before it.
+ */
 export function saveRelease(before: Release, after: Release, nowMs: number): Write {
-  const item = toItem({ ...after, step: before.step + 1 }, nowMs);
-  return {
-    kind: 'put',
+  const asSeen = {
     table: 'endpoints',
-    item,
     condition: 'step = :seen AND #status = :running',
     names: { '#status': 'status' },
     values: { ':seen': before.step, ':running': 'running' },
-  };
+  } as const;
+  const isGone = after.kind !== 'replay' && after.status !== 'running';
+  if (isGone) return { ...asSeen, kind: 'remove', key: releaseKey(before) };
+  return { ...asSeen, kind: 'put', item: toItem({ ...after, step: before.step + 1 }, nowMs) };
 }
 
 function toItem(release: Release, nowMs: number): Key & Item {

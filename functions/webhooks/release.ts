@@ -142,6 +142,14 @@ export function releaseAt(delivery: Delivery, slot: Slot): Delivery {
   return { ...waiting, spent: 0, firstAtMs: undefined };
 }
 
+/** The replay that a tenant means: `publicId` backwards. */
+export function nameOfReplay(id: string): Pick<Release, 'endpointId' | 'id' | 'kind'> {
+  const parts = idPart(id);
+  const half = parts.length / 2;
+  const endpointId = `end_${parts.slice(0, half)}`;
+  return { endpointId, id: `rpl_${parts.slice(half)}`, kind: 'replay' };
+}
+
 /** The id by which a tenant knows it: the endpoint's part and its own, so that no index is read. */
 export function publicId({ endpointId, id }: Pick<Release, 'endpointId' | 'id'>): `rpl_${string}` {
   return `rpl_${idPart(endpointId)}${idPart(id)}`;

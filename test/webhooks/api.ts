@@ -2,7 +2,9 @@ import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { api } from '../../functions/shared/http/api.ts';
 import type { Contract, Route } from '../../functions/shared/http/route.ts';
 import { createEndpoint } from '../../functions/webhooks/create-endpoint.ts';
+import { createReplay } from '../../functions/webhooks/create-replay.ts';
 import { deleteEndpoint } from '../../functions/webhooks/delete-endpoint.ts';
+import { endReplay } from '../../functions/webhooks/end-replay.ts';
 import { getDelivery, listDeliveries } from '../../functions/webhooks/read-deliveries.ts';
 import {
   getEndpoint,
@@ -10,6 +12,7 @@ import {
   listEndpoints,
 } from '../../functions/webhooks/read-endpoints.ts';
 import { getEndpointHealth } from '../../functions/webhooks/read-health.ts';
+import { getReplay, listReplays } from '../../functions/webhooks/read-replays.ts';
 import { rotateSecret } from '../../functions/webhooks/rotate-secret.ts';
 import { sendAgain } from '../../functions/webhooks/send-again.ts';
 import { testEndpoint } from '../../functions/webhooks/test-endpoint.ts';
@@ -55,6 +58,10 @@ export function webhooksApi(world: DeliveryWorld): Ask {
     listDeliveries,
     getDelivery,
     sendAgain,
+    createReplay,
+    listReplays,
+    getReplay,
+    endReplay,
   ] as Route<DeliveryWorld>[];
   return async (tenantId, call, { body, key } = {}) => {
     const [method = '', target = ''] = call.split(' ');

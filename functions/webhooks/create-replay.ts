@@ -1,0 +1,108 @@
+import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
+import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
+import type { World } from '../shared/world.ts';
+import type { Delivery } from './delivery.ts';
+import { deliveryView } from './delivery-view.ts';
+import { findEndpoint } from './endpoint.store.ts';
+import type { Endpoint } from './endpoint.ts';
+import { findWanted } from './find-wanted.ts';
+import { careMessage, findRelease, insertRelease, releaseKey } from './release.store.ts';
+import { type Release, ratesOf } from './release.ts';
+import { createReplayRoute } from './replay.contract.ts';
+import { findReplayName, insertReplayKey } from './replay-key.store.ts';
+import { replayView } from './replay-view.ts';
+import { tellQueue } from './tell-queue.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+type ReplayCall = Call<typeof createReplayRoute>;
+
+/**
+ * POST /v1/replays: a job that goes on by itself. A dry run counts what it would send, and makes
+ * nothing; with a key that made a replay before it counts all the same.
+ */
+export const createReplay = route(createReplayRoute, async (call, world: Needs) => {
+  const { tenantId, body } = call;
+  const endpoint = await findEndpoint(world.db, tenantId, body.endpointId);
+  if (!endpoint) throw new Problem('not_found');
+  const draft = draftReplay(call, endpoint, world);
+  if (body.dryRun) return { status: 200, body: await tryOut(draft, endpoint, world) };
+
+  const { release, replayed } = await insert(call, draft, world);
+  if (!replayed) await tellQueue('endpoint-care', careMessage(release), world);
+  return { body: replayView(release), replayed };
+});
+
+function draftReplay(
+  { tenantId, body, idempotency }: ReplayCall,
+  endpoint: Endpoint,
+  { clock, ids }: Needs,
+): Release {
+  const nowMs = clock.nowMs();
+  const { from, to, statuses, eventTypes, rateShare } = body;
+  return {
+    id: ids.next('rpl'),
+    tenantId,
+    endpointId: endpoint.id,
+    kind: 'replay',
+    status: 'running',
+    wants: { statuses: [...new Set(statuses)], eventTypes, between: { fromMs: from, toMs: to } },
+    share: rateShare,
+    perSecond: ratesOf(endpoint.perSecond, rateShare).start,
+    hasMoved: false,
+    ...{ matched: 0, sent: 0, step: 0 },
+    dueMs: nowMs,
+    createdAtMs: nowMs,
+    fingerprint: idempotency?.fingerprint,
+  };
+}
+
+/** With a key that was used before it is the replay that this made, as it is now. */
+async function insert(
+  { tenantId, idempotency }: ReplayCall,
+  release: Release,
+  { clock, db, ids }: Needs,
+): Promise<{ readonly release: Release; readonly replayed: boolean }> {
+  const writes = [insertRelease(release, clock.nowMs())];
+  const keyId = creationId('rpl', { tenantId, scope: 'replays', idempotency }, ids);
+  const commit = await db.commit(
+    idempotency ? [...writes, insertReplayKey(keyId, release)] : writes,
+  );
+  if (commit.ok) return { release, replayed: false };
+  const name = idempotency && (await findReplayName(db, tenantId, keyId));
+  const found = name && (await findRelease(db, releaseKey({ ...name, tenantId, kind: 'replay' })));
+  if (!found) throw new Problem('busy', { detail: 'The replay could not be stored. Try again.' });
+  assertSameRequest(found, idempotency);
+  return { release: found, replayed: found.id !== release.id };
+}
+
+/** A dry run looks at so many deliveries at most, in pages of so many. */
+const LOOKED_AT_MAX = 10_000;
+const PAGE = 500;
+const SHOWN = 10;
+
+async function tryOut(release: Release, endpoint: Endpoint, world: Needs) {
+  const first: Delivery[] = [];
+  let matched = 0;
+  let { cursor } = release;
+  let isEnd = false;
+  for (let looked = 0; looked < LOOKED_AT_MAX && !isEnd; looked += PAGE) {
+    const from = { ...release, cursor };
+    const page = await findWanted(from, { endpoint }, { count: PAGE, world });
+    matched += page.rows.length;
+    first.push(...page.rows.slice(0, SHOWN - first.length));
+    ({ cursor, isEnd } = page);
+  }
+  return {
+    object: 'dry_run' as const,
+    endpointId: endpoint.id,
+    matched,
+    hasMore: !isEnd,
+    data: first.map((it) => (it.token === '' ? missingView(it) : deliveryView(it))),
+  };
+}
+
+/** What never came to be a delivery would be a new one. */
+function missingView(delivery: Delivery) {
+  return { ...deliveryView(delivery), status: 'pending' as const };
+}

@@ -1,0 +1,186 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { type Ask, webhooksApi } from './api.ts';
+import { putStatus, workUntil } from './care.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  newEndpoint,
+  newEvent,
+  recordOf,
+} from './delivery-world.ts';
+import { type Behaviour, startReceiver } from './receiver.ts';
+
+const MINUTE_MS = 60_000;
+
+let world: DeliveryWorld;
+let ask: Ask;
+beforeAll(async () => {
+  world = await deliveryWorld();
+  ask = webhooksApi(world);
+});
+
+/** An endpoint that was disabled for three events, after three that it has not taken. */
+async function afterAnOutage(behaviour: Behaviour) {
+  const receiver = await startReceiver(behaviour);
+  const endpoint = await newEndpoint(world, receiver.url, { retry: { maxAttempts: 1 } });
+  const { tenantId } = endpoint;
+  const from = new Date(world.clock.nowMs()).toISOString();
+  const send = async (type: string) => {
+    world.clock.advance(1);
+    const event = await newEvent(world, tenantId, { type });
+    await relayEvents([event], { ...world, endpointSets: world.endpointSets });
+    await workUntil(world, world.clock.nowMs());
+    return event;
+  };
+  const failed = [await send('order.paid'), await send('order.sent'), await send('order.paid')];
+  await putStatus(world, endpoint, 'disabled');
+  await bumpSet(tenantId);
+  const missed = [await send('order.paid'), await send('order.sent'), await send('order.paid')];
+  await putStatus(world, endpoint, 'active');
+  await bumpSet(tenantId);
+  world.clock.advance(1_000);
+  const to = new Date(world.clock.nowMs()).toISOString();
+  const body = { endpointId: endpoint.id, from, to };
+  return { receiver, endpoint, tenantId, failed, missed, body };
+}
+
+async function bumpSet(tenantId: string): Promise<void> {
+  await world.db.commit([
+    {
+      kind: 'update',
+      table: 'endpoints',
+      key: { pk: tenantId, sk: 'V' },
+      update: 'ADD version :one',
+      values: { ':one': 1 },
+    },
+  ]);
+}
+
+const workOn = () => workUntil(world, world.clock.nowMs() + 2 * MINUTE_MS);
+
+describe('POST /v1/replays', () => {
+  it('sends what is exhausted and what was missed, oldest first, and counts it', async () => {
+    const outage = await afterAnOutage((nth) => (nth <= 3 ? 500 : 200));
+    const { tenantId, endpoint, receiver, body, failed, missed } = outage;
+    const made = await ask(tenantId, 'POST /v1/replays', { body });
+    expect(made.status).toBe(202);
+    expect(made.body).toMatchObject({ status: 'running', matched: 0, sent: 0, rateShare: 0.5 });
+    await workOn();
+    const done = await ask(tenantId, `GET /v1/replays/${made.body.id}`);
+    expect(done.body).toMatchObject({ status: 'done', matched: 6, sent: 6 });
+    const got = receiver.got.slice(3).map((it) => it.headers['webhook-id']);
+    expect(got).toEqual([...failed, ...missed].map((it) => it.id));
+    for (const event of [...failed, ...missed]) {
+      expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
+    }
+  });
+
+  it('counts by a dry run, and sends nothing', async () => {
+    const { tenantId, receiver, body, failed } = await afterAnOutage(() => 500);
+    const asked = { body: { ...body, dryRun: true, statuses: ['exhausted', 'missing'] } };
+    const tried = await ask(tenantId, 'POST /v1/replays', asked);
+    expect(tried.status).toBe(200);
+    expect(tried.body).toMatchObject({ object: 'dry_run', matched: 6, hasMore: false });
+    expect(tried.body.data[0]).toMatchObject({ eventId: failed[0]?.id, status: 'exhausted' });
+    expect(tried.body.data[5]).toMatchObject({ status: 'pending' });
+    await workOn();
+    expect(receiver.got).toHaveLength(3);
+  });
+
+  it('heeds types, statuses and times', async () => {
+    const { tenantId, body, failed } = await afterAnOutage(() => 500);
+    const matched = async (fields: object) => {
+      const asked = { body: { ...body, dryRun: true, ...fields } };
+      return (await ask(tenantId, 'POST /v1/replays', asked)).body.matched;
+    };
+    expect(await matched({ eventTypes: ['order.sent'] })).toBe(2);
+    expect(await matched({ eventTypes: ['order.*'], statuses: ['missing'] })).toBe(3);
+    expect(await matched({ statuses: ['uncertain', 'expired'] })).toBe(0);
+    expect(await matched({ statuses: ['delivered'] })).toBe(0);
+    const second = failed[1]?.occurredAtMs ?? 0;
+    expect(await matched({ from: new Date(second).toISOString() })).toBe(5);
+    expect(await matched({ to: new Date(second).toISOString() })).toBe(1);
+  });
+
+  it('sends delivered ones again only when they are named', async () => {
+    const { tenantId, receiver, body } = await afterAnOutage(() => 200);
+    const asked = { body: { ...body, statuses: ['delivered'], rateShare: 1 } };
+    await ask(tenantId, 'POST /v1/replays', asked);
+    await workOn();
+    const ids = receiver.got.map((it) => it.headers['webhook-id']);
+    expect(ids.slice(3)).toEqual(ids.slice(0, 3));
+  });
+
+  it('makes one replay per key, also for another endpoint', async () => {
+    const { tenantId, body } = await afterAnOutage(() => 500);
+    const first = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
+    const again = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
+    expect(again.body.id).toBe(first.body.id);
+    expect(again.headers['idempotent-replayed']).toBe('true');
+    const other = await newEndpoint(world, 'http://127.0.0.1:1/hook', { tenantId });
+    const elsewhere = { body: { ...body, endpointId: other.id }, key: 'k' };
+    expect((await ask(tenantId, 'POST /v1/replays', elsewhere)).body).toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    const list = await ask(tenantId, `GET /v1/replays?endpointId=${body.endpointId}`);
+    expect(list.body.data.map((it) => it.id)).toEqual([first.body.id]);
+  });
+
+  it('is stopped by DELETE: what it has not sent stays as it was', async () => {
+    const { tenantId, receiver, endpoint, body, failed } = await afterAnOutage(() => 500);
+    const made = await ask(tenantId, 'POST /v1/replays', { body });
+    const stopped = await ask(tenantId, `DELETE /v1/replays/${made.body.id}`);
+    expect(stopped.body).toMatchObject({ status: 'cancelled', sent: 0 });
+    await workOn();
+    expect(receiver.got).toHaveLength(3);
+    for (const event of failed) {
+      expect((await recordOf(world, endpoint, event)).status).toBe('exhausted');
+    }
+    const again = await ask(tenantId, `DELETE /v1/replays/${made.body.id}`);
+    expect(again.body.status).toBe('cancelled');
+  });
+
+  it('waits for an endpoint that is closed', async () => {
+    const { tenantId, receiver, endpoint, body } = await afterAnOutage((nth) =>
+      nth <= 3 ? 500 : 200,
+    );
+    await putStatus(world, endpoint, 'paused');
+    await ask(tenantId, 'POST /v1/replays', { body });
+    await workOn();
+    expect(receiver.got).toHaveLength(3);
+    await putStatus(world, endpoint, 'active');
+    await workOn();
+    expect(receiver.got).toHaveLength(9);
+  });
+
+  it.each([
+    {
+      what: 'an unknown endpoint',
+      body: { endpointId: 'end_00000000000000000000000000' },
+      is: 404,
+    },
+    { what: 'times that do not follow', body: { to: '2020-01-01T00:00:00Z' }, is: 422 },
+    { what: 'an unknown status', body: { statuses: ['held'] }, is: 422 },
+    { what: 'no share at all', body: { rateShare: 0 }, is: 422 },
+  ])('refuses $what', async ({ body, is }) => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const good = {
+      endpointId: endpoint.id,
+      from: '2026-01-01T00:00:00Z',
+      to: '2027-01-01T00:00:00Z',
+    };
+    const asked = { body: { ...good, ...body } };
+    expect((await ask(endpoint.tenantId, 'POST /v1/replays', asked)).status).toBe(is);
+  });
+
+  it('shows no replay of another tenant', async () => {
+    const { tenantId, body } = await afterAnOutage(() => 500);
+    const made = await ask(tenantId, 'POST /v1/replays', { body });
+    const other = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await ask(other.tenantId, `${method} /v1/replays/${made.body.id}`);
+      expect(answer.status).toBe(404);
+    }
+  });
+});
