@@ -122,11 +122,21 @@ export const ACCESS = {
   'webhooks/delivery-api': {
     tables: {
       control: CALLER,
-      outbox: ['GetItem', 'BatchGetItem', 'Query listing'],
-      endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
+      outbox: ['GetItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query'],
       deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
-    sendsTo: ['delivery-slow', 'endpoint-care'],
+    sendsTo: ['delivery-slow'],
+    secrets: ['admin-key', 'cursor-key'],
+  },
+  'webhooks/replay-api': {
+    tables: {
+      control: CALLER,
+      outbox: ['BatchGetItem', 'Query listing'],
+      endpoints: ['GetItem', 'PutItem', 'Query'],
+      deliveries: ['BatchGetItem', 'Query', 'Query open'],
+    },
+    sendsTo: ['endpoint-care'],
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/test-api': {

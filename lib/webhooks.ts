@@ -45,11 +45,12 @@ export class Webhooks extends Construct {
     const apis = {
       'webhooks/api': apiFunction(this, 'webhooks/api', settings),
       'webhooks/delivery-api': apiFunction(this, 'webhooks/delivery-api', settings),
+      'webhooks/replay-api': apiFunction(this, 'webhooks/replay-api', settings),
       'webhooks/test-api': apiFunction(this, 'webhooks/test-api', settings),
     };
-    api.mount(apis['webhooks/api'], webhookRoutesOf['webhooks/api']);
-    api.mount(apis['webhooks/delivery-api'], webhookRoutesOf['webhooks/delivery-api']);
-    api.mount(apis['webhooks/test-api'], webhookRoutesOf['webhooks/test-api']);
+    for (const [entry, routes] of Object.entries(webhookRoutesOf)) {
+      api.mount(apis[entry as keyof typeof apis], routes);
+    }
 
     const onOutbox = relay(this, settings);
     const stream = new StreamSource(this, 'Stream', {

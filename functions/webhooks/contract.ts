@@ -9,7 +9,8 @@ import { replayRoutes } from './replay.contract.ts';
 /** The routes of the room, by the function that answers them. */
 export const webhookRoutesOf = {
   'webhooks/api': endpointRoutes,
-  'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes, ...replayRoutes],
+  'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes],
+  'webhooks/replay-api': replayRoutes,
   'webhooks/test-api': testRoutes,
 } as const;
 

@@ -10,23 +10,12 @@ import {
   embeddedMetrics as metrics,
 } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
-import { createReplay } from './create-replay.ts';
-import { endReplay } from './end-replay.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
 import { getEndpointHealth } from './read-health.ts';
-import { getReplay, listReplays } from './read-replays.ts';
 import { sendAgain } from './send-again.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key')) };
-const doors = {
-  clock,
-  ids,
-  log,
-  metrics,
-  queues: openQueues(queues('delivery-slow', 'endpoint-care')),
-};
-const deliveries = [listDeliveries, getDelivery, sendAgain, getEndpointHealth];
-const replays = [createReplay, listReplays, getReplay, endReplay];
-const world = { ...doors, ...store, db };
-export const handler = api(world, [...deliveries, ...replays], authenticator());
+const doors = { clock, ids, log, metrics, queues: openQueues(queues('delivery-slow')) };
+const routes = [getEndpointHealth, listDeliveries, getDelivery, sendAgain];
+export const handler = api({ ...doors, ...store, db }, routes, authenticator());

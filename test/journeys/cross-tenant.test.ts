@@ -67,6 +67,12 @@ async function household(url: string): Promise<Household> {
     ({ body }) => body.data[0]?.status === 'delivered',
   );
   pool.learn(deliveries.body);
+  const [from, to] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
+  const replayId = await make('/v1/replays', { endpointId, from, to });
+  await until(
+    () => tenant.api.get<{ status: string }>(`/v1/replays/${replayId}`),
+    ({ body }) => body.status === 'done',
+  );
   const auditId = await make('/v1/audit', {});
   await until(
     () => tenant.api.get<{ status: string }>(`/v1/audit/${auditId}`),

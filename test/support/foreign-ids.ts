@@ -50,7 +50,7 @@ function namelessMembers(value: unknown): string[] {
 
 /** A well-formed id that nobody has. */
 export function nobodysId(prefix: string): string {
-  return `${prefix}_${'0'.repeat(prefix === 'dlv' ? 52 : 26)}`;
+  return `${prefix}_${'0'.repeat(['dlv', 'rpl'].includes(prefix) ? 52 : 26)}`;
 }
 
 /** A request as it is written down, ready to be sent. */

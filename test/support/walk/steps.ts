@@ -245,6 +245,20 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
   const [done] = delivered.data as unknown as Body[];
   await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
   await walk.call('getEndpointHealth', { params: idOf(endpoint) });
+  await walkReplays(walk, String(endpoint.id));
+}
+
+async function walkReplays(walk: Walk, endpointId: string): Promise<void> {
+  const [from, to] = ['2026-01-01T00:00:00Z', '2099-01-01T00:00:00Z'];
+  const asked = { endpointId, from, to, statuses: ['delivered'] };
+  await walk.call('createReplay', { body: { ...asked, dryRun: true } });
+  const replay = await walk.call('createReplay', { body: asked });
+  await walk.call('listReplays', { query: { endpointId } });
+  await walk.call('getReplay', {
+    params: idOf(replay),
+    until: ({ status }) => String(status) === 'done',
+  });
+  await walk.call('cancelReplay', { params: idOf(replay) });
 }
 
 async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<void> {
