@@ -67,14 +67,14 @@ const Headers = z
 const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
 
 /** Types and `prefix.*` filters. */
-export const EventTypes = z.array(EventFilter).min(1).max(100);
+export const EventFilters = z.array(EventFilter).min(1).max(100);
 const Description = text(0, 500);
 const TimeoutSeconds = z.number().min(1).max(15);
 const OnUnknown = z.enum(['resend', 'stop']);
 
 const CreateEndpointBody = z.strictObject({
   url: text(1, 2_048),
-  eventTypes: EventTypes.optional(),
+  eventTypes: EventFilters.optional(),
   description: Description.optional(),
   status: EndpointStatus.default('active'),
   rateLimit: RateLimit.optional(),
@@ -89,7 +89,7 @@ const CreateEndpointBody = z.strictObject({
 /** What is absent stays; null takes away what an endpoint need not have. */
 const UpdateEndpointBody = z.strictObject({
   url: text(1, 2_048).optional(),
-  eventTypes: EventTypes.nullish().meta({ description: 'null: all of them.' }),
+  eventTypes: EventFilters.nullish().meta({ description: 'null: all of them.' }),
   description: Description.nullish(),
   status: EndpointStatus.optional(),
   rateLimit: RateLimit.nullish(),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { Instant, id, PageQuery, pageOf } from '../shared/wire.ts';
 import { Delivery } from './delivery.contract.ts';
-import { EventTypes } from './endpoint.contract.ts';
+import { EventFilters } from './endpoint.contract.ts';
 
 /** A replay's id: the endpoint's part and its own. */
 const ReplayId = z.string().regex(/^rpl_([0-7][0-9A-HJKMNP-TV-Z]{25}){2}$/);
@@ -19,7 +19,7 @@ const CreateReplayBody = z
       .min(1)
       .max(ReplayedStatus.options.length)
       .default(['exhausted', 'uncertain', 'expired', 'missing']),
-    eventTypes: EventTypes.optional(),
+    eventTypes: EventFilters.optional(),
     dryRun: z.boolean().default(false),
     rateShare: z
       .number()

@@ -157,7 +157,7 @@ function namesIn(source: string, call: 'tables' | 'queues' | 'parked' | 'secrets
 
 describe('the access table', () => {
   it('has a row for each entry under functions/, and for nothing else', () => {
-    const files = globSync('functions/*/{api,{admin,delivery,read,test}-api,on-*}.ts');
+    const files = globSync('functions/*/{api,{admin,delivery,read,replay,test}-api,on-*}.ts');
     expect(files.map((file) => file.slice('functions/'.length, -'.ts'.length)).sort()).toEqual(
       [...ENTRIES].sort(),
     );

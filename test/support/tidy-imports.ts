@@ -66,7 +66,7 @@ export function roleOf(path: string): Role {
   const name = posix.basename(path, '.ts');
   if (name === 'contract' || name.endsWith('.contract')) return 'contract';
   if (name.endsWith('.store')) return 'store';
-  if (/^(((admin|delivery|read|test)-)?api|on-[a-z-]+)$/.test(name)) return 'entry';
+  if (/^(((admin|delivery|read|replay|test)-)?api|on-[a-z-]+)$/.test(name)) return 'entry';
   // One blocks an endpoint and releases what is held; each of the words alone is a thing.
   if (name === 'block' || name === 'release') return 'noun';
   return VERBS.has(name.split('-')[0] ?? '') ? 'use case' : 'noun';
