@@ -1,0 +1,47 @@
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { newTenantOf } from '../support/api.ts';
+import { startRawReceiver } from '../support/raw-receiver.ts';
+import { HOSTILE_URLS, literalHost, PRIVATE_ADDRESSES } from '../support/ssrf-vectors.ts';
+import { newStateDir } from '../support/state-dir.ts';
+
+let stateDir: string;
+let strict: LocalCloud | undefined;
+
+/** What `npm start -- --strict-egress` starts. */
+beforeAll(async () => {
+  stateDir = await newStateDir('egress');
+  strict = await startLocalCloud({ port: 0, stateDir, egress: 'public', quiet: true });
+}, 300_000);
+afterAll(async () => {
+  await strict?.stop();
+  await rm(stateDir, { recursive: true, force: true });
+});
+
+/** What the schema of the route lets pass. */
+const isText = (url: string) => url !== '' && url.length <= 2_048 && !url.includes('\0');
+
+it('saves no hostile URL with --strict-egress, nor one of this machine', async () => {
+  const canary = await startRawReceiver((socket) => socket.end());
+  const { api } = await newTenantOf(strict?.apiUrl ?? '', strict?.adminKey ?? '');
+  const literals = PRIVATE_ADDRESSES.map(([, address]) => `https://${literalHost(address)}/`);
+  const urls = [...HOSTILE_URLS.map(([, url]) => url), ...literals, canary.url];
+  // Together, because a name that nobody has may take its time.
+  const answers = await Promise.all(urls.map((url) => api.post('/v1/endpoints', { url })));
+  const codes = answers.map(({ status, body }, i) => [urls[i], status, body.code]);
+  expect(codes).toEqual(
+    urls.map((url) => [url, 422, isText(url) ? 'url_not_allowed' : 'validation_failed']),
+  );
+  expect(canary.connections()).toBe(0);
+});
+
+it('refuses its own API as a receiver', async () => {
+  const { apiUrl, adminKey } = inject('cloud');
+  const { api } = await newTenantOf(apiUrl, adminKey);
+  const own = await api.post('/v1/endpoints', { url: `${apiUrl}/v1/events` });
+  expect([own.status, own.body.code]).toEqual([422, 'url_not_allowed']);
+  expect(own.body.detail).toBe('The URL must not be that of this API.');
+  const other = await api.post('/v1/endpoints', { url: 'http://127.0.0.1:9/v1/events' });
+  expect(other.status).toBe(201);
+});
