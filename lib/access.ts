@@ -72,10 +72,7 @@ export interface Access {
    */
   readonly bucket?: Readonly<Record<string, readonly BucketAction[]>>;
   readonly secrets?: readonly SecretName[];
-  /**
-   * Options that its code is told: `egress` and `apiHosts` where it talks to addresses that tenants
-   * chose. To `apiHosts` comes the host that API Gateway gives to the API.
-   */
+  /** Options that its code is told: `egress` and `apiHosts` where it talks to tenants' hosts. */
   readonly options?: readonly (keyof Options)[];
 }
 
