@@ -108,10 +108,7 @@ export const ACCESS = {
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/api': {
-    tables: {
-      control: CALLER,
-      endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
-    },
+    tables: { control: CALLER, endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'] },
     sendsTo: ['endpoint-care'],
     secrets: ['admin-key', 'cursor-key', 'master-key'],
     options: ['egress', 'apiHosts'],
@@ -137,10 +134,7 @@ export const ACCESS = {
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/test-api': {
-    tables: {
-      control: CALLER,
-      endpoints: ['GetItem', 'UpdateItem'],
-    },
+    tables: { control: CALLER, endpoints: ['GetItem', 'UpdateItem'] },
     secrets: ['admin-key', 'master-key'],
     options: ['egress', 'apiHosts'],
   },
@@ -204,10 +198,7 @@ export const ACCESS = {
     secrets: ['admin-key', 'cursor-key'],
   },
   'ledger/on-hold': {
-    tables: {
-      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
-      outbox: ['PutItem'],
-    },
+    tables: { ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'], outbox: ['PutItem'] },
     consumes: ['hold-expiry'],
     sendsTo: ['hold-expiry'],
   },
@@ -226,11 +217,7 @@ export const ACCESS = {
     secrets: ['admin-key', 'cursor-key'],
   },
   'files/on-upload': {
-    tables: {
-      outbox: ['PutItem'],
-      endpoints: ['GetItem'],
-      files: ['GetItem', 'UpdateItem'],
-    },
+    tables: { outbox: ['PutItem'], endpoints: ['GetItem'], files: ['GetItem', 'UpdateItem'] },
     consumes: ['file-events'],
     sendsTo: ['file-blocks'],
     bucket: {

@@ -1,5 +1,6 @@
 import { DAY_MS } from '../../../functions/shared/units.ts';
 import { callAws } from '../../../local/aws-call.ts';
+import { walkReplays } from './replay-steps.ts';
 import type { Body, Walk } from './walk.ts';
 
 /** Where the walk's webhooks go. */
@@ -246,19 +247,6 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
   await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
   await walk.call('getEndpointHealth', { params: idOf(endpoint) });
   await walkReplays(walk, String(endpoint.id));
-}
-
-async function walkReplays(walk: Walk, endpointId: string): Promise<void> {
-  const [from, to] = ['2026-01-01T00:00:00Z', '2099-01-01T00:00:00Z'];
-  const asked = { endpointId, from, to, statuses: ['delivered'] };
-  await walk.call('createReplay', { body: { ...asked, dryRun: true } });
-  const replay = await walk.call('createReplay', { body: asked });
-  await walk.call('listReplays', { query: { endpointId } });
-  await walk.call('getReplay', {
-    params: idOf(replay),
-    until: ({ status }) => String(status) === 'done',
-  });
-  await walk.call('cancelReplay', { params: idOf(replay) });
 }
 
 async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<void> {
