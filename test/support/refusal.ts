@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { safePath } from '../../functions/shared/http/safe-path.ts';
 import { PROBLEMS, type ProblemCode } from '../../functions/shared/problem.ts';
 import type { RawAnswer } from './raw-http.ts';
 
@@ -30,7 +31,7 @@ export function expectRefusal(
     detail: expect.stringMatching(/\S/),
     requestId: headers.get('x-request-id'),
     retryable: RETRYABLE.includes(wanted.status),
-    ...(target !== undefined && { instance: target.split('?')[0] }),
+    ...(target !== undefined && { instance: safePath(target.split('?')[0] ?? '') }),
   });
   if (faults) {
     const told = (body.errors ?? []).map((it) => `${it.pointer} ${it.code}`);
