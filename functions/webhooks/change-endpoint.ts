@@ -25,12 +25,12 @@ const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 export async function changeEndpoint<Result>(
   { tenantId, id }: Pick<Endpoint, 'tenantId'> & { readonly id: string },
   world: Needs,
-  decide: (endpoint: Endpoint) => Decision<Result>,
+  decide: (endpoint: Endpoint) => Decision<Result> | Promise<Decision<Result>>,
 ): Promise<Result> {
   for (let round = 0; round < ROUNDS; round += 1) {
     const endpoint = await findEndpoint(world.db, tenantId, id);
     if (!endpoint) throw new Problem('not_found');
-    const { result, writes } = decide(endpoint);
+    const { result, writes } = await decide(endpoint);
     if (writes.length === 0) return result;
     const commit = await world.db.commit(writes);
     if (commit.ok) return result;

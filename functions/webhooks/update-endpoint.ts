@@ -26,11 +26,12 @@ type Change = Call<typeof updateEndpointRoute>['body'];
  */
 export const updateEndpoint = route(updateEndpointRoute, async (call, world: Needs) => {
   const { tenantId, params, body } = call;
-  const url = body.url === undefined ? undefined : await world.http.checkUrl(body.url);
   const masterKey = readMasterKey(await world.secrets.read('master-key'));
   const sealer = { masterKey, ids: world.ids };
   const id = params.id;
-  const { endpoint, release } = await changeEndpoint({ tenantId, id }, world, (before) => {
+  const { endpoint, release } = await changeEndpoint({ tenantId, id }, world, async (before) => {
+    // Here, because a wrong URL is no news about an endpoint that is not there.
+    const url = body.url === undefined ? undefined : await world.http.checkUrl(body.url);
     const changed = withHeaders(withChange(before, { ...body, url }), body, sealer);
     return decide(before, changed, { change: body, world });
   });

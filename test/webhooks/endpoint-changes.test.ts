@@ -161,6 +161,13 @@ describe('PATCH /v1/endpoints/{id}', () => {
     expect((await endpoint.get()).url).toBe(url);
   });
 
+  it('says of an endpoint that is gone that it is, whatever its new address', async () => {
+    const endpoint = await made();
+    await endpoint.remove();
+    const { status, body } = await endpoint.patch({ url: 'http://10.0.0.1/' });
+    expect([status, body.code]).toEqual([404, 'not_found']);
+  });
+
   it('says why an endpoint is disabled only while it is', async () => {
     const endpoint = await made();
     expect((await endpoint.patch({ status: 'disabled' })).body).toMatchObject({
