@@ -5,6 +5,11 @@ import { type KnownPace, takeKnownSlots } from './take-slots.ts';
 /** After a block not all senders of an endpoint come at once, but over a fifth of its length. */
 const SPREAD = 0.2;
 
+/** What has its slot already and waits for no backlog goes as soon as the receiver lets anybody. */
+export function urgentSlot({ pace }: Pick<KnownPace, 'pace'>, nowMs: number): Slot {
+  return { atMs: Math.max(nowMs, pace.blockedUntilMs ?? 0), version: pace.version };
+}
+
 /**
  * When to send: now, later, or at the slot that is reserved already, unless that is missed or
  * void or the endpoint is blocked. Every send of a limited endpoint has a slot of its own.

@@ -4,7 +4,7 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
-import { chooseSlot } from './choose-slot.ts';
+import { chooseSlot, urgentSlot } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
 import {
   cancel,
@@ -39,7 +39,6 @@ const AttemptOrder = z.object({
   slot: z.number().optional(),
   pv: z.number().optional(),
   lane: z.literal('fast').optional(),
-  pastBreaker: z.boolean().optional(),
   body: z
     .object({
       type: z.string(),
@@ -129,7 +128,7 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   if (!known) return change(delivery, cancel(delivery), world);
   const ready = { work, delivery, known, payload };
   const door = doorOf(known);
-  if (door === 'open' || (door === 'breaker_open' && passesBreaker(work))) {
+  if (door === 'open' || (door === 'breaker_open' && delivery.urgent)) {
     return sendAtSlot(ready, world);
   }
   return holdBack(ready, door, world);
@@ -147,11 +146,6 @@ async function changeLane({ order, name, slot }: Work, { queues }: Needs): Promi
   if (refused.length > 0) throw new Problem('unavailable');
 }
 
-/** A probe, or what a person wants to be tried now. */
-function passesBreaker({ order }: Work): boolean {
-  return 'pastBreaker' in order && order.pastBreaker === true;
-}
-
 /** Changes a delivery without an outcome. Whoever was quicker decides instead. */
 async function change(before: Delivery, after: Delivery, world: Needs): Promise<void> {
   const saved = await saveStep(world, { before, after });
@@ -161,16 +155,15 @@ async function change(before: Delivery, after: Delivery, world: Needs): Promise<
 }
 
 /** Held only while the endpoint is still closed, so that nothing is held behind a release. */
-async function holdBack(
-  { work, delivery, known }: Ready,
-  door: Exclude<Door, 'open'>,
-  world: Needs,
-): Promise<void> {
+async function holdBack(ready: Ready, door: Exclude<Door, 'open'>, world: Needs): Promise<void> {
+  const { work, delivery, known } = ready;
   const { endpoint, health } = known;
   const isClosed = door === 'breaker_open' ? checkOpen(endpoint, health) : checkStatus(endpoint);
   const after = hold(delivery, door);
   const saved = await saveStep(world, { before: delivery, after, also: [isClosed] });
   if (saved.won) return skip(work, 'held', world);
+  if (saved.found) return lost(ready, saved, world);
+  // The door has opened.
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
   const body = { v: 1, ...work.order };
   const again: Message = { body, atMs: world.clock.nowMs() + SECOND_MS, group: endpoint.id };
@@ -182,7 +175,9 @@ async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, known } = ready;
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   await sleepUntil(delivery.dueMs, world);
-  const slot = await chooseSlot(known, work.slot ?? slotOf(delivery), world);
+  const slot = delivery.urgent
+    ? urgentSlot(known, world.clock.nowMs())
+    : await chooseSlot(known, work.slot ?? slotOf(delivery), world);
   if (slot.atMs > world.clock.nowMs() + EARLY_MS) {
     const saved = await saveStep(world, { before: delivery, after: wait(delivery, slot) });
     if (!saved.won) return lost(ready, saved, world);

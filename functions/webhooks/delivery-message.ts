@@ -76,12 +76,6 @@ export function nextMessage(delivery: Delivery): Message {
   };
 }
 
-/** The same at once, also through an open breaker: a probe, or what a person wants to be sent. */
-export function urgentMessage(delivery: Delivery): Message {
-  const { body, ...message } = nextMessage(delivery);
-  return { ...message, body: { ...body, pastBreaker: true } };
-}
-
 /** The version of a pace that nothing has voided yet is left out. */
 function slotFields(slot: Slot | undefined) {
   return { slot: slot?.atMs, pv: slot?.version || undefined };

@@ -54,6 +54,7 @@ const DeliveryItem = z.object({
   lease: z.number().optional(),
   due: z.number().optional(),
   pv: z.number().optional(),
+  urgent: z.literal(true).optional(),
   attempts: z.array(AttemptItem).default([]),
   unsure: z.boolean().default(false),
   reason: z.string().optional(),
@@ -121,6 +122,7 @@ function toFields(delivery: Delivery, nowMs: number) {
   const key = deliveryKey(delivery);
   const { dueMs, alert } = delivery;
   const isOpen = (OPEN_STATUSES as readonly string[]).includes(delivery.status);
+  const isNext = delivery.status === 'waiting' || delivery.status === 'retrying';
   const due = dueMs === undefined ? undefined : dueAttributes(key, dueMs, nowMs);
   const shard = shardOf(delivery.eventId, DELIVERY_SHARDS);
   return {
@@ -138,6 +140,7 @@ function toFields(delivery: Delivery, nowMs: number) {
     duePk: due?.duePk,
     dueSk: due?.dueSk,
     pv: (delivery.status === 'waiting' && delivery.paceVersion) || undefined,
+    urgent: isNext ? delivery.urgent : undefined,
     openPk: isOpen ? openPartition(delivery, delivery.status, shard) : undefined,
     openSk: isOpen ? delivery.eventId : undefined,
     attempts: delivery.attempts.map(({ atMs, nextAtMs, possibleDuplicate, ...rest }) => ({
@@ -173,6 +176,7 @@ export function toDelivery(item: Item): Delivery {
     leaseMs: stored.lease,
     dueMs: stored.due,
     paceVersion: stored.pv,
+    urgent: stored.urgent,
     attempts: stored.attempts.map(({ at, nextAt, dup, ...rest }) => ({
       ...rest,
       atMs: at,

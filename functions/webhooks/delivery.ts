@@ -34,6 +34,11 @@ export interface Delivery {
   readonly dueMs?: number | undefined;
   /** While it waits: the version of the pace that its slot belongs to. */
   readonly paceVersion?: number | undefined;
+  /**
+   * Until it is claimed: a probe, or what a person wants to be sent now. It has taken its slot, and
+   * waits neither for the breaker nor for the backlog.
+   */
+  readonly urgent?: true | undefined;
   /** The last 20, the oldest first. */
   readonly attempts: readonly RecordedAttempt[];
   /** The outcome of some attempt is not known, so that each later one may be a repeat. */
@@ -155,6 +160,7 @@ export function settle(delivery: Delivery, attempt: Attempt, at: Circumstances):
     ...next,
     spent,
     unsure,
+    urgent: undefined,
     leaseMs: undefined,
     attempts: [
       ...delivery.attempts,
@@ -235,7 +241,7 @@ export function slotOf({ status, dueMs, paceVersion = 0 }: Delivery): Slot | und
 /** Behind an endpoint that takes nothing now; looked at a day before its record ends. */
 export function hold(delivery: Delivery, reason: string): Delivery {
   const dueMs = delivery.createdAtMs + RETENTION_MS - DAY_MS;
-  return { ...delivery, status: 'held', dueMs, reason };
+  return { ...delivery, status: 'held', urgent: undefined, dueMs, reason };
 }
 
 /** Held until it was too late. */
@@ -269,6 +275,7 @@ export function retryByHand(
     spent: 0,
     firstAtMs: undefined,
     dueMs: nowMs,
+    urgent: true,
     reason: undefined,
   };
 }

@@ -2,7 +2,6 @@ import { insertEvent } from '../events/event.store.ts';
 import type { Write } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import type { Delivery } from './delivery.ts';
-import { urgentMessage } from './delivery-message.ts';
 import { disableEndpoint } from './disable-endpoint.ts';
 import { findWanted } from './find-wanted.ts';
 import { findHealth, planProbe } from './health.store.ts';
@@ -11,8 +10,8 @@ import { releaseAt } from './release.ts';
 import type { ReleaseNeeds } from './release-deliveries.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
+import { sendNext } from './settle-delivery.ts';
 import { takeSlots } from './take-slots.ts';
-import { tellQueue } from './tell-queue.ts';
 
 /** The endpoint of an open breaker. */
 interface Broken {
@@ -85,10 +84,10 @@ async function sendProbe(
   world: ReleaseNeeds,
 ): Promise<void> {
   const { version } = await takeSlots(world, endpoint, 1);
-  const after = releaseAt(before, { atMs: world.clock.nowMs(), version });
+  const slot = { atMs: world.clock.nowMs(), version };
+  const after = { ...releaseAt(before, slot), urgent: true } as const;
   const saved = await saveStep(world, { before, after });
-  if (!saved.won) return;
-  await tellQueue('delivery-slow', urgentMessage(saved.delivery), world);
+  if (saved.won) await sendNext(saved.delivery, world);
 }
 
 function failingEvent(
