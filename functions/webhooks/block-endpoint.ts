@@ -3,7 +3,7 @@ import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import { blockPace, findPace, slowPace } from './pace.store.ts';
-import { halvedRate, type LearnedRate, limitOf, nextBlock, type Pace } from './pace.ts';
+import { halvedRate, type LearnedRate, limitOf, nextBlock, type Pace, RESTART_MS } from './pace.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'log'>;
 
@@ -46,8 +46,10 @@ async function storeBlock(
     if (!learned && block.blockedUntilMs === seen.blockedUntilMs) return block.blockedUntilMs;
 
     const change = { seen, block };
+    // Who sends by the old limit would add to the new one; where there was none, nobody counts.
+    const startMs = limitOf(endpoint, seen) === undefined ? nowMs : nowMs + RESTART_MS;
     const write = learned
-      ? slowPace(endpoint, { ...change, learned })
+      ? slowPace(endpoint, { ...change, learned, startMs })
       : blockPace(endpoint, change);
     const commit = await db.commit([write]);
     if (commit.ok) return block.blockedUntilMs;

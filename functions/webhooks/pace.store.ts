@@ -101,10 +101,16 @@ export function blockPace({ tenantId, id }: Named, { seen, block }: BlockChange)
   };
 }
 
+/** A rate that was learned, and when its first slot is. */
+export interface SlowChange extends BlockChange {
+  readonly learned: LearnedRate;
+  readonly startMs: number;
+}
+
 /** Blocks an endpoint and sends slower from now on, by slots that are cut anew. */
 export function slowPace(
   { tenantId, id }: Named,
-  { seen, block, learned }: BlockChange & { readonly learned: LearnedRate },
+  { seen, block, learned, startMs }: SlowChange,
 ): Write {
   return {
     kind: 'update',
@@ -117,7 +123,7 @@ export function slowPace(
     values: {
       ...blockValues({ seen, block }),
       ...versionValue(seen.version),
-      ':start': toUs(learned.atMs + RESTART_MS),
+      ':start': toUs(startMs),
       ':next': seen.version + 1,
       ':learned': learned.perSecond,
       ':at': learned.atMs,

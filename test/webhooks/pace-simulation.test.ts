@@ -150,7 +150,7 @@ describe('a receiver that bears less than it gets', () => {
   it.each([
     { limit: undefined, bears: 20, events: 2_000 },
     { limit: undefined, bears: 20, retryAfterMs: 1_000, events: 400 },
-    { limit: undefined, bears: 200, events: 400 },
+    { limit: undefined, bears: 200, events: 1_200 },
     { limit: 50, bears: 20, events: 400 },
   ])('of $bears per second, at a limit of $limit, is soon left in peace', async (row) => {
     const endpoint = newEndpoint(row.limit);
@@ -171,6 +171,6 @@ describe('a receiver that bears less than it gets', () => {
     const late = report.sends.filter((it) => it.atMs >= 10_000);
     const refused = late.filter((it) => it.refused).length;
     expect(report.delivered).toBe(row.events);
-    expect(refused).toBeLessThan(0.05 * late.length);
+    expect(refused).toBeLessThanOrEqual(0.05 * late.length);
   });
 });
