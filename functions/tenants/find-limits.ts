@@ -2,11 +2,20 @@ import type { World } from '../shared/world.ts';
 import { findTenant } from './tenant.store.ts';
 import { limitsOf } from './tenant.ts';
 
-/** How many endpoints the tenant may have. */
-export async function findEndpointsMax(
+/** What a tenant's endpoints have to heed. */
+export interface EndpointTerms {
+  /** How many it may have. */
+  readonly max: number;
+  /** Whether they are for trying things out. */
+  readonly isTest: boolean;
+}
+
+/** What holds for the endpoints of this tenant. */
+export async function findEndpointTerms(
   { db }: Pick<World, 'db'>,
   tenantId: string,
-): Promise<number> {
+): Promise<EndpointTerms> {
   const tenant = await findTenant(db, tenantId);
-  return (tenant?.limits ?? limitsOf({})).endpoints;
+  const { endpoints: max } = tenant?.limits ?? limitsOf({});
+  return { max, isTest: tenant?.mode === 'test' };
 }

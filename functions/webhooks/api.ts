@@ -11,7 +11,7 @@ import {
   embeddedMetrics as metrics,
 } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
-import { findEndpointsMax } from '../tenants/find-limits.ts';
+import { findEndpointTerms } from '../tenants/find-limits.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { deleteEndpoint } from './delete-endpoint.ts';
 import { getEndpoint, getEndpointSecret, listEndpoints } from './read-endpoints.ts';
@@ -19,11 +19,11 @@ import { rotateSecret } from './rotate-secret.ts';
 import { updateEndpoint } from './update-endpoint.ts';
 
 const db = openDb({ tables: tables('control', 'endpoints') });
-const endpointsMax = (tenantId: string) => findEndpointsMax({ db }, tenantId);
+const endpointTerms = (tenantId: string) => findEndpointTerms({ db }, tenantId);
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key', 'master-key')) };
 const http = openUrlCheck(receivers());
 const doors = { clock, ids, log, metrics, db, queues: openQueues(queues('endpoint-care')) };
-const world = { ...doors, ...store, endpointsMax, http };
+const world = { ...doors, ...store, endpointTerms, http };
 const reads = [listEndpoints, getEndpoint, getEndpointSecret];
 const changes = [createEndpoint, updateEndpoint, deleteEndpoint, rotateSecret];
 export const handler = api(world, [...reads, ...changes], authenticator());

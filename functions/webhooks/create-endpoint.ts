@@ -5,6 +5,7 @@ import { Problem } from '../shared/problem.ts';
 import { readMasterKey } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
+import type { EndpointTerms } from '../tenants/find-limits.ts';
 import { createEndpointRoute } from './endpoint.contract.ts';
 import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -14,8 +15,7 @@ import { newSecret } from './signature.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'secrets'> & {
   readonly http: Pick<World['http'], 'checkUrl'>;
-  /** How many endpoints the tenant may have. */
-  endpointsMax(tenantId: string): Promise<number>;
+  endpointTerms(tenantId: string): Promise<EndpointTerms>;
 };
 type CreateCall = Call<typeof createEndpointRoute>;
 
@@ -27,8 +27,8 @@ const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 export const createEndpoint = route(createEndpointRoute, async (call, world: Needs) => {
   const url = await world.http.checkUrl(call.body.url);
   const secret = call.body.secret ?? newSecret(world.ids);
-  const endpoint = await draftEndpoint(call, { url, secret }, world);
-  const max = await world.endpointsMax(call.tenantId);
+  const { max, isTest } = await world.endpointTerms(call.tenantId);
+  const endpoint = await draftEndpoint(call, { url, secret, isTest }, world);
   for (let round = 0; round < ROUNDS; round += 1) {
     const commit = await world.db.commit([insertEndpoint(endpoint), growSet(call.tenantId, max)]);
     if (commit.ok) return { body: { ...endpointView(endpoint), secret } };
@@ -44,9 +44,14 @@ export const createEndpoint = route(createEndpointRoute, async (call, world: Nee
   });
 });
 
+interface Draft extends Pick<EndpointTerms, 'isTest'> {
+  readonly url: string;
+  readonly secret: string;
+}
+
 async function draftEndpoint(
   { tenantId, idempotency, body }: CreateCall,
-  { url, secret }: { readonly url: string; readonly secret: string },
+  { url, secret, isTest }: Draft,
   { clock, ids, secrets }: Needs,
 ): Promise<Endpoint> {
   const id = creationId('end', { tenantId, scope: 'endpoints', idempotency }, ids);
@@ -56,7 +61,7 @@ async function draftEndpoint(
   return {
     ...{ id, tenantId, url, eventTypes, description, status, onUnknown, fileDefaults },
     disabledReason: status === 'disabled' ? 'by_tenant' : undefined,
-    retry: { maxAttempts, scheduleSeconds: schedule },
+    retry: { maxAttempts, scheduleSeconds: schedule, isTest: isTest || undefined },
     timeoutMs: Math.round(body.timeoutSeconds * SECOND_MS),
     perSecond: body.rateLimit?.perSecond,
     secrets: sealFirstSecret({ tenantId, id }, secret, sealer),

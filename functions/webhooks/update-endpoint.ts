@@ -80,7 +80,7 @@ function withChange(before: Endpoint, change: Change): Endpoint {
     description: given(change.description, before.description),
     fileDefaults: given(change.fileDefaults, before.fileDefaults),
     perSecond: rateLimit === undefined ? before.perSecond : rateLimit?.perSecond,
-    retry: retry === undefined ? before.retry : retryOf(retry),
+    retry: retry === undefined ? before.retry : retryOf(retry, before),
   };
 }
 
@@ -89,9 +89,12 @@ function given<Value>(change: Value | null | undefined, before: Value): Value | 
   return change === undefined ? before : (change ?? undefined);
 }
 
-function retryOf(retry: NonNullable<Change['retry']> | null): Endpoint['retry'] {
+function retryOf(
+  retry: NonNullable<Change['retry']> | null,
+  { retry: { isTest } }: Endpoint,
+): Endpoint['retry'] {
   const { maxAttempts = ATTEMPTS_DEFAULT, schedule } = retry ?? {};
-  return { maxAttempts, scheduleSeconds: schedule };
+  return { maxAttempts, scheduleSeconds: schedule, isTest };
 }
 
 function withHeaders(endpoint: Endpoint, { headers }: Change, sealer: Sealer): Endpoint {

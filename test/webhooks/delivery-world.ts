@@ -3,7 +3,7 @@ import type { OutboxEvent } from '../../functions/events/event.ts';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import type { Bucket, GuardedSender } from '../../functions/shared/world.ts';
-import { findEndpointsMax } from '../../functions/tenants/find-limits.ts';
+import { type EndpointTerms, findEndpointTerms } from '../../functions/tenants/find-limits.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import type { Delivery } from '../../functions/webhooks/delivery.ts';
@@ -24,7 +24,7 @@ export interface DeliveryWorld extends TestWorld {
   readonly bucket: Bucket;
   readonly endpoints: EndpointMemory;
   readonly endpointSets: EndpointSets;
-  endpointsMax(tenantId: string): Promise<number>;
+  endpointTerms(tenantId: string): Promise<EndpointTerms>;
   readonly patience: { reconcileAfterSeconds: number; recheckAfterSeconds: number };
 }
 
@@ -41,7 +41,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     http: openGuardedSender({ egress: 'loopback' }),
     endpoints: rememberEndpoints(world),
     endpointSets: rememberSets(world),
-    endpointsMax: (tenantId) => findEndpointsMax(world, tenantId),
+    endpointTerms: (tenantId) => findEndpointTerms(world, tenantId),
     patience: { reconcileAfterSeconds: 120, recheckAfterSeconds: 1_200 },
   };
 }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import { limitsOf } from '../../functions/tenants/tenant.ts';
-import { findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
+import { findEndpoint, findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
 import { parseSecret } from '../../functions/webhooks/signature.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
@@ -157,6 +157,19 @@ describe('POST /v1/endpoints', () => {
 
     expect([await make('one'), await make('two'), await make('three')]).toEqual([201, 201, 422]);
     expect(await make('two')).toBe(201);
+  });
+
+  it('hurries through the default schedule for a test tenant, also after a change', async () => {
+    const tenant = newTenant(world);
+    const about = { name: 'Trying', mode: 'test', createdAtMs: world.clock.nowMs() } as const;
+    const settings = { requireIdempotencyKeys: false };
+    await world.db.commit([insertTenant({ id: tenant, ...about, limits: limitsOf({}), settings })]);
+    const { body } = await ask(tenant, 'POST /v1/endpoints', { body: { url } });
+    expect(body).toMatchObject({ retry: { maxAttempts: 11 } });
+    const found = async () => (await findEndpoint(world.db, tenant, body.id))?.retry;
+    expect(await found()).toEqual({ maxAttempts: 11, isTest: true });
+    await ask(tenant, `PATCH /v1/endpoints/${body.id}`, { body: { retry: { maxAttempts: 4 } } });
+    expect(await found()).toEqual({ maxAttempts: 4, isTest: true });
   });
 });
 

@@ -31,6 +31,19 @@ describe('stepMs', () => {
   });
 
   it.each([
+    [1, 50],
+    [2, 600],
+    [10, 864_000],
+  ])('after attempt %i the default of a test tenant waits %i ms', (spent, ms) => {
+    expect(stepMs({ ...plan, isTest: true }, spent, 0.5)).toBe(ms);
+  });
+
+  it('waits as a test tenant itself has said', () => {
+    const own = { maxAttempts: 3, scheduleSeconds: [7], isTest: true } as const;
+    expect(stepMs(own, 1, 0.5)).toBe(7_000);
+  });
+
+  it.each([
     [0, 800],
     [0.5, 1_000],
     [0.999999, 1_200],
