@@ -79,7 +79,7 @@ export interface Addressed {
 }
 
 /** These go only to endpoints that name them, so that trouble does not make more trouble. */
-const ONLY_IF_NAMED = new Set(['delivery.exhausted', 'endpoint.failing', 'endpoint.disabled']);
+const ONLY_IF_NAMED = new Set(['delivery.exhausted', 'endpoint.disabled']);
 
 /** Whether an event goes to this endpoint. A disabled endpoint gets nothing. */
 export function wants(endpoint: Endpoint, { type, to, about }: Addressed): boolean {

@@ -92,7 +92,8 @@ describe('an endpoint that fails for days', () => {
     expect((await findHealth(world.db, endpoint)).probeAtMs).toBeUndefined();
   });
 
-  it.each(['endpoint.failing', 'endpoint.disabled'])('%s goes only to who names it', (type) => {
+  it('is told of, when disabled, only to who names that', () => {
+    const type = 'endpoint.disabled';
     const endpoint = { id: 'end_1', status: 'active' } as unknown as Endpoint;
     expect(wants(endpoint, { type })).toBe(false);
     const naming = { ...endpoint, eventTypes: ['endpoint.*'] };
