@@ -172,8 +172,8 @@ export const ACCESS = {
   // Each of its steps ends with a look at the endpoint, and what it tells of goes to the outbox.
   'webhooks/on-care': {
     tables: {
-      outbox: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
-      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'DeleteItem'],
+      outbox: ['BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+      endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem'],
       deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
     consumes: ['endpoint-care'],

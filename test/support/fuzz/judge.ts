@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Contract } from '../../../functions/shared/http/route.ts';
+import { safePath } from '../../../functions/shared/http/safe-path.ts';
 import { PROBLEMS, type ProblemCode } from '../../../functions/shared/problem.ts';
 import { type FuzzAnswer, type FuzzCall, NO_ANSWER } from './call.ts';
 import { isRecord } from './json-schema.ts';
@@ -73,7 +74,7 @@ function judgeShape({ target }: FuzzCall, { headers, status }: FuzzAnswer, body:
     ['body.status', body.status, PROBLEMS[code].status],
     ['title', body.title, PROBLEMS[code].title],
     ['type', body.type, `https://tallyhook.dev/problems#${code}`],
-    ['instance', body.instance, target.split('?')[0]],
+    ['instance', body.instance, safePath(target.split('?')[0] ?? '')],
     ['requestId', body.requestId, headers.get('x-request-id')],
     ['retryable', body.retryable, [429, 500, 503].includes(status)],
     ['detail', typeof body.detail, 'string'],
