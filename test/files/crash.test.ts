@@ -124,7 +124,7 @@ describe('a worker that dies at any call', () => {
       house.reply = () => 200;
       await expectInvariants();
     },
-    90_000,
+    300_000,
   );
 
   it('repeats nobody where the unknown is left to a person', async () => {
