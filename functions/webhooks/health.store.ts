@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Db, Item, Key, Write } from '../shared/world.ts';
+import type { Db, Item, Key, Message, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
 import { HEALTHY, type Health, probeWaitMs, STREAK_MIN } from './health.ts';
@@ -39,6 +39,12 @@ export function toHealth(item: Item | undefined): Health {
 /** The health of an endpoint as it is now. */
 export async function findHealth(db: Pick<Db, 'get'>, { tenantId, id }: Named): Promise<Health> {
   return toHealth(await db.get('endpoints', healthKey(tenantId, id)));
+}
+
+/** Asks for the probe of an open breaker when it is due: the sweeper looks only each minute. */
+export function probeMessage({ tenantId, id }: Named, probeAtMs: number): Message {
+  const key = healthKey(tenantId, id);
+  return { body: { v: 1, ...key, dueMs: probeAtMs }, atMs: probeAtMs, group: key.pk };
 }
 
 /** Counts a failure. Unconditional: failures of many workers at once all count. */

@@ -2,7 +2,14 @@ import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { saveEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
-import { closeBreaker, countFailure, endStreak, openBreaker, toHealth } from './health.store.ts';
+import {
+  closeBreaker,
+  countFailure,
+  endStreak,
+  openBreaker,
+  probeMessage,
+  toHealth,
+} from './health.store.ts';
 import { HEALTHY, type Health, isAiling, isOpen, isSlow, shouldOpen, verdictOf } from './health.ts';
 import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
@@ -47,9 +54,10 @@ async function markFailure(
 
   const opened = await db.commit([openBreaker(endpoint, clock.nowMs())]);
   if (!opened.ok) return;
-  learn(endpoint, toHealth(opened.item), world);
+  const { probeAtMs = 0 } = learn(endpoint, toHealth(opened.item), world);
   const { tenantId, id: endpointId } = endpoint;
   log.warn('endpoint.breaker-opened', { tenantId, endpointId, streak: health.streak });
+  await tellQueue('endpoint-care', probeMessage(endpoint, probeAtMs), world);
 }
 
 async function markSuccess({ endpoint, health }: KnownEndpoint, world: Needs): Promise<void> {

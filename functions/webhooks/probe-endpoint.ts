@@ -2,9 +2,10 @@ import { insertEvent } from '../events/event.store.ts';
 import type { Write } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import type { Delivery } from './delivery.ts';
+import { MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { disableEndpoint } from './disable-endpoint.ts';
 import { findWanted } from './find-wanted.ts';
-import { findHealth, planProbe } from './health.store.ts';
+import { findHealth, planProbe, probeMessage } from './health.store.ts';
 import { type Health, isOpen, probeWaitMs, troubleOf } from './health.ts';
 import { releaseAt } from './release.ts';
 import type { ReleaseNeeds } from './release-deliveries.ts';
@@ -12,6 +13,7 @@ import type { KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { sendNext } from './settle-delivery.ts';
 import { takeSlots } from './take-slots.ts';
+import { tellQueue } from './tell-queue.ts';
 
 /** The endpoint of an open breaker. */
 interface Broken {
@@ -42,14 +44,18 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   }
   const row = await nextHeld(known, health, world);
   const probes = health.probes + 1;
+  const probeAtMs = nowMs + probeWaitMs(probes);
   const plan = planProbe(broken, health, {
-    ...{ probes, nowMs, probedThrough: row?.eventId },
-    probeAtMs: nowMs + probeWaitMs(probes),
+    ...{ probes, nowMs, probedThrough: row?.eventId, probeAtMs },
     saidDays: trouble.kind === 'tell' ? trouble.days : health.saidDays,
   });
   const told = trouble.kind === 'tell' ? [failingEvent(known, trouble.days, world)] : [];
   const planned = await db.commit([plan, ...told]);
-  if (planned.ok && row) await sendProbe(known, row, world);
+  if (!planned.ok) return;
+  if (probeAtMs - nowMs <= MESSAGE_AHEAD_MS_MAX) {
+    await tellQueue('endpoint-care', probeMessage(broken, probeAtMs), world);
+  }
+  if (row) await sendProbe(known, row, world);
 }
 
 /** A closed endpoint gets no probes: opening it forgets the breaker. */

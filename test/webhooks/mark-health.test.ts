@@ -77,6 +77,8 @@ describe('the health of an endpoint', () => {
       probeAtMs: nowMs + 30_000,
       probes: 0,
     });
+    const probes = world.sent.filter((it) => it.body.sk === 'HEALTH');
+    expect(probes).toMatchObject([{ queue: 'endpoint-care', atMs: nowMs + 30_000 }]);
   });
 
   it('does not open for a burst that fails together', async () => {

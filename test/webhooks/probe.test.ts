@@ -79,6 +79,15 @@ describe('a probe', () => {
     expect(await findHealth(world.db, endpoint)).toMatchObject({ streak: 11, probes: 1 });
   });
 
+  it('needs no sweeper, which comes once a minute', async () => {
+    const { endpoint, receiver } = await broken(() => 500, 3);
+    world.sent.splice(0);
+    await probe(endpoint);
+    await workUntil(world, world.clock.nowMs() + MINUTE_MS);
+    expect(receiver.got).toHaveLength(2);
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ probes: 2 });
+  });
+
   it('that succeeds closes the breaker, and what is held follows', async () => {
     const { endpoint, events, receiver } = await broken(() => 200, 20);
     await probe(endpoint);
