@@ -41,6 +41,34 @@ export async function findWanted(
   return { rows: all, cursor: eventIds.at(-1) ?? release.cursor, isEnd };
 }
 
+/** So many events are looked at together at most, and in one go before the next step. */
+const TOGETHER_MAX = 500;
+const PASSED_MAX = 2_000;
+
+/**
+ * The next `count` deliveries of a release, or fewer at the end and where hardly any is wanted:
+ * what is passed over must take no time of what is sent.
+ */
+export async function findNextWanted(
+  release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
+  known: Pick<KnownEndpoint, 'endpoint'>,
+  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db'> },
+): Promise<WantedPage> {
+  const found: Delivery[] = [];
+  let { cursor } = release;
+  let isEnd = false;
+  let size = count;
+  for (let passed = 0; found.length < count && passed < PASSED_MAX && !isEnd; passed += size) {
+    const page = await findWanted({ ...release, cursor }, known, { count: size, world });
+    found.push(...page.rows);
+    ({ cursor, isEnd } = page);
+    size = Math.min(TOGETHER_MAX, 2 * size);
+  }
+  if (found.length <= count) return { rows: found, cursor, isEnd };
+  const rows = found.slice(0, count);
+  return { rows, cursor: rows.at(-1)?.eventId, isEnd: false };
+}
+
 interface Looking {
   readonly known: Pick<KnownEndpoint, 'endpoint'>;
   readonly world: Pick<World, 'clock' | 'db'>;

@@ -4,7 +4,7 @@ import type { Key, World } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import { cancel, type Delivery } from './delivery.ts';
 import { doorOf } from './door.ts';
-import { findWanted } from './find-wanted.ts';
+import { findNextWanted, findWanted } from './find-wanted.ts';
 import { careMessage, findRelease, saveRelease } from './release.store.ts';
 import {
   afterStep,
@@ -81,10 +81,12 @@ async function takeStep(
   if (blockedUntilMs > nowMs) {
     return { ...release, perSecond: nextRate(release, rates, true), dueMs: blockedUntilMs };
   }
+  const isFailing = health.streak > 0;
+  // It learns nothing of the receiver as long as it sends nothing.
   const perSecond =
-    release.step > 1 ? nextRate(release, rates, health.streak > 0) : release.perSecond;
+    release.hasMoved || isFailing ? nextRate(release, rates, isFailing) : release.perSecond;
   const { count, lastsMs } = stepOf(perSecond);
-  const { cursor, isEnd, rows } = await findWanted(release, known, { count, world });
+  const { cursor, isEnd, rows } = await findNextWanted(release, known, { count, world });
   const sent = await sendAgain(rows, { known, lastsMs, world });
   const result: StepResult = {
     ...{ cursor, isEnd, sent, perSecond },

@@ -112,6 +112,31 @@ describe('POST /v1/replays', () => {
     expect(ids.slice(3)).toEqual(ids.slice(0, 3));
   });
 
+  it('does not take its time for what it passes over', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, {
+      perSecond: 1,
+      eventTypes: ['order.sent'],
+    });
+    const { tenantId } = endpoint;
+    await putStatus(world, endpoint, 'disabled');
+    await bumpSet(tenantId);
+    const from = new Date(world.clock.nowMs()).toISOString();
+    for (const type of [...new Array(150).fill('order.paid'), 'order.sent', 'order.sent']) {
+      world.clock.advance(1);
+      await relayEvents([await newEvent(world, tenantId, { type })], world);
+    }
+    await putStatus(world, endpoint, 'active');
+    world.clock.advance(1_000);
+    const to = new Date(world.clock.nowMs()).toISOString();
+    const asked = { body: { endpointId: endpoint.id, from, to, rateShare: 0.2 } };
+    const { body } = await ask(tenantId, 'POST /v1/replays', asked);
+    await workUntil(world, world.clock.nowMs() + 20_000);
+    const done = await ask(tenantId, `GET /v1/replays/${body.id}`);
+    expect(done.body).toMatchObject({ status: 'done', matched: 2, sent: 2 });
+    expect(receiver.got).toHaveLength(2);
+  });
+
   it('makes one replay per key, also for another endpoint', async () => {
     const { tenantId, body } = await afterAnOutage(() => 500);
     const first = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
