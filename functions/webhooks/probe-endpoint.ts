@@ -42,9 +42,8 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
     await disableEndpoint(known.endpoint, 'failing', world);
     return stopProbing(broken, health, world);
   }
-  const row = await nextHeld(known, health, world);
-  const probes = health.probes + 1;
-  const probeAtMs = nowMs + probeWaitMs(probes);
+  const { probes, probeAtMs, isBlocked } = nextProbe(known, health, nowMs);
+  const row = isBlocked ? undefined : await nextHeld(known, health, world);
   const plan = planProbe(broken, health, {
     ...{ probes, nowMs, probedThrough: row?.eventId, probeAtMs },
     saidDays: trouble.kind === 'tell' ? trouble.days : health.saidDays,
@@ -56,6 +55,15 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
     await tellQueue('endpoint-care', probeMessage(broken, probeAtMs), world);
   }
   if (row) await sendProbe(known, row, world);
+}
+
+/** While the receiver wants to be left alone nothing goes out: what did would come all at once. */
+function nextProbe({ pace }: KnownEndpoint, health: Health, nowMs: number) {
+  const { blockedUntilMs = 0 } = pace;
+  const isBlocked = blockedUntilMs > nowMs;
+  const probes = health.probes + (isBlocked ? 0 : 1);
+  const probeAtMs = isBlocked ? blockedUntilMs : nowMs + probeWaitMs(probes);
+  return { probes, probeAtMs, isBlocked };
 }
 
 /** A closed endpoint gets no probes: opening it forgets the breaker. */

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
@@ -118,6 +119,20 @@ describe('a probe', () => {
     world.clock.advance(MINUTE_MS);
     for (const message of await sweepEndpoint(world, endpoint)) world.sent.push(message);
     await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+    expect(receiver.got).toHaveLength(2);
+  });
+
+  it('waits for the end of a block, and takes no delivery out meanwhile', async () => {
+    const busy = { status: 503, headers: { 'retry-after': '3600' } };
+    const { endpoint, events, receiver } = await broken((nth) => (nth === 1 ? busy : 500), 4);
+    await probe(endpoint);
+    expect(receiver.got).toHaveLength(1);
+    const { blockedUntilMs = 0 } = await findPace(world.db, endpoint);
+    await probe(endpoint);
+    expect((await findHealth(world.db, endpoint)).probeAtMs).toBe(blockedUntilMs);
+    const rows = await Promise.all(events.map((it) => recordOf(world, endpoint, it)));
+    expect(rows.map((it) => it.status)).toEqual(['retrying', 'held', 'held', 'held']);
+    await probe(endpoint);
     expect(receiver.got).toHaveLength(2);
   });
 
