@@ -209,7 +209,9 @@ function nextStep(delivery: Delivery, attempt: Attempt, at: Circumstances): Step
     return { status: 'exhausted', dueMs: undefined, reason: 'attempts_used_up' };
   }
   const dueMs = at.nowMs + waitMs(delivery, attempt, at);
-  if (dueMs - (delivery.firstAtMs ?? at.nowMs) > LIFETIME_MS) {
+  const isTooLate = dueMs - (delivery.firstAtMs ?? at.nowMs) > LIFETIME_MS;
+  // What was sent again late may have no record any more by then.
+  if (isTooLate || dueMs >= delivery.createdAtMs + RETENTION_MS) {
     return { status: 'exhausted', dueMs: undefined, reason: 'too_old' };
   }
   return { status: 'retrying', dueMs };

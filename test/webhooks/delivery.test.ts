@@ -101,6 +101,14 @@ describe('settle', () => {
     expect(settle(old, refused, at).status).toBe(row.status);
   });
 
+  it.each([
+    { createdAtMs: NOW + 10_000 - RETENTION_MS + 1, status: 'retrying' },
+    { createdAtMs: NOW + 10_000 - RETENTION_MS, status: 'exhausted' },
+  ])('is $status when its record ends before the next attempt or does not', (row) => {
+    const sentAgain = { ...claimed, createdAtMs: row.createdAtMs };
+    expect(settle(sentAgain, refused, at).status).toBe(row.status);
+  });
+
   it('ends a delivery that only met a busy receiver for 96 hours', () => {
     const old = { ...claimed, firstAtMs: NOW - LIFETIME_MS };
     expect(settle(old, busy, at)).toMatchObject({ status: 'exhausted', reason: 'too_old' });
