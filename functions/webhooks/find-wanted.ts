@@ -1,8 +1,8 @@
 import { findEvents } from '../events/event.store.ts';
 import type { RelayedEvent } from '../events/event.ts';
 import type { World } from '../shared/world.ts';
-import { findDeliveries } from './delivery.store.ts';
 import { type Delivery, newDelivery } from './delivery.ts';
+import { type Care, findCares } from './delivery-care.store.ts';
 import { wants } from './endpoint.ts';
 import { addressOf } from './event-address.ts';
 import { fits, isWanted, type Release } from './release.ts';
@@ -24,14 +24,15 @@ export interface WantedPage {
 export async function findWanted(
   release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
   known: Pick<KnownEndpoint, 'endpoint'> | undefined,
-  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db'> },
+  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db' | 'log'> },
 ): Promise<WantedPage> {
   const { tenantId, endpointId, wants: wanted } = release;
   const { eventIds, isEnd } = await listReleasePage(world.db, release, count);
   const names = eventIds.map((eventId) => ({ tenantId, endpointId, eventId }));
-  const found = await findDeliveries(world.db, names);
-  const rows = found.filter((it) => it !== undefined);
-  const unknown = eventIds.filter((_, index) => !found[index]);
+  const cares = await findCares(world, names);
+  const rows = cares.flatMap((it) => it.delivery ?? []);
+  const isUnknown = (it: Care | undefined) => it?.care === 'lost' && !it.delivery;
+  const unknown = eventIds.filter((_, index) => isUnknown(cares[index]));
   const missing =
     known && wanted.statuses.includes('missing')
       ? await findMissing(release, unknown, { known, world })
@@ -52,7 +53,7 @@ const PASSED_MAX = 2_000;
 export async function findNextWanted(
   release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
   known: Pick<KnownEndpoint, 'endpoint'>,
-  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db'> },
+  { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db' | 'log'> },
 ): Promise<WantedPage> {
   const found: Delivery[] = [];
   let { cursor } = release;

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { findDeliveries } from '../../functions/webhooks/delivery.store.ts';
+import { deliveryKey, findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
@@ -117,6 +117,27 @@ describe('a release of what is held', () => {
     }
     expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['delivered']));
     expect(receiver.got).toHaveLength(ids.length);
+  });
+
+  it('passes by a record that nobody can read', async () => {
+    const receiver = await startReceiver();
+    const { endpoint, ids } = await withHeld(receiver.url, 3);
+    const { tenantId, id: endpointId } = endpoint;
+    const [damaged = ''] = ids;
+    await world.db.commit([
+      {
+        kind: 'update',
+        table: 'deliveries',
+        key: deliveryKey({ tenantId, endpointId, eventId: damaged }),
+        update: 'REMOVE attempts SET seq = :text',
+        values: { ':text': 'seven' },
+      },
+    ]);
+    const message = await putStatus(world, endpoint, 'active');
+    if (!message) throw new Error('no message');
+    await care(message, world);
+    await workUntil(world, world.clock.nowMs() + 2 * MINUTE_MS);
+    expect(receiver.got.map((it) => it.headers['webhook-id'])).toEqual(ids.slice(1));
   });
 
   it('is done by one worker at a time', async () => {
