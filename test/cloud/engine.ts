@@ -30,6 +30,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'costs a unit per shard for its balance, and for a page of 25': FIGURES,
   'the engine adds and subtracts them exactly': 'it keeps 28 digits of a number, DynamoDB 38',
   'reads all of their totals at once': FIGURES,
+  'reads the event, the endpoints and a row for each delivery': FIGURES,
+  'costs a query of each shard, and the events': FIGURES,
   'stops no other, and is told of until its minute is a day old': SLOW,
   'of the outbox stops no other event, and keeps its minute open for a day': SLOW,
   'a file whose notices got lost is settled look by look, each within its time': SLOW,

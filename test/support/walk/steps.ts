@@ -194,7 +194,8 @@ async function walkEvents(walk: Walk, endpoint: Body): Promise<void> {
   });
   await walk.call('listEvents', {
     query: { type: 'invoice.*', limit: '2' },
-    until: ({ data }) => Number(data?.length) === 2,
+    // Both are on the list, and were relayed.
+    until: ({ data }) => JSON.stringify(data).split('"relayedAt"').length === 3,
   });
 }
 
