@@ -1,9 +1,24 @@
 import type { World } from '../shared/world.ts';
+import { findPace } from './pace.store.ts';
 import { isLate, limitOf, rateAt, type Slot } from './pace.ts';
+import { KNOWN_MS } from './remember-endpoints.ts';
 import { type KnownPace, takeKnownSlots } from './take-slots.ts';
 
 /** After a block not all senders of an endpoint come at once, but over a fifth of its length. */
 const SPREAD = 0.2;
+
+/**
+ * A block may have been ended since it was read. What it keeps back longer than anybody may go by
+ * old knowledge would wait for an end that is none any more, so that it is then read anew.
+ */
+export async function confirmBlock<Known extends KnownPace>(
+  known: Known,
+  { clock, db }: Pick<World, 'clock' | 'db'>,
+): Promise<Known> {
+  const { blockedUntilMs = 0 } = known.pace;
+  if (blockedUntilMs <= clock.nowMs() + KNOWN_MS) return known;
+  return { ...known, pace: await findPace(db, known.endpoint) };
+}
 
 /** What has its slot already and waits for no backlog goes as soon as the receiver lets anybody. */
 export function urgentSlot({ pace }: Pick<KnownPace, 'pace'>, nowMs: number): Slot {

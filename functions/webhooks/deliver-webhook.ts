@@ -4,7 +4,7 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
-import { chooseSlot, urgentSlot } from './choose-slot.ts';
+import { chooseSlot, confirmBlock, urgentSlot } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
 import {
   cancel,
@@ -172,9 +172,10 @@ async function holdBack(ready: Ready, door: Exclude<Door, 'open'>, world: Needs)
 
 /** Waits for a slot that is near; one that is further away is written down and waits itself. */
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
-  const { work, delivery, known } = ready;
+  const { work, delivery } = ready;
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   await sleepUntil(delivery.dueMs, world);
+  const known = await confirmBlock(ready.known, world);
   const slot = delivery.urgent
     ? urgentSlot(known, world.clock.nowMs())
     : await chooseSlot(known, work.slot ?? slotOf(delivery), world);

@@ -25,7 +25,7 @@ export interface EndpointMemory {
 }
 
 /** A pause takes effect within this time; a busy endpoint is read once in it. */
-const KNOWN_MS = 5 * SECOND_MS;
+export const KNOWN_MS = 5 * SECOND_MS;
 const ENTRIES_MAX = 5_000;
 
 /** A memory that reads an endpoint, its pace and its health in one call, also for many at once. */

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
+import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
@@ -15,6 +16,7 @@ import {
   newEndpoint,
   newEvent,
   recordOf,
+  relayed,
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
@@ -118,6 +120,39 @@ describe('a limit that is changed by PATCH', () => {
     const { slotsMs, blockedUntilMs } = await takeSlots(world, endpoint, 2);
     expect(slotsMs).toEqual([world.clock.nowMs(), world.clock.nowMs()]);
     expect(blockedUntilMs).toBeUndefined();
+  });
+});
+
+describe('a receiver that is made active during its block', () => {
+  const unblocked = async (fields: Partial<Endpoint>) => {
+    const receiver = await startReceiver((nth) =>
+      nth === 1 ? { status: 503, headers: { 'retry-after': '86400' } } : 200,
+    );
+    const endpoint = await newEndpoint(world, receiver.url, fields);
+    const { tenantId, id } = endpoint;
+    const first = await relayed(world, tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+    // This worker knows of the block, and of its end only five seconds later.
+    expect((await world.endpoints.find(tenantId, id))?.pace.blockedUntilMs).toBeDefined();
+    const api = webhooksApi(world);
+    await api(tenantId, `PATCH /v1/endpoints/${id}`, { body: { status: 'active' } });
+    world.sent.splice(0);
+    return { receiver, endpoint, first, api };
+  };
+
+  it('gets what is new at once, and not after the block that was', async () => {
+    const { receiver, endpoint } = await unblocked({});
+    await relayed(world, endpoint.tenantId);
+    for (const message of takeDue(world)) await handle(message, world);
+    expect(receiver.got).toHaveLength(2);
+  });
+
+  it('gets what a person sends again, also with a limit', async () => {
+    const { receiver, endpoint, first, api } = await unblocked({ perSecond: 10 });
+    const id = deliveryId({ endpointId: endpoint.id, eventId: first.id });
+    expect((await api(endpoint.tenantId, `POST /v1/deliveries/${id}/retry`)).status).toBe(202);
+    for (const message of takeDue(world)) await handle(message, world);
+    expect(receiver.got).toHaveLength(2);
   });
 });
 
