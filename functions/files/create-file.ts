@@ -13,11 +13,14 @@ import { signUpload } from './sign-upload.ts';
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids'>;
 type CreateCall = Call<typeof createFileRoute>;
 
-/** POST /v1/files. Refuses with `not_found` when the tenant has no such endpoint. */
+/**
+ * POST /v1/files. Refuses with `not_found` when the tenant has no such endpoint; a repetition is
+ * answered like the first request, also when the endpoint has gone since.
+ */
 export const createFile = route(createFileRoute, async (call, world: Needs) => {
   const { tenantId, body } = call;
   const endpoint = await findEndpoint(world.db, tenantId, body.endpointId);
-  if (!endpoint) throw endpointMissing(body.endpointId);
+  if (!endpoint) return replayWithout(call, world);
 
   const nowMs = world.clock.nowMs();
   const file = newFile(draftFile(call, endpoint, world), nowMs);
@@ -49,6 +52,15 @@ async function replay({ tenantId, idempotency }: CreateCall, fileId: string, wor
   if (!file) throw new Error(`file ${fileId} was taken, but is not there`);
   assertSameRequest(file, idempotency);
   return { body: fileView(file, await signUpload(world, file)), replayed: true };
+}
+
+async function replayWithout(call: CreateCall, world: Needs) {
+  const { tenantId, idempotency, body } = call;
+  if (!idempotency) throw endpointMissing(body.endpointId);
+  const fileId = creationId('fil', { tenantId, scope: 'files', idempotency }, world.ids);
+  const file = await findFile(world.db, { tenantId, fileId });
+  if (!file) throw endpointMissing(body.endpointId);
+  return replay(call, fileId, world);
 }
 
 function endpointMissing(endpointId: string): Problem {

@@ -24,7 +24,7 @@ type ReplayCall = Call<typeof createReplayRoute>;
 export const createReplay = route(createReplayRoute, async (call, world: Needs) => {
   const { tenantId, body } = call;
   const endpoint = await findEndpoint(world.db, tenantId, body.endpointId);
-  if (!endpoint) throw new Problem('not_found');
+  if (!endpoint) return replayWithout(call, world);
   const draft = draftReplay(call, endpoint, world);
   if (body.dryRun) return { status: 200, body: await tryOut(draft, endpoint, world) };
 
@@ -69,11 +69,26 @@ async function insert(
     idempotency ? [...writes, insertReplayKey(keyId, release)] : writes,
   );
   if (commit.ok) return { release, replayed: false };
-  const name = idempotency && (await findReplayName(db, tenantId, keyId));
-  const found = name && (await findRelease(db, releaseKey({ ...name, tenantId, kind: 'replay' })));
+  const found = idempotency && (await findMade(db, tenantId, keyId));
   if (!found) throw new Problem('busy', { detail: 'The replay could not be stored. Try again.' });
   assertSameRequest(found, idempotency);
   return { release: found, replayed: found.id !== release.id };
+}
+
+/** What the key has made, as it is now. */
+async function findMade(db: Needs['db'], tenantId: string, keyId: string) {
+  const name = await findReplayName(db, tenantId, keyId);
+  return name && findRelease(db, releaseKey({ ...name, tenantId, kind: 'replay' }));
+}
+
+/** A repetition is answered like the first request, also when the endpoint has gone since. */
+async function replayWithout({ tenantId, idempotency, body }: ReplayCall, { db, ids }: Needs) {
+  if (!idempotency || body.dryRun) throw new Problem('not_found');
+  const keyId = creationId('rpl', { tenantId, scope: 'replays', idempotency }, ids);
+  const made = await findMade(db, tenantId, keyId);
+  if (!made) throw new Problem('not_found');
+  assertSameRequest(made, idempotency);
+  return { body: replayView(made), replayed: true };
 }
 
 /** A dry run looks at so many deliveries at most, in pages of so many. */

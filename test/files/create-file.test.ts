@@ -6,6 +6,7 @@ import { listFiles } from '../../functions/files/list-files.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import { GIB, MINUTE_MS } from '../../functions/shared/units.ts';
+import { deleteEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
@@ -125,6 +126,18 @@ describe('POST /v1/files', () => {
 
     const reused = create(body(), { idempotency: { ...idempotency, fingerprint: 'f2' } });
     expect(await codeOf(reused)).toBe('idempotency_key_reused');
+  });
+
+  it('answers a repetition also when the endpoint is gone', async () => {
+    const gone = await house.addEndpoint({ tenantId: endpoint.tenantId });
+    const asked = { ...body(), endpointId: gone.id };
+    const idempotency = { key: 'k2', fingerprint: 'f1' };
+    const first = await create(asked, { idempotency });
+    await house.doors.db.commit(deleteEndpoint(gone, house.world.clock.nowMs()));
+    const again = await create(asked, { idempotency });
+    expect([again.file.id, again.replayed]).toEqual([first.file.id, true]);
+    const other = { key: 'k3', fingerprint: 'f1' };
+    expect(await codeOf(create(asked, { idempotency: other }))).toBe('not_found');
   });
 });
 

@@ -152,6 +152,15 @@ describe('POST /v1/replays', () => {
     expect(list.body.data.map((it) => it.id)).toEqual([first.body.id]);
   });
 
+  it('is answered again by its key after its endpoint is gone', async () => {
+    const { tenantId, body } = await afterAnOutage(() => 500);
+    const first = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
+    await ask(tenantId, `DELETE /v1/endpoints/${body.endpointId}`);
+    const again = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
+    expect([again.status, again.body.id]).toEqual([202, first.body.id]);
+    expect((await ask(tenantId, 'POST /v1/replays', { body, key: 'l' })).status).toBe(404);
+  });
+
   it('is stopped by DELETE: what it has not sent stays as it was', async () => {
     const { tenantId, receiver, endpoint, body, failed } = await afterAnOutage(() => 500);
     const made = await ask(tenantId, 'POST /v1/replays', { body });
