@@ -50,7 +50,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   hanging: {
     share: 4,
     answer: sometimes(0.05, 'hang'),
-    endpoint: { timeoutSeconds: 1 },
+    // Longer than a busy process may stand still: else it reads a copy after the next one.
+    endpoint: { timeoutSeconds: 5 },
     ends: DELIVERED,
   },
   stopping: {
