@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DELIVERY_STATES } from '../events/event.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -34,17 +35,8 @@ const DeliveryItem = z.object({
   pk: z.string(),
   sk: z.string(),
   type: z.string(),
-  status: z.enum([
-    'waiting',
-    'inflight',
-    'retrying',
-    'held',
-    'delivered',
-    'exhausted',
-    'uncertain',
-    'expired',
-    'cancelled',
-  ]),
+  // Of these two nothing is stored.
+  status: z.enum(DELIVERY_STATES).exclude(['pending', 'missing']),
   seq: z.number(),
   spent: z.number(),
   token: z.string(),

@@ -1,3 +1,5 @@
+import { fitsFilter } from '../events/event.ts';
+
 /** A receiver of a tenant: where its webhooks go, which ones, and how hard to try. */
 export interface Endpoint {
   readonly id: `end_${string}`;
@@ -86,12 +88,7 @@ export function wants(endpoint: Endpoint, { type, to, about }: Addressed): boole
   if (endpoint.status === 'disabled' || endpoint.id === about) return false;
   if (to !== undefined) return endpoint.id === to;
   if (endpoint.eventTypes === undefined) return !ONLY_IF_NAMED.has(type);
-  return endpoint.eventTypes.some((filter) => fits(filter, type));
-}
-
-/** `transaction.*` fits every type that begins with `transaction.`, at any depth. */
-function fits(filter: string, type: string): boolean {
-  return filter.endsWith('.*') ? type.startsWith(filter.slice(0, -1)) : filter === type;
+  return endpoint.eventTypes.some((filter) => fitsFilter(filter, type));
 }
 
 /** Whether the exhaustion of a delivery of this type is an event of its own. */

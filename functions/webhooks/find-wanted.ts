@@ -1,11 +1,11 @@
 import { findEvents } from '../events/event.store.ts';
-import type { RelayedEvent } from '../events/event.ts';
+import { fitsFilter, type RelayedEvent } from '../events/event.ts';
 import type { World } from '../shared/world.ts';
 import { type Delivery, newDelivery } from './delivery.ts';
 import { type Care, findCares } from './delivery-care.store.ts';
 import { wants } from './endpoint.ts';
 import { addressOf } from './event-address.ts';
-import { fits, isWanted, type Release } from './release.ts';
+import { isWanted, type Release } from './release.ts';
 import { listReleasePage } from './release-page.store.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 
@@ -85,7 +85,7 @@ async function findMissing(
   const isMissing = (event: RelayedEvent) =>
     event.relayedAtMs !== undefined &&
     !event.sentTo?.includes(endpointId) &&
-    (wanted.eventTypes?.some((it) => fits(it, event.type)) ?? true) &&
+    (wanted.eventTypes?.some((it) => fitsFilter(it, event.type)) ?? true) &&
     wants({ ...known.endpoint, status: 'active' }, addressOf(event));
   const missing = events.filter(isMissing);
   return missing.map(({ id: eventId, type: eventType }) =>

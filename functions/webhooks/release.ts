@@ -1,3 +1,4 @@
+import { fitsFilter } from '../events/event.ts';
 import { idPart } from '../shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import { type Delivery, type DeliveryStatus, wait } from './delivery.ts';
@@ -127,12 +128,7 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
 export function isWanted(delivery: Delivery, { statuses, eventTypes, between }: Wanted): boolean {
   if (!(statuses as readonly string[]).includes(delivery.status)) return false;
   if (between && delivery.alert) return false;
-  return eventTypes?.some((it) => fits(it, delivery.eventType)) ?? true;
-}
-
-/** `order.*` fits every type that begins with `order.`. */
-export function fits(filter: string, type: string): boolean {
-  return filter.endsWith('.*') ? type.startsWith(filter.slice(0, -1)) : filter === type;
+  return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
 }
 
 /** The delivery on its way again at a slot: held ones go on, others get a full plan. */

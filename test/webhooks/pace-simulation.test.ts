@@ -1,40 +1,15 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { restartPace } from '../../functions/webhooks/pace.store.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { randomOf } from '../support/fuzz/dice.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { limitedEndpoint } from './limited-endpoint.ts';
 import { type CrowdReport, leastGapMs, mostInASecond, playCrowd } from './sender-crowd.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
   world = await testWorld();
 });
-
-function newEndpoint(perSecond: number | undefined): Endpoint {
-  return {
-    id: world.ids.next('end'),
-    tenantId: newTenant(world),
-    url: 'https://example.com/',
-    status: 'active',
-    retry: { maxAttempts: 3 },
-    timeoutMs: 1_000,
-    onUnknown: 'resend',
-    perSecond,
-    secrets: [],
-    createdAtMs: 0,
-  };
-}
-
-/** Repeatable chance. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Most messages come at once; one in a hundred is late by up to three seconds. */
 const mostlyQuick = (random: number) => (random < 0.01 ? random * 300_000 : 5 + random * 60);
@@ -62,8 +37,8 @@ describe('any rate', () => {
     });
     await fc.assert(
       fc.asyncProperty(histories, async ({ rate, seed, ...crowd }) => {
-        const endpoint = newEndpoint(rate);
-        const random = randomFrom(seed);
+        const endpoint = limitedEndpoint(world, rate);
+        const random = randomOf(seed);
         const report = await playCrowd(
           { ...crowd, endpoint, random, latencyMs: mostlyQuick },
           world,
@@ -81,9 +56,9 @@ describe('any rate', () => {
 
 describe('a backlog of 20,000 at 50 per second', () => {
   it('is received once per delivery and drained in the time it takes', async () => {
-    const endpoint = newEndpoint(50);
+    const endpoint = limitedEndpoint(world, 50);
     const batches = Array.from({ length: 200 }, (_, n) => ({ atMs: n * 50, events: 100 }));
-    const random = randomFrom(7);
+    const random = randomOf(7);
     const latencyMs = (chance: number) => 5 + 100 * chance;
     const report = await playCrowd({ endpoint, batches, workers: 12, random, latencyMs }, world);
     expect(report.delivered).toBe(20_000);
@@ -102,7 +77,7 @@ describe('a limit that is changed', () => {
   ])(
     'from $before to $after holds five seconds later, also for what waits',
     async ({ before, after, events }) => {
-      const endpoint = newEndpoint(before);
+      const endpoint = limitedEndpoint(world, before);
       const changeMs = 10_000;
       const act = async () => {
         const nowMs = world.clock.nowMs();
@@ -116,7 +91,7 @@ describe('a limit that is changed', () => {
           endpoint,
           batches: [{ atMs: 0, events }],
           workers: 8,
-          random: randomFrom(3),
+          random: randomOf(3),
           latencyMs: mostlyQuick,
           acts: [{ atMs: changeMs, act }],
         },
@@ -153,7 +128,7 @@ describe('a receiver that bears less than it gets', () => {
     { limit: undefined, bears: 200, events: 1_200 },
     { limit: 50, bears: 20, events: 400 },
   ])('of $bears per second, at a limit of $limit, is soon left in peace', async (row) => {
-    const endpoint = newEndpoint(row.limit);
+    const endpoint = limitedEndpoint(world, row.limit);
     const report = await playCrowd(
       {
         endpoint,
@@ -162,7 +137,7 @@ describe('a receiver that bears less than it gets', () => {
           events: 100,
         })),
         workers: 8,
-        random: randomFrom(11),
+        random: randomOf(11),
         latencyMs: mostlyQuick,
         answer: bearing(row.bears, row.retryAfterMs),
       },

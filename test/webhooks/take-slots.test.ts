@@ -5,27 +5,15 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace, restartPace } from '../../functions/webhooks/pace.store.ts';
 import { NO_PACE } from '../../functions/webhooks/pace.ts';
 import { takeKnownSlots, takeSlots } from '../../functions/webhooks/take-slots.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { limitedEndpoint } from './limited-endpoint.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
   world = await testWorld();
 });
 
-function limited(perSecond: number | undefined): Endpoint {
-  return {
-    id: world.ids.next('end'),
-    tenantId: newTenant(world),
-    url: 'https://example.com/',
-    status: 'active',
-    retry: { maxAttempts: 3 },
-    timeoutMs: 1_000,
-    onUnknown: 'resend',
-    perSecond,
-    secrets: [],
-    createdAtMs: 0,
-  };
-}
+const limited = (perSecond: number | undefined) => limitedEndpoint(world, perSecond);
 
 /** The answer of a receiver that names a time. */
 const asking = (retryAfterMs: number) => ({ status: 429, retryAfterMs });

@@ -12,15 +12,20 @@ export interface Dice {
   draw<Value>(arbitrary: fc.Arbitrary<Value>): Value;
 }
 
-/** Equal seeds give equal throws (mulberry32). */
-export function diceOf(seed: number): Dice {
+/** Numbers in [0, 1) that depend on the seed only (mulberry32). */
+export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
-  const next = () => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** Equal seeds give equal throws. */
+export function diceOf(seed: number): Dice {
+  const next = randomOf(seed);
   const below = (count: number) => Math.floor(next() * count);
   return {
     below,
