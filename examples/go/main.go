@@ -123,6 +123,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	stopped, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	receiver := &receiver{secrets: secrets, box: box, somethingCame: make(chan struct{}, 1)}
 	go receiver.workOff()
 	fmt.Printf("receiving at http://%s/\n", listener.Addr())
@@ -133,7 +134,6 @@ func main() {
 			log.Fatal(err)
 		}
 	}()
-	stopped, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	<-stopped.Done()
 	_ = server.Shutdown(context.Background())
 }

@@ -95,9 +95,6 @@ const server = createServer(async (request, response) => {
 });
 server.listen(Number(PORT), '127.0.0.1');
 await once(server, 'listening');
-console.log(`receiving at http://127.0.0.1:${server.address().port}/`);
-
-await workOff();
 const timer = setInterval(workOff, AGAIN_MS);
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
@@ -105,3 +102,5 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     server.close();
   });
 }
+console.log(`receiving at http://127.0.0.1:${server.address().port}/`);
+await workOff();

@@ -10,7 +10,8 @@ import signal
 import sqlite3
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 
 from verify import verify
 
@@ -92,7 +93,11 @@ class Handler(BaseHTTPRequestHandler):
         """Silent: what was worked is printed instead."""
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver(ThreadingTCPServer):
+    """Not the HTTPServer of http.server, which asks DNS for its own name and may wait for it."""
+
+    allow_reuse_address = True
+    daemon_threads = True
     # The default of 5 refuses connections as soon as many webhooks come at once.
     request_queue_size = 128
 
@@ -134,10 +139,9 @@ def main():
     inbox = Inbox(os.environ.get("INBOX", "inbox.db"))
     receiver = Receiver(int(os.environ.get("PORT", "4000")), secrets, inbox)
     threading.Thread(target=receiver.work_off, daemon=True).start()
-    print(f"receiving at http://127.0.0.1:{receiver.server_address[1]}/", flush=True)
-
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        print(f"receiving at http://127.0.0.1:{receiver.server_address[1]}/", flush=True)
         receiver.serve_forever()
     except KeyboardInterrupt:
         receiver.server_close()

@@ -206,6 +206,13 @@ function tryReceiver(language: Language): void {
     expect(receiver.worked).toEqual([second.id]);
   });
 
+  it('stops in order from the moment in which it is ready', async () => {
+    for (let nth = 0; nth < 5; nth += 1) {
+      expect(await receiver.stop()).toBe(0);
+      receiver = await start();
+    }
+  });
+
   it('moves from one secret to another by knowing both for a while', async () => {
     const [old, other] = [signed({ secret }), newSecret()];
     await receiver.stop();

@@ -80,14 +80,17 @@ export async function startExample(
   });
   const exit = once(child, 'exit') as Promise<[number | null]>;
   const address = () => /receiving at (\S+)/.exec(said.join('\n'))?.[1];
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
   await until(
-    () => child.exitCode !== null || address() !== undefined,
-    (it) => it,
+    () => ({ pid: child.pid, isReady: ended() || address() !== undefined, said }),
+    (it) => it.isReady,
   );
   const url = address();
-  if (url === undefined) throw new Error(`${command} ended: ${said.join('\n')}`);
+  if (url === undefined) {
+    throw new Error(`${command} ended (${child.exitCode ?? child.signalCode}): ${said.join('\n')}`);
+  }
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    if (!ended()) child.kill(signal);
     const [code] = await exit;
     return code;
   };
