@@ -7,7 +7,7 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import type { EndpointTerms } from '../tenants/find-limits.ts';
 import { createEndpointRoute } from './endpoint.contract.ts';
-import { growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
+import { endpointKey, growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sealFirstSecret, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
@@ -25,6 +25,8 @@ const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 
 /** POST /v1/endpoints. From the next event on the endpoint gets what it wants. */
 export const createEndpoint = route(createEndpointRoute, async (call, world: Needs) => {
+  const made = await findMade(call, world);
+  if (made) return replay(call, made);
   const url = await world.http.checkUrl(call.body.url);
   const secret = call.body.secret ?? newSecret(world.ids);
   const { max, isTest } = await world.endpointTerms(call.tenantId);
@@ -43,6 +45,19 @@ export const createEndpoint = route(createEndpointRoute, async (call, world: Nee
     retryAfterSeconds: 1,
   });
 });
+
+/**
+ * What the key has made. Looked for before anything is judged: a name may lead elsewhere by now,
+ * and a repetition is answered like the first request.
+ */
+async function findMade(
+  { tenantId, idempotency }: CreateCall,
+  { db, ids }: Needs,
+): Promise<Item | undefined> {
+  if (!idempotency) return undefined;
+  const id = creationId('end', { tenantId, scope: 'endpoints', idempotency }, ids);
+  return db.get('endpoints', endpointKey(tenantId, id));
+}
 
 interface Draft extends Pick<EndpointTerms, 'isTest'> {
   readonly url: string;

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { findEndpoint, findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
@@ -123,6 +124,28 @@ describe('POST /v1/endpoints', () => {
     const other = { body: { url, description: 'x' }, key: 'k-1' };
     const reused = await ask(tenant, 'POST /v1/endpoints', other);
     expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused']);
+  });
+
+  it('answers a repetition like the first request, wherever the name leads by then', async () => {
+    const tenant = newTenant(world);
+    const addresses = [['127.0.0.1'], ['10.0.0.1'], []];
+    const resolve = async () => addresses.shift() ?? [];
+    const asking = webhooksApi({
+      ...world,
+      http: openGuardedSender({ egress: 'loopback', resolve }),
+    });
+    const body = { url: 'http://moving.test:4000/' };
+    const make = () => asking(tenant, 'POST /v1/endpoints', { body, key: 'k-1' });
+    const first = await make();
+    const { secret: _, ...kept } = first.body;
+    const again = await make();
+    expect([again.status, again.body]).toEqual([201, kept]);
+    expect(again.headers['idempotent-replayed']).toBe('true');
+
+    await asking(tenant, `DELETE /v1/endpoints/${first.body.id}`);
+    expect((await make()).body.code).toBe('conflict');
+    const fresh = await asking(tenant, 'POST /v1/endpoints', { body, key: 'k-2' });
+    expect(fresh.body.code).toBe('url_not_allowed');
   });
 
   it('raises the version of the set, and refuses one endpoint too many', async () => {
