@@ -1,8 +1,14 @@
+import {
+  idOfPlace,
+  placeOf,
+  readByTime,
+  type TimeList,
+  type TimePage,
+} from '../shared/time-list.ts';
 import type { World } from '../shared/world.ts';
 import { WORLD } from './account.ts';
 import type { TransactionPlace, TransactionRange } from './list-account-transactions.ts';
 import type { StatementName } from './statement.ts';
-import { idOfPlace, placeOf, readByTime, type TimeList, type TimePage } from './time-list.store.ts';
 import { type FoundTransaction, loadTransactions } from './transaction.store.ts';
 import type { Posting, Transaction } from './transaction.ts';
 

@@ -1,12 +1,12 @@
 import { route } from '../shared/http/route.ts';
 import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
+import { idOfPlace, placeOf, readByTime } from '../shared/time-list.ts';
 import type { Db, Item, World } from '../shared/world.ts';
 import { getHoldRoute, listHoldsRoute } from './hold.contract.ts';
 import { findHold, holdListing, loadHolds } from './hold.store.ts';
 import { HOLD_STATUSES, type Hold } from './hold.ts';
 import { holdView } from './hold-view.ts';
-import { idOfPlace, placeOf, readByTime } from './time-list.store.ts';
 
 const INDEX = 'listing';
 
@@ -35,7 +35,7 @@ export const listHolds = route(
     const key = await secrets.read('cursor-key');
     const { items, next } = await readByTime(
       db,
-      { index: INDEX, partitions },
+      { table: 'ledger', index: INDEX, partitions },
       {
         limit,
         after: cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at),

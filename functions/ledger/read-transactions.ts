@@ -1,6 +1,7 @@
 import { type Call, route } from '../shared/http/route.ts';
 import { countFitting, makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
+import { idOfPlace, placeOf, readByTime, type TimeList } from '../shared/time-list.ts';
 import type { Item, World } from '../shared/world.ts';
 import { accountKey, toAccount } from './account.store.ts';
 import { WORLD } from './account.ts';
@@ -8,7 +9,6 @@ import { listTransactionPlaces, type TransactionPlace } from './list-account-tra
 import { listTouchingTransactions } from './list-touching-transactions.ts';
 import { assertCurrency } from './read-entries.ts';
 import { type StatementName, statementOf, statementOfWorld } from './statement.ts';
-import { idOfPlace, placeOf, readByTime, type TimeList } from './time-list.store.ts';
 import { getTransactionRoute, listTransactionsRoute } from './transaction.contract.ts';
 import {
   type FoundTransaction,
@@ -83,11 +83,11 @@ function timeListOf(tenantId: string, { status, reference, from, to }: Filter): 
   const period = { fromMs: from, toMs: to };
   if (reference !== undefined) {
     const partitions = [referenceListing(tenantId, status, reference)];
-    return { index: 'reference', partitions, ...period };
+    return { table: 'ledger', index: 'reference', partitions, ...period };
   }
   const shards = Array.from({ length: JOURNAL_SHARDS }, (_, shard) => shard);
   const partitions = shards.map((shard) => journalListing(tenantId, status, shard));
-  return { index: 'listing', partitions, ...period };
+  return { table: 'ledger', index: 'listing', partitions, ...period };
 }
 
 async function listByAccount(

@@ -9,14 +9,19 @@ const YEAR_FAULT = 'must be in the years 0000 to 9999 in UTC';
  * RFC 3339 with an offset on the wire, milliseconds since 1970 inside. The offset of one in year
  * 0000 or 9999 may lead out of them, where RFC 3339 ends: such a one is refused.
  */
-export const Instant = z.codec(
-  z.iso.datetime({ offset: true }),
-  z.int().min(FIRST_MS, YEAR_FAULT).max(LAST_MS, YEAR_FAULT),
-  {
-    decode: (text) => Date.parse(text),
-    encode: (ms) => toInstant(ms),
-  },
-);
+export const Instant = instant();
+
+function instant(fault?: string) {
+  const yearFault = fault ?? YEAR_FAULT;
+  return z.codec(
+    z.iso.datetime({ offset: true, ...(fault && { error: fault }) }),
+    z.int().min(FIRST_MS, yearFault).max(LAST_MS, yearFault),
+    {
+      decode: (text) => Date.parse(text),
+      encode: (ms) => toInstant(ms),
+    },
+  );
+}
 
 /** Milliseconds since 1970 as `2026-11-21T10:30:00.000Z`. */
 export function toInstant(ms: number): string {
@@ -44,6 +49,17 @@ export function text(minLength: number, maxLength: number) {
 /** The message of every wrong amount; by it a refusal becomes `invalid_amount`. */
 export const AMOUNT_FAULT =
   'must be minor units from 1 to 10^18: a string of digits or an exact integer';
+
+/** The messages of every wrong due time; by them a refusal becomes `invalid_due_time`. */
+export const DUE_AT_FAULT = 'must be a time with an offset, at most five years ahead';
+export const DELAY_FAULT = 'must be whole seconds from 0 to 157680000: five years';
+export const ONE_DUE_FAULT = 'must name either a dueAt or a delaySeconds';
+
+/** When something is to happen, like `Instant`. Whether that is past or far is to be judged. */
+export const DueAt = instant(DUE_AT_FAULT);
+
+/** In how many seconds something is to happen. */
+export const DelaySeconds = z.int(DELAY_FAULT).min(0, DELAY_FAULT).max(157_680_000, DELAY_FAULT);
 
 /** The message of a list too long for any request; by it a refusal becomes `payload_too_large`. */
 export const TOO_LONG_FAULT = 'has more elements than a request may carry';

@@ -43,6 +43,7 @@ export function authenticator(): Authenticate<Needs> {
     const turn = await takeToken(world, key.id, limit);
     return {
       ...{ tenantId: key.tenantId, keyId: key.id },
+      allows: (scope) => allows(key.scopes, scope),
       requiresKeys: tenant?.settings.requireIdempotencyKeys ?? false,
       dailyEvents: tenant?.limits.dailyEvents,
       headers: rateHeaders({ ...limit, ...turn }),

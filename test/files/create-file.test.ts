@@ -27,6 +27,7 @@ function callOf(given: Partial<Call<Contract>>): Call<Contract> {
     body: undefined,
     memberText: () => undefined,
     exactBody: () => undefined,
+    allows: () => true,
     header: () => undefined,
     idempotency: undefined,
     requestId: 'req_1',

@@ -61,6 +61,18 @@ describe('authenticate', () => {
     expect(await outcome(raw, access)).toBe(expected);
   });
 
+  it('tells what a key may besides', async () => {
+    const ask = async (scopes: KeyScopes) => {
+      const { raw } = await keyWith(scopes);
+      return authenticator()(arrivalOf(raw), 'tenant', world);
+    };
+    const some = await ask(['tasks:write', 'events:write']);
+    expect(some.allows?.('events:write')).toBe(true);
+    expect(some.allows?.('ledger:write')).toBe(false);
+    expect((await ask(['*'])).allows?.('ledger:write')).toBe(true);
+    expect((await authenticator()(arrivalOf(adminKey), 'admin', world)).allows).toBeUndefined();
+  });
+
   it.each<[Access, string]>([
     ['admin', 'open'],
     ['ledger:read', 'forbidden_scope'],

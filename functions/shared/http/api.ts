@@ -4,13 +4,15 @@ import { Problem } from '../problem.ts';
 import type { World } from '../world.ts';
 import { decodeCall } from './decode-call.ts';
 import { problemAnswer } from './problem-answer.ts';
-import type { Access, Answer, Call, Contract, Route } from './route.ts';
+import type { Access, Answer, Call, Contract, Route, Scope } from './route.ts';
 import { safePath } from './safe-path.ts';
 
 /** Who calls: a tenant by one of its keys, or the operator by the admin key. */
 export interface Caller {
   readonly tenantId?: string;
   readonly keyId?: string;
+  /** Whether its key has this scope; absent: it has none. */
+  readonly allows?: (scope: Scope) => boolean;
   /** Whether its tenant wants an Idempotency-Key wherever one is accepted. */
   readonly requiresKeys?: boolean;
   /** How many events its tenant may send a day; undefined: as many as it likes. */
@@ -71,6 +73,7 @@ export function api<Needs extends Shell>(
       ...decodeCall(contract, event, trace.caller),
       tenantId: trace.caller?.tenantId,
       keyId: trace.caller?.keyId,
+      allows: (scope) => trace.caller?.allows?.(scope) ?? false,
       dailyEvents: trace.caller?.dailyEvents,
       requestId: trace.requestId,
     };

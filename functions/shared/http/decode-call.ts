@@ -14,7 +14,7 @@ const NO_BODY: JsonBody = {
   exactValue: () => undefined,
 };
 
-type Decoded = Omit<Call<Contract>, 'tenantId' | 'keyId' | 'dailyEvents' | 'requestId'>;
+type Decoded = Omit<Call<Contract>, 'tenantId' | 'keyId' | 'allows' | 'dailyEvents' | 'requestId'>;
 
 /**
  * Checks all of a request against its contract. Refuses with `not_found` for a malformed id,

@@ -81,6 +81,8 @@ export interface Call<Row extends Contract> {
   readonly tenantId: TenantOf<Row['access']>;
   /** Of the calling key; a tenant's routes have one. */
   readonly keyId?: string | undefined;
+  /** Whether the calling key has this scope besides: a body may ask for more than the route. */
+  allows(scope: Scope): boolean;
   /** How many events the tenant may send a day; undefined: as many as it likes. */
   readonly dailyEvents?: number | undefined;
   readonly params: Output<Row['params']>;

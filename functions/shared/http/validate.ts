@@ -1,8 +1,16 @@
 import type * as z from 'zod';
-import { Problem, type ProblemError } from '../problem.ts';
-import { AMOUNT_FAULT, TOO_LONG_FAULT } from '../wire.ts';
+import { Problem, type ProblemCode, type ProblemError } from '../problem.ts';
+import { AMOUNT_FAULT, DELAY_FAULT, DUE_AT_FAULT, ONE_DUE_FAULT, TOO_LONG_FAULT } from '../wire.ts';
 
 type Issue = z.core.$ZodIssue;
+
+/** Faults that have a code of their own, by their messages. */
+const OWN_CODES: Readonly<Record<string, ProblemCode>> = {
+  [AMOUNT_FAULT]: 'invalid_amount',
+  [DUE_AT_FAULT]: 'invalid_due_time',
+  [DELAY_FAULT]: 'invalid_due_time',
+  [ONE_DUE_FAULT]: 'invalid_due_time',
+};
 
 /** More faults than this are not told, so that a bad body cannot make a huge answer. */
 const ERRORS_MAX = 100;
@@ -20,10 +28,16 @@ export function validate(schema: z.ZodType, value: unknown, root = ''): unknown 
   assertNotTooLong(result.error.issues);
   const issues = result.error.issues.slice(0, ERRORS_MAX);
   const errors = issues.flatMap((issue) => toErrors(issue, value, root)).slice(0, ERRORS_MAX);
-  const onlyAmounts = errors.every(({ code }) => code === 'invalid_amount');
   const told = errors.slice(0, DETAILS_MAX);
   const detail = told.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
-  throw new Problem(onlyAmounts ? 'invalid_amount' : 'validation_failed', { detail, errors });
+  throw new Problem(codeOf(errors), { detail, errors });
+}
+
+/** The one that all of them share, where that is one of their own. */
+function codeOf(errors: readonly ProblemError[]): ProblemCode {
+  const [first, ...others] = new Set(errors.map((it) => it.code));
+  const own = Object.values(OWN_CODES).find((it) => it === first);
+  return own && others.length === 0 ? own : 'validation_failed';
 }
 
 function assertNotTooLong(issues: readonly Issue[]): void {
@@ -50,7 +64,7 @@ function toErrors(issue: Issue, value: unknown, root: string): ProblemError[] {
   if (isMissing(value, issue.path)) {
     return [{ pointer, code: 'required', detail: 'is required' }];
   }
-  const code = issue.message === AMOUNT_FAULT ? 'invalid_amount' : 'invalid';
+  const code = OWN_CODES[issue.message] ?? 'invalid';
   return [{ pointer, code, detail: issue.message }];
 }
 

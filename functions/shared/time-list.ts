@@ -1,19 +1,21 @@
-import { readUpTo } from '../shared/page.ts';
-import { sortableMs } from '../shared/sortable.ts';
-import type { Db, Item, Query } from '../shared/world.ts';
+import { readUpTo } from './page.ts';
+import { sortableMs } from './sortable.ts';
+import type { Db, Item, Query, TableName } from './world.ts';
 
 /** A list that lies in several partitions of an index, each ordered by `<ms>#<id>`. */
 export interface TimeList {
+  readonly table: TableName;
   readonly index: 'listing' | 'reference';
   readonly partitions: readonly string[];
   /** Inclusive. */
   readonly fromMs?: number | undefined;
   /** Exclusive. */
   readonly toMs?: number | undefined;
+  readonly order?: 'newest first' | 'oldest first';
 }
 
 export interface TimePage<Found> {
-  /** Newest first. */
+  /** In the order of the list: newest first, unless it says otherwise. */
   readonly items: readonly Found[];
   /** The place where the next page goes on; undefined at the end. */
   readonly next?: string | undefined;
@@ -61,31 +63,40 @@ export async function readByTime<Found>(
   return { items, next: after };
 }
 
-/** The newest of all partitions below `after`. */
+/** The first of all partitions behind `after`. */
 async function merge(
   db: Pick<Db, 'query'>,
   list: TimeList,
   { limit, after }: { readonly limit: number; readonly after: string | undefined },
 ): Promise<Item[]> {
-  const from = list.fromMs === undefined ? '0' : sortableMs(list.fromMs);
-  // A place of this very millisecond sorts behind its bare time.
-  const end = list.toMs === undefined ? LAST : sortableMs(list.toMs);
-  const to = after !== undefined && after < end ? after : end;
+  const newestFirst = list.order !== 'oldest first';
+  const { from, to } = rangeOf(list, after);
   if (to < from) return [];
   const read = async (pk: string) => {
-    const query: Query = { table: 'ledger', index: list.index, pk, sk: { from, to } };
+    const { table, index } = list;
+    const query: Query = { table, index, pk, sk: { from, to }, newestFirst };
     // The one where the page before ended may come again.
-    const range = { limit: limit + 1, after: undefined };
-    return readUpTo(db, { ...query, newestFirst: true }, range);
+    return readUpTo(db, query, { limit: limit + 1, after: undefined });
   };
   const found = (await Promise.all(list.partitions.map(read))).flat();
   // What moves from one partition to another may be seen in both while the index follows.
   const byPlace = new Map(found.map((it) => [placeOf(it, list), it]));
+  const isBehind = (a: string, b: string) => (newestFirst ? a < b : a > b);
   return [...byPlace]
-    .filter(([place]) => after === undefined || place < after)
-    .sort(([a], [b]) => (a < b ? 1 : -1))
+    .filter(([place]) => after === undefined || isBehind(place, after))
+    .sort(([a], [b]) => (isBehind(a, b) ? 1 : -1))
     .slice(0, limit)
     .map(([, item]) => item);
+}
+
+/** What is left of a list behind `after`; both ends are inclusive. */
+function rangeOf({ fromMs, toMs, order }: TimeList, after: string | undefined) {
+  const from = fromMs === undefined ? '0' : sortableMs(fromMs);
+  // A place of this very millisecond sorts behind its bare time.
+  const to = toMs === undefined ? LAST : sortableMs(toMs);
+  if (after === undefined) return { from, to };
+  if (order === 'oldest first') return { from: after > from ? after : from, to };
+  return { from, to: after < to ? after : to };
 }
 
 /** Where a row stands in its list: `<ms>#<id>`. */
