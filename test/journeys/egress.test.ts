@@ -39,9 +39,12 @@ it('saves no hostile URL with --strict-egress, nor one of this machine', async (
 it('refuses its own API as a receiver', async () => {
   const { apiUrl, adminKey } = inject('cloud');
   const { api } = await newTenantOf(apiUrl, adminKey);
-  const own = await api.post('/v1/endpoints', { url: `${apiUrl}/v1/events` });
-  expect([own.status, own.body.code]).toEqual([422, 'url_not_allowed']);
-  expect(own.body.detail).toBe('The URL must not be that of this API.');
+  const { port } = new URL(apiUrl);
+  for (const host of ['127.0.0.1', 'localhost.', '[::1]']) {
+    const own = await api.post('/v1/endpoints', { url: `http://${host}:${port}/v1/events` });
+    expect([own.status, own.body.code]).toEqual([422, 'url_not_allowed']);
+    expect(own.body.detail).toBe('The URL must not be that of this API.');
+  }
   const other = await api.post('/v1/endpoints', { url: 'http://127.0.0.1:9/v1/events' });
   expect(other.status).toBe(201);
 });

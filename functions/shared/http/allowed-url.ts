@@ -30,6 +30,8 @@ export interface AllowedUrl {
   readonly egress: Egress;
   /** Set when only a receiver on this machine may be called this way. */
   readonly loopbackOnly: boolean;
+  /** Set when our own API listens on this machine at this port, where a name may lead as well. */
+  readonly isOwnPort: boolean;
 }
 
 const DEFAULT_PORTS = { 'https:': 443, 'http:': 80 };
@@ -46,9 +48,14 @@ export function allowUrl(text: string, { egress, ownHosts }: UrlRules): AllowedU
   if (url.username !== '' || url.password !== '') refuse('The URL must not hold a user name.');
   if (egress === 'public' && url.protocol !== 'https:') refuse('The URL must begin with https://.');
   if (egress === 'public' && !isPublicForm) refuse('The port must be 443 or 8443.');
-  if (ownHosts.some((own) => isSameHost(own, url))) refuse('The URL must not be that of this API.');
 
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isOwnPort = ownHosts.some(
+    (own) => isHere(own.replace(/:\d+$/, '')) && portOf(own) === port,
+  );
+  if ((isOwnPort && isHere(hostname)) || ownHosts.some((own) => isSameHost(own, url))) {
+    refuse('The URL must not be that of this API.');
+  }
   return {
     href: url.href,
     protocol: url.protocol,
@@ -60,6 +67,7 @@ export function allowUrl(text: string, { egress, ownHosts }: UrlRules): AllowedU
     path: url.pathname + url.search,
     egress,
     loopbackOnly: !isPublicForm,
+    isOwnPort,
   };
 }
 
@@ -82,6 +90,15 @@ function isHttp(url: URL): url is HttpUrl {
 function isSameHost(own: string, url: URL): boolean {
   const host = own.toLowerCase().replace(/\.(?=$|:)/, '');
   return host === url.hostname || host === url.host;
+}
+
+/** A spelling of this machine, of which it has many. */
+function isHere(hostname: string): boolean {
+  return /(^|\.)localhost$/.test(hostname) || classifyAddress(hostname) === 'loopback';
+}
+
+function portOf(own: string): number {
+  return Number(/:(\d+)$/.exec(own)?.[1] ?? DEFAULT_PORTS['http:']);
 }
 
 function refuse(detail: string): never {

@@ -56,8 +56,9 @@ function judge(
   return allowed ? { ok: true, addresses } : { ok: false, error: 'url_not_allowed' };
 }
 
-function isAllowed({ egress, loopbackOnly }: AllowedUrl, where: AddressClass): boolean {
-  if (where === 'loopback') return egress === 'loopback';
+function isAllowed(url: AllowedUrl, where: AddressClass): boolean {
+  const { egress, loopbackOnly, isOwnPort } = url;
+  if (where === 'loopback') return egress === 'loopback' && !isOwnPort;
   return where === 'public' && !loopbackOnly;
 }
 

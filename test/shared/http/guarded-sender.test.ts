@@ -158,8 +158,24 @@ describe('the egress of a local cloud', () => {
     'http://[::ffff:10.0.0.1]:4000/',
     'http://a@127.0.0.1:4000/',
     'http://127.0.0.1:3000/',
+    'http://localhost:3000/',
+    'http://LocalHost.:3000/',
+    'http://api.localhost:3000/',
+    'http://[::1]:3000/',
+    'http://[::ffff:127.0.0.1]:3000/',
+    'http://127.1:3000/',
+    'http://0x7f000001:3000/',
+    'http://127.9.9.9:3000/',
+    'https://localhost:3000/',
     'ftp://127.0.0.1/',
   ])('still refuses %s', async (url) => {
     await expectRefused(url, local);
+  });
+
+  it('leads to our own API by no other name either', async () => {
+    const resolve = async () => ['1.1.1.1', '127.0.0.1'];
+    const sender = openGuardedSender({ egress: 'loopback', ownHosts: ['127.0.0.1:443'], resolve });
+    await expectRefused('https://a-name-of-it.test/', sender);
+    await expect(sender.checkUrl('https://a-name-of-it.test:8443/')).resolves.toBeDefined();
   });
 });
