@@ -37,6 +37,37 @@ const CreateFileBody = z.strictObject({
     .enum(['resend', 'stop'])
     .optional()
     .meta({ description: 'After an outcome that nobody knows; as the endpoint has it if absent.' }),
+  format: z.enum(['csv', 'ndjson']).optional().meta({ description: 'Found out if absent.' }),
+  encoding: z
+    .enum(['utf-8', 'utf-16', 'windows-1252'])
+    .optional()
+    .meta({ description: 'UTF-8 if absent, unless a byte order mark says otherwise.' }),
+  onMalformed: z
+    .enum(['ask', 'skip', 'fail'])
+    .optional()
+    .meta({
+      description:
+        'What malformed rows do: above `maxMalformedShare` the file waits for approval (`ask`), ' +
+        'they are left out (`skip`), or one of them fails the file (`fail`). As the endpoint has ' +
+        'it in `fileDefaults` if absent, or else `ask`.',
+    }),
+  maxMalformedShare: z
+    .number()
+    .min(0)
+    .max(1)
+    .refine((it) => it === 0 || it >= 0.000_001, 'must be 0 or at least 0.000001')
+    .optional()
+    .meta({ description: 'Malformed rows per row; 0.05 if absent.' }),
+  allowRepeat: z.boolean().optional().meta({
+    description: 'Sends without asking also when the same bytes went there within a day.',
+  }),
+  ratePerSecond: z.number().min(0.01).max(5_000).optional().meta({
+    description: 'Alerts a second of this file at most, where its endpoint bears more.',
+  }),
+  release: z
+    .enum(['auto', 'manual'])
+    .optional()
+    .meta({ description: '`manual`: the file waits as `ready` until it is released.' }),
 });
 
 const FileFault = z.object({
@@ -80,6 +111,13 @@ const File = z
     idColumn: z.union([z.string(), z.int()]),
     message: z.string().optional(),
     onUnknown: z.enum(['resend', 'stop']),
+    format: z.enum(['csv', 'ndjson']).optional(),
+    encoding: z.enum(['utf-8', 'utf-16', 'windows-1252']).optional(),
+    onMalformed: z.enum(['ask', 'skip', 'fail']),
+    maxMalformedShare: z.number(),
+    allowRepeat: z.boolean(),
+    ratePerSecond: z.number().optional(),
+    release: z.enum(['auto', 'manual']),
     ...counts,
     error: FileFault.optional(),
     createdAt: z.string(),

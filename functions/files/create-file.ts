@@ -7,6 +7,7 @@ import type { Endpoint } from '../webhooks/endpoint.ts';
 import { createFileRoute } from './contract.ts';
 import { findFile, insertFile } from './file.store.ts';
 import { type FileDraft, newFile } from './file.ts';
+import { termsOf } from './file-terms.ts';
 import { fileView } from './file-view.ts';
 import { signUpload } from './sign-upload.ts';
 
@@ -34,14 +35,11 @@ function draftFile(
   endpoint: Endpoint,
   { ids }: Needs,
 ): FileDraft {
-  const { name, size, endpointId } = body;
-  const defaults = { eventType: 'alert', idColumn: 'user_id', ...endpoint.fileDefaults };
-  const { eventType = defaults.eventType, idColumn = defaults.idColumn } = body;
-  const { message = defaults.message } = body;
+  const { name, size, endpointId, ...said } = body;
   return {
-    ...{ tenantId, name, bytes: size, endpointId, eventType, idColumn, message },
+    ...termsOf(said, endpoint),
+    ...{ tenantId, name, bytes: size, endpointId },
     id: creationId('fil', { tenantId, scope: 'files', idempotency }, ids),
-    onUnknown: body.onUnknown ?? endpoint.onUnknown,
     fingerprint: idempotency?.fingerprint,
   };
 }

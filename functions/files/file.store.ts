@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import { type AlertFile, type Outcomes, sumOf } from './file.ts';
+import { TERMS_DEFAULT } from './file-terms.ts';
 
 const FileErrorItem = z.object({
   code: z.enum([
@@ -33,6 +34,13 @@ const FileItem = z.object({
   idColumn: z.union([z.string(), z.number()]),
   message: z.string().optional(),
   onUnknown: z.enum(['resend', 'stop']),
+  format: z.enum(['csv', 'ndjson']).optional(),
+  encoding: z.enum(['utf-8', 'utf-16', 'windows-1252']).optional(),
+  onMalformed: z.enum(['ask', 'skip', 'fail']).default(TERMS_DEFAULT.onMalformed),
+  maxMalformedShare: z.number().default(TERMS_DEFAULT.maxMalformedShare),
+  allowRepeat: z.boolean().default(TERMS_DEFAULT.allowRepeat),
+  ratePerSecond: z.number().optional(),
+  release: z.enum(['auto', 'manual']).default(TERMS_DEFAULT.release),
   createdAtMs: z.number(),
   fingerprint: z.string().optional(),
   version: z.number(),

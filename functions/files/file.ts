@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { HOUR_MS, MINUTE_MS } from '../shared/units.ts';
 import type { FileError } from './file-fault.ts';
 import type { RowCounts } from './file-reading.ts';
+import type { FileTerms } from './file-terms.ts';
 
 /** A list of users, each of whom gets one alert at the file's endpoint. */
-export interface AlertFile extends RowCounts, Outcomes {
+export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly id: `fil_${string}`;
   readonly tenantId: string;
   readonly state: FileState;
@@ -12,10 +13,6 @@ export interface AlertFile extends RowCounts, Outcomes {
   /** The announced size of the upload. */
   readonly bytes: number;
   readonly endpointId: `end_${string}`;
-  readonly eventType: string;
-  readonly idColumn: string | number;
-  readonly message?: string | undefined;
-  readonly onUnknown: 'resend' | 'stop';
   readonly createdAtMs: number;
   /** Of the request that made it, when that had an Idempotency-Key. */
   readonly fingerprint?: string | undefined;
@@ -83,19 +80,8 @@ const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
 const WINDOW_UNLIMITED = 8;
 const WINDOW_MAX = 32;
 
-export type FileDraft = Pick<
-  AlertFile,
-  | 'id'
-  | 'tenantId'
-  | 'name'
-  | 'bytes'
-  | 'endpointId'
-  | 'eventType'
-  | 'idColumn'
-  | 'message'
-  | 'onUnknown'
-  | 'fingerprint'
->;
+export type FileDraft = FileTerms &
+  Pick<AlertFile, 'id' | 'tenantId' | 'name' | 'bytes' | 'endpointId' | 'fingerprint'>;
 
 /** A file that waits for its upload. */
 export function newFile(draft: FileDraft, nowMs: number): AlertFile {

@@ -103,6 +103,15 @@ describe('POST /v1/files', () => {
     expect((await create({ ...silent, ...said })).file).toMatchObject(said);
   });
 
+  it('remembers how it is read and released, and says the defaults', async () => {
+    const plain = { onMalformed: 'ask', maxMalformedShare: 0.05, release: 'auto' };
+    expect((await create(body())).file).toMatchObject({ ...plain, allowRepeat: false });
+    const said = { format: 'csv', encoding: 'windows-1252', onMalformed: 'skip' };
+    const more = { maxMalformedShare: 0.5, ratePerSecond: 3, release: 'manual', allowRepeat: true };
+    const { file } = await create({ ...body(), ...said, ...more });
+    expect(await read(file.id)).toMatchObject({ ...said, ...more });
+  });
+
   it('takes onUnknown from the endpoint unless it is said', async () => {
     const cautious = await house.addEndpoint({ tenantId: endpoint.tenantId, onUnknown: 'stop' });
     const said = { ...body(), endpointId: cautious.id };
@@ -153,6 +162,9 @@ describe('the body of a new file', () => {
     { eventType: 'customer.reminded' },
     { message: 'x'.repeat(1_000) },
     { name: 'ü'.repeat(255) },
+    { onMalformed: 'skip', maxMalformedShare: 0 },
+    { format: 'ndjson', encoding: 'windows-1252' },
+    { ratePerSecond: 0.5, release: 'manual', allowRepeat: true },
   ])('may be %j', (given) => {
     expect(createFileRoute.body.safeParse({ ...valid, ...given }).success).toBe(true);
   });
@@ -172,7 +184,15 @@ describe('the body of a new file', () => {
     { name: 'ü'.repeat(256) },
     { endpointId: 'end_1' },
     { onUnknown: 'maybe' },
-    { release: 'manual' },
+    { onMalformed: 'drop' },
+    { maxMalformedShare: 1.5 },
+    { maxMalformedShare: -0.1 },
+    { encoding: 'ebcdic' },
+    { format: 'xlsx' },
+    { ratePerSecond: 0 },
+    { ratePerSecond: 5_001 },
+    { release: 'never' },
+    { allowRepeat: 'yes' },
   ])('may not be %j', (given) => {
     expect(createFileRoute.body.safeParse({ ...valid, ...given }).success).toBe(false);
   });

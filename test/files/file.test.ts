@@ -16,6 +16,7 @@ import {
   uploadEndsMs,
   withOutcomes,
 } from '../../functions/files/file.ts';
+import { TERMS_DEFAULT } from '../../functions/files/file-terms.ts';
 import { HOUR_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 
 /** Age of a file that nobody uploads, when it is given up. */
@@ -28,9 +29,7 @@ const waiting = newFile(
     name: 'users.csv',
     bytes: 10,
     endpointId: 'end_1',
-    eventType: 'alert',
-    idColumn: 'user_id',
-    message: undefined,
+    ...TERMS_DEFAULT,
     onUnknown: 'resend',
     fingerprint: undefined,
   },

@@ -3,6 +3,7 @@ import { BlockMessage } from '../../functions/files/block-message.ts';
 import { deliverBlock } from '../../functions/files/deliver-block.ts';
 import { fileKey, findFile, insertFile } from '../../functions/files/file.store.ts';
 import { type AlertFile, type FileDraft, newFile, uploadKey } from '../../functions/files/file.ts';
+import { termsOf } from '../../functions/files/file-terms.ts';
 import { parseFile } from '../../functions/files/parse-file.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
@@ -86,15 +87,12 @@ export class FilesHouse {
   ): Promise<AlertFile> {
     const { clock, db, ids, objects } = this.world;
     const draft: FileDraft = {
+      ...termsOf({}, endpoint),
       id: ids.next('fil'),
       tenantId: endpoint.tenantId,
       name: 'users.csv',
       bytes: Buffer.byteLength(content),
       endpointId: endpoint.id,
-      eventType: 'alert',
-      idColumn: 'user_id',
-      message: undefined,
-      onUnknown: endpoint.onUnknown,
       fingerprint: undefined,
       ...given,
     };
