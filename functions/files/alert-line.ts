@@ -23,7 +23,8 @@ const PLAIN = Uint8Array.from(ESCAPES, (it) => (it ? 0 : 1));
 export interface AlertShape {
   readonly fileId: string;
   readonly fileName: string;
-  readonly message?: string | undefined;
+  /** Pieces of text, and the places of columns whose values stand between them. */
+  readonly message?: readonly (string | number)[] | undefined;
   /** The key of each column, in the order of the file. */
   readonly columns: readonly string[];
   /** The place of the user id's column, from 0. It is not repeated among the columns. */
@@ -43,32 +44,38 @@ export class AlertLines {
   readonly #idColumn: number;
   readonly #openers: readonly Uint8Array[];
   readonly #open = encoder.encode('{"userId":"');
+  readonly #message: readonly (Uint8Array | number)[];
   readonly #beforeRow: Uint8Array;
   readonly #afterRow: Uint8Array;
   readonly #close = encoder.encode('}}\n');
 
   constructor({ fileId, fileName, message, columns, idColumn }: AlertShape) {
-    const text = message === undefined ? '' : `"message":${JSON.stringify(message)},`;
     const file = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
     this.#idColumn = idColumn;
-    this.#beforeRow = encoder.encode(`",${text}"row":`);
+    this.#message = message ? encodeMessage(message) : [];
+    this.#beforeRow = encoder.encode('","row":');
     this.#afterRow = encoder.encode(`,${file},"columns":{`);
     const first = idColumn === 0 ? 1 : 0;
     this.#openers = columns.map((key, i) =>
       encoder.encode(`${i === first ? '' : ','}${JSON.stringify(key)}:"`),
     );
     const used = this.#openers.filter((_, i) => i !== idColumn);
-    const frame = [this.#open, this.#beforeRow, this.#afterRow, this.#close, ...used];
+    const fixed = this.#message.filter((it) => typeof it !== 'number');
+    const frame = [this.#open, ...fixed, this.#beforeRow, this.#afterRow, this.#close, ...used];
     // One closing quote for each column.
     this.frameBytes = frame.reduce((sum, it) => sum + it.length, used.length);
   }
 
   /** Appends the line of one row. */
   add(record: CsvRecord, row: number): void {
-    const bytesOfRow = record.textEnd - record.start;
-    this.#makeRoom(this.frameBytes + DIGITS_MAX + ESCAPED_BYTES_MAX * bytesOfRow);
+    const bytesOfFields = record.textEnd - record.start + this.messageBytes(record);
+    this.#makeRoom(this.frameBytes + DIGITS_MAX + ESCAPED_BYTES_MAX * bytesOfFields);
     this.#put(this.#open);
     this.#putField(record, this.#idColumn);
+    for (const part of this.#message) {
+      if (typeof part === 'number') this.#putField(record, part);
+      else this.#put(part);
+    }
     this.#put(this.#beforeRow);
     this.#putNumber(row);
     this.#put(this.#afterRow);
@@ -80,6 +87,15 @@ export class AlertLines {
       this.#bytes[this.length++] = QUOTE;
     }
     this.#put(this.#close);
+  }
+
+  /** How long the values of this row are that stand in its message. */
+  messageBytes(record: CsvRecord): number {
+    let bytes = 0;
+    for (const part of this.#message) {
+      if (typeof part === 'number') bytes += (record.ends[part] ?? 0) - (record.starts[part] ?? 0);
+    }
+    return bytes;
   }
 
   /** What was written, and an empty beginning. */
@@ -129,4 +145,12 @@ export class AlertLines {
       this.#bytes[this.length++] = digits.charCodeAt(i);
     }
   }
+}
+
+/** The message as the part of a line between the id's last byte and its closing quote. */
+function encodeMessage(parts: readonly (string | number)[]): (Uint8Array | number)[] {
+  const encoded = parts.map((it) =>
+    typeof it === 'number' ? it : encoder.encode(JSON.stringify(it).slice(1, -1)),
+  );
+  return [encoder.encode('","message":"'), ...encoded];
 }

@@ -3,6 +3,8 @@ import { isReservedType } from '../events/event.ts';
 import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { GIB } from '../shared/units.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { ENCODINGS } from './file-terms.ts';
+import { isMessageTemplate } from './message-template.ts';
 
 /** Quota of one upload by a form. */
 const FILE_BYTES_MAX = 5 * GIB;
@@ -30,18 +32,22 @@ const CreateFileBody = z.strictObject({
         '`fileDefaults` if absent, or else `user_id`.',
     }),
   message: text(1, 1_000)
-    .refine((it) => !it.includes('{{'), 'may not hold {{, which is kept for names of columns')
+    .refine(isMessageTemplate, 'holds {{ without the name of a column and }}')
     .optional()
-    .meta({ description: 'Goes out with each alert. As the endpoint has it if absent.' }),
+    .meta({
+      description:
+        "Goes out with each alert; `{{first_name}}` becomes the row's value of that column. As " +
+        'the endpoint has it if absent.',
+    }),
   onUnknown: z
     .enum(['resend', 'stop'])
     .optional()
     .meta({ description: 'After an outcome that nobody knows; as the endpoint has it if absent.' }),
   format: z.enum(['csv', 'ndjson']).optional().meta({ description: 'Found out if absent.' }),
-  encoding: z
-    .enum(['utf-8', 'utf-16', 'windows-1252'])
-    .optional()
-    .meta({ description: 'UTF-8 if absent, unless a byte order mark says otherwise.' }),
+  encoding: z.enum(ENCODINGS).optional().meta({
+    description:
+      'UTF-8 if absent. A byte order mark in the file wins; `utf-16` without one is found out.',
+  }),
   onMalformed: z
     .enum(['ask', 'skip', 'fail'])
     .optional()
@@ -112,7 +118,7 @@ const File = z
     message: z.string().optional(),
     onUnknown: z.enum(['resend', 'stop']),
     format: z.enum(['csv', 'ndjson']).optional(),
-    encoding: z.enum(['utf-8', 'utf-16', 'windows-1252']).optional(),
+    encoding: z.enum(ENCODINGS).optional(),
     onMalformed: z.enum(['ask', 'skip', 'fail']),
     maxMalformedShare: z.number(),
     allowRepeat: z.boolean(),

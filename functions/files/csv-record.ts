@@ -4,6 +4,8 @@ import { KIB, MIB } from '../shared/units.ts';
 export const FIELD_BYTES_MAX = 64 * KIB;
 /** Above this the file is refused: what is being read is not made of rows. */
 export const ROW_BYTES_MAX = MIB;
+/** A row longer than this gets no alert: its event would not fit any receiver. */
+export const ROW_BYTES_ACCEPTED = 64 * KIB;
 
 export const LF = 0x0a;
 export const CR = 0x0d;

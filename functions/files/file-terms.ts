@@ -21,7 +21,9 @@ export interface FileTerms {
 }
 
 export type FileFormat = 'csv' | 'ndjson';
-export type FileEncoding = 'utf-8' | 'utf-16' | 'windows-1252';
+/** `utf-16` is either order of bytes: a mark, or what the first bytes look like, says which. */
+export const ENCODINGS = ['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'windows-1252'] as const;
+export type FileEncoding = (typeof ENCODINGS)[number];
 /** Malformed rows: ask a person when there are many, leave them out, or fail the whole file. */
 export type OnMalformed = 'ask' | 'skip' | 'fail';
 

@@ -1,6 +1,4 @@
 import { MIB } from '../shared/units.ts';
-import type { AlertLines } from './alert-line.ts';
-import type { CsvRecord } from './csv-record.ts';
 
 /** What one worker does in one go, more or less. */
 export const BLOCK_USERS_MAX = 1_000;
@@ -27,17 +25,25 @@ export interface Segment {
   readonly bytes: Uint8Array;
 }
 
+/** Where the lines of users are written, one behind the other. */
+export interface Lines {
+  /** Bytes written since the last `take`. */
+  readonly length: number;
+  /** What was written, and an empty beginning. */
+  take(): Uint8Array;
+}
+
 /** Cuts the users of a file into blocks, and the blocks into segments, in the file's order. */
 export class Segments {
   /** The finished segments that nobody took yet. */
   readonly finished: Segment[] = [];
-  readonly #lines: AlertLines;
+  readonly #lines: Lines;
   readonly #places: string[] = [];
   #segment = 0;
   #blockStart = 0;
   #blockUsers = 0;
 
-  constructor(lines: AlertLines) {
+  constructor(lines: Lines) {
     this.#lines = lines;
   }
 
@@ -46,8 +52,8 @@ export class Segments {
     return this.#places.length;
   }
 
-  add(record: CsvRecord, row: number): void {
-    this.#lines.add(record, row);
+  /** The line of one more user was written. */
+  endLine(): void {
     this.#blockUsers += 1;
     const bytes = this.#lines.length - this.#blockStart;
     if (this.#blockUsers === BLOCK_USERS_MAX || bytes >= BLOCK_BYTES_MAX) this.#endBlock();

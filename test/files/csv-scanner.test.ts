@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { FIELD_BYTES_MAX, ROW_BYTES_MAX } from '../../functions/files/csv-record.ts';
-import { ROW_BYTES_ACCEPTED } from '../../functions/files/csv-scanner.ts';
+import {
+  FIELD_BYTES_MAX,
+  ROW_BYTES_ACCEPTED,
+  ROW_BYTES_MAX,
+} from '../../functions/files/csv-record.ts';
 import { cutAt, scanChunks, scanText } from './scan-text.ts';
 
 /** [what it is, the file, its rows as the scanner must see them]. */

@@ -3,11 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { FRAME_BYTES_MAX } from '../../functions/files/alert-line.ts';
 import { FIELDS_KEPT, ROW_BYTES_MAX } from '../../functions/files/csv-record.ts';
 import { FileFault } from '../../functions/files/file-fault.ts';
-import {
-  FAULTS_LISTED_MAX,
-  FileReading,
-  ID_BYTES_MAX,
-} from '../../functions/files/file-reading.ts';
+import { FileReading } from '../../functions/files/file-reading.ts';
+import { FRONT_BYTES } from '../../functions/files/file-sniff.ts';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_USERS_MAX,
@@ -16,6 +13,7 @@ import {
   SEGMENT_BYTES,
   type Segment,
 } from '../../functions/files/segments.ts';
+import { FAULTS_LISTED_MAX, ID_BYTES_MAX } from '../../functions/files/user-rows.ts';
 
 interface Order {
   readonly idColumn?: string | number;
@@ -124,7 +122,9 @@ describe('an alert line', () => {
       fc.property(fc.array(row, { maxLength: 10 }), text, (rows, fileName) => {
         const quote = (it: string) => `"${it.replaceAll('"', '""')}"`;
         const file = rows.map((it) => `${it.map(quote).join(',')}\n`).join('');
-        const { alerts } = read(`user_id,note\n${file}`, { fileName });
+        // Behind what is sniffed, so that NUL is a character like any other.
+        const blank = '\n'.repeat(FRONT_BYTES);
+        const { alerts } = read(`${blank}user_id,note\n${file}`, { fileName });
         const firsts = [...new Map(rows.toReversed()).entries()];
         const wanted = new Map(firsts.map(([userId, note]) => [userId, note]));
         expect(new Map(alerts.map((it) => [it.userId, it.columns.note]))).toEqual(wanted);
@@ -161,7 +161,10 @@ describe('the counts', () => {
     const { reading, alerts } = read(
       'user_id,b\nu1,1\nu2\nu1,again\n"u""3",3\n,4\n"u""3",again\n\nu4,5\n',
     );
-    expect(reading.counts).toEqual({ rows: 7, alerts: 3, duplicates: 2, malformed: 2 });
+    expect(reading.counts).toEqual({
+      ...{ rows: 7, alerts: 3, duplicates: 2, malformed: 2 },
+      malformedBy: { column_count: 1, id_empty: 1 },
+    });
     expect(alerts.map((it) => [it.row, it.userId, it.columns.b])).toEqual([
       [1, 'u1', '1'],
       [4, 'u"3', '3'],

@@ -1,0 +1,119 @@
+import { ROW_BYTES_ACCEPTED } from './csv-record.ts';
+import type { AlertOrder } from './csv-users.ts';
+import { FileFault, type RowFaultCode } from './file-fault.ts';
+import { canBeId, type JsonField, textOf } from './json-row.ts';
+import { type MessagePart, messageParts } from './message-template.ts';
+import { type NdjsonReader, NdjsonScanner } from './ndjson-scanner.ts';
+import { type Lines, Segments } from './segments.ts';
+import type { OriginalBytes } from './text-window.ts';
+import { idFault, type UserRows } from './user-rows.ts';
+
+/** Makes alerts from the objects of an NDJSON text. */
+export class NdjsonUsers implements NdjsonReader {
+  readonly segments: Segments;
+  readonly #users: UserRows;
+  readonly #scanner: NdjsonScanner;
+  readonly #lines = new TextLines();
+  readonly #idColumn: string;
+  readonly #message: readonly MessagePart[] | undefined;
+  readonly #fileJson: string;
+  /** Objects so far, and those that have the field of the id. */
+  #objects = 0;
+  #objectsWithId = 0;
+
+  constructor(order: AlertOrder, users: UserRows, originalBytes: OriginalBytes) {
+    const { fileId, fileName, idColumn, message } = order;
+    if (typeof idColumn === 'number') {
+      refuse('The fields of NDJSON have no numbers: `idColumn` has to be a name.');
+    }
+    this.#idColumn = idColumn;
+    this.#message = message === undefined ? undefined : messageParts(message);
+    this.#fileJson = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
+    this.#users = users;
+    this.#scanner = new NdjsonScanner(this, originalBytes);
+    this.segments = new Segments(this.#lines);
+  }
+
+  push(text: Uint8Array): void {
+    this.#scanner.push(text);
+  }
+
+  /** No more bytes come. Throws FileFault when there are objects, and none has an id. */
+  end(): void {
+    this.#scanner.end();
+    if (this.#objects > 0 && this.#objectsWithId === 0) {
+      refuse(`No object has a top-level field "${this.#idColumn}".`);
+    }
+    this.segments.end();
+  }
+
+  object(fields: readonly JsonField[], row: number, byte: number): void {
+    const idField = fields.find(({ name }) => name === this.#idColumn);
+    this.#objects += 1;
+    if (idField) this.#objectsWithId += 1;
+    const valueJson = idField?.valueJson ?? 'null';
+    const id = Buffer.from(textOf(valueJson));
+    const message = this.#messageOf(fields);
+    const fault = idFaultOf(valueJson, id) ?? message.fault;
+    if (fault) this.malformed(fault, row, byte);
+    else if (this.#users.add(id)) {
+      const others = fields.filter((it) => it !== idField);
+      const user = `"userId":${JSON.stringify(id.toString())}${message.json}`;
+      const columns = others.map((it) => `${it.nameJson}:${stringJson(it.valueJson)}`).join(',');
+      this.#lines.add(`{${user},"row":${row},${this.#fileJson},"columns":{${columns}}}\n`);
+      this.segments.endLine();
+    }
+  }
+
+  malformed(code: RowFaultCode, row: number, byte: number): void {
+    this.#users.malformed(code, row, byte);
+  }
+
+  #messageOf(fields: readonly JsonField[]): { readonly json: string; fault?: RowFaultCode } {
+    if (!this.#message) return { json: '' };
+    let text = '';
+    for (const part of this.#message) {
+      if (typeof part === 'string') text += part;
+      else {
+        const field = fields.find(({ name }) => name === part.column);
+        if (!field) return { json: '', fault: 'message_column_missing' };
+        text += textOf(field.valueJson);
+      }
+    }
+    if (Buffer.byteLength(text) > ROW_BYTES_ACCEPTED) return { json: '', fault: 'row_too_long' };
+    return { json: `,"message":${JSON.stringify(text)}` };
+  }
+}
+
+function refuse(detail: string): never {
+  throw new FileFault({ code: 'no_id_column', row: 0, byte: 0, detail });
+}
+
+function idFaultOf(valueJson: string, id: Uint8Array): RowFaultCode | undefined {
+  if (valueJson === 'null') return 'id_empty';
+  return canBeId(valueJson) ? idFault(id) : 'json_invalid';
+}
+
+/** A value as a JSON string. */
+function stringJson(valueJson: string): string {
+  return valueJson[0] === '"' ? valueJson : JSON.stringify(textOf(valueJson));
+}
+
+/** Lines that are put together as text. */
+class TextLines implements Lines {
+  length = 0;
+  #lines: Buffer[] = [];
+
+  add(line: string): void {
+    const bytes = Buffer.from(line);
+    this.#lines.push(bytes);
+    this.length += bytes.length;
+  }
+
+  take(): Uint8Array {
+    const taken = Buffer.concat(this.#lines);
+    this.#lines = [];
+    this.length = 0;
+    return taken;
+  }
+}
