@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { toDelivery } from '../../functions/webhooks/delivery.store.ts';
-import type { Delivery } from '../../functions/webhooks/delivery.ts';
+import { isFinal } from '../../functions/webhooks/delivery.ts';
 import { callAws } from '../../local/aws-call.ts';
 import type { LocalCloud } from '../../local/local-cloud.ts';
 import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
 import { type Dice, diceOf } from '../support/fuzz/dice.ts';
-import { scanTable } from '../support/invariants/snapshot.ts';
-import { auditWebhooks, type Rows } from './webhook-audit.ts';
+import { isRow } from '../support/invariants/deliveries.ts';
+import { type Audit, auditWebhooks } from './webhook-audit.ts';
 import { COPY, KINDS, type Receivers, startReceivers, TWICE } from './webhook-receivers.ts';
+import { openTables, type Tables } from './webhook-tables.ts';
 
 export interface WebhookPlan {
   readonly events: number;
@@ -17,6 +17,8 @@ export interface WebhookPlan {
   readonly troubleEveryMs: number;
   /** How long everything may take to settle after the last trouble. */
   readonly settleMs: number;
+  /** Told how far it is, every few seconds. */
+  readonly tell: (line: string) => void;
 }
 
 export interface WebhookSoak {
@@ -26,6 +28,8 @@ export interface WebhookSoak {
   readonly killed: number;
   readonly purges: number;
   readonly byStatus: Readonly<Record<string, number>>;
+  /** The most that this process has ever had, receivers and the cloud's servers included. */
+  readonly memoryMb: number;
   readonly loadSeconds: number;
   readonly seconds: number;
   readonly violations: readonly string[];
@@ -38,8 +42,11 @@ export const IMPATIENT = {
 };
 
 const BATCH = 100;
-/** Posted and not yet seen by a receiver: more would wait in the queue, and be sent again. */
-const UNSEEN_MAX = 600;
+const TOLD_EACH = 1_000;
+/** More would wait in the queue for so long that the reconciler sends them again. */
+const QUEUED_MAX = 300;
+/** Posted and not yet seen by a receiver: queued, or lost and waiting to be found again. */
+const UNSEEN_MAX = 2_000;
 const TICK_MS = 3_000;
 const VICTIMS = [
   ...['webhooks/on-delivery', 'webhooks/on-outbox', 'webhooks/on-delivery'],
@@ -84,10 +91,12 @@ export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Prom
     await trouble;
     const loadSeconds = (Date.now() - startMs) / 1_000;
     receivers.heal();
-    const rows = await settle(run);
-    const violations = [...auditWebhooks(run, rows), ...(await deadLetters(run))];
+    const tables = openTables(cloud, tenantId);
+    await settle(run, tables);
+    const audit = await auditWebhooks(run, tables);
+    const violations = [...audit.violations, ...(await deadLetters(run))];
     const seconds = (Date.now() - startMs) / 1_000;
-    return { ...figuresOf(run, rows), loadSeconds, seconds, violations };
+    return { ...figuresOf(run, audit), loadSeconds, seconds, violations };
   } finally {
     run.isLoading = false;
     ticking.abort();
@@ -117,9 +126,10 @@ async function load(run: Run): Promise<void> {
     Array.from({ length: share }, () => kind),
   );
   while (kinds.length < plan.events) {
-    while (unseen(run) > UNSEEN_MAX) await wait(50);
+    while (unseen(run) > UNSEEN_MAX || (await queued(run)) > QUEUED_MAX) await wait(50);
     const count = Math.min(BATCH, plan.events - kinds.length);
     const first = kinds.length;
+    if (first % TOLD_EACH === 0) plan.tell(`${first} events, ${run.killed} workers killed`);
     kinds.push(...Array.from({ length: count }, () => dice.pick(wheel)));
     run.wanted += kinds.slice(first).reduce((sum, it) => sum + (TWICE.includes(it) ? 2 : 1), 0);
     const events = kinds
@@ -138,6 +148,16 @@ async function load(run: Run): Promise<void> {
 function unseen({ wanted, receivers }: Run): number {
   const seen = [...receivers.logs.values()].reduce((sum, it) => sum + it.seen, 0);
   return wanted - seen;
+}
+
+/** How many first attempts wait in the queue. */
+async function queued({ cloud }: Run): Promise<number> {
+  const sqs = { endpoint: cloud.endpoints.sqs, service: 'sqs' as const };
+  const { Attributes } = (await callAws(sqs, 'GetQueueAttributes', {
+    QueueUrl: cloud.queue('delivery-fast'),
+    AttributeNames: ['ApproximateNumberOfMessages'],
+  })) as { Attributes: { ApproximateNumberOfMessages: string } };
+  return Number(Attributes.ApproximateNumberOfMessages);
 }
 
 /** The minute of the clock is too long for a test. */
@@ -179,27 +199,39 @@ async function purgeAll({ endpoints }: LocalCloud): Promise<void> {
 const REOPEN_MS = 30_000;
 
 /** Waits until nothing moves any more; endpoints behind an open breaker are opened by hand. */
-async function settle(run: Run): Promise<Rows> {
-  const { plan } = run;
+async function settle(run: Run, tables: Tables): Promise<void> {
   let reopenMs = 0;
-  const deadlineMs = Date.now() + plan.settleMs;
+  const deadlineMs = Date.now() + run.plan.settleMs;
   for (;;) {
     const lookedMs = Date.now();
-    const rows = await readRows(run);
-    const open = rows.deliveries.map(toDelivery).filter((it) => isOpen(it));
-    const isComplete = rows.deliveries.length >= run.wanted;
-    if ((open.length === 0 && isComplete) || Date.now() > deadlineMs) return rows;
+    const { rows, open, held } = await look(tables);
+    const isComplete = rows >= run.wanted;
+    run.plan.tell(`${rows} deliveries of ${run.wanted}, ${open} of them open`);
+    if ((open === 0 && isComplete) || Date.now() > deadlineMs) return;
     if (lookedMs > reopenMs + REOPEN_MS) {
       reopenMs = lookedMs;
-      await reopen(run, open);
+      await reopen(run, held);
     }
     await wait(Math.max(2_000, 3 * (Date.now() - lookedMs)));
   }
 }
 
-async function reopen({ api }: Run, open: readonly Delivery[]): Promise<void> {
-  const held = open.filter(({ status }) => status === 'held');
-  for (const id of new Set(held.map(({ endpointId }) => endpointId))) {
+/** How many deliveries there are, how many not at their end, and which endpoints hold some. */
+async function look(tables: Tables) {
+  let [rows, open] = [0, 0];
+  const held = new Set<string>();
+  for await (const page of tables.pages('deliveries')) {
+    for (const delivery of page.filter(isRow).map(toDelivery)) {
+      rows += 1;
+      if (!isFinal(delivery)) open += 1;
+      if (delivery.status === 'held') held.add(delivery.endpointId);
+    }
+  }
+  return { rows, open, held };
+}
+
+async function reopen({ api }: Run, endpointIds: ReadonlySet<string>): Promise<void> {
+  for (const id of endpointIds) {
     const { status } = await api.send(`/v1/endpoints/${id}`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/json' },
@@ -207,21 +239,6 @@ async function reopen({ api }: Run, open: readonly Delivery[]): Promise<void> {
     });
     if (status !== 200) throw new Error(`the endpoint ${id} was not opened: ${status}`);
   }
-}
-
-const isOpen = ({ status }: Delivery) =>
-  ['waiting', 'inflight', 'retrying', 'held'].includes(status);
-
-async function readRows({ cloud, tenantId }: Run): Promise<Rows> {
-  const client = new DynamoDBClient({
-    endpoint: cloud.endpoints.dynamodb,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
-  const scan = (table: string) => scanTable(client, cloud.table(table), tenantId);
-  const [outbox, all] = await Promise.all([scan('outbox'), scan('deliveries')]);
-  client.destroy();
-  return { outbox, deliveries: all.filter(({ sk }) => !String(sk).includes('#')) };
 }
 
 /** Nothing may be parked: a receive count means that our code crashed, and five are too many. */
@@ -233,13 +250,10 @@ async function deadLetters({ cloud }: Run): Promise<string[]> {
   return full.map(({ queue, depth }) => `${depth} dead letters in ${queue}`);
 }
 
-function figuresOf({ receivers, killed, purges }: Run, { deliveries }: Rows) {
+function figuresOf({ receivers, killed, purges }: Run, { deliveries, byStatus }: Audit) {
   const logs = [...receivers.logs.values()];
-  const byStatus: Record<string, number> = {};
-  for (const { status } of deliveries.map(toDelivery)) {
-    byStatus[status] = (byStatus[status] ?? 0) + 1;
-  }
   const copies = logs.reduce((sum, it) => sum + it.copies, 0);
   const marked = logs.reduce((sum, it) => sum + it.marked, 0);
-  return { deliveries: deliveries.length, copies, marked, killed, purges, byStatus };
+  const memoryMb = Math.round(process.resourceUsage().maxRSS / 1_024);
+  return { deliveries, copies, marked, killed, purges, byStatus, memoryMb };
 }

@@ -1,18 +1,16 @@
+import { eventKey, toEvent } from '../../functions/events/event.store.ts';
+import type { RelayedEvent } from '../../functions/events/event.ts';
 import type { Item } from '../../functions/shared/world.ts';
-import { toDelivery } from '../../functions/webhooks/delivery.store.ts';
+import { deliveryKey, toDelivery } from '../../functions/webhooks/delivery.store.ts';
 import type { Delivery } from '../../functions/webhooks/delivery.ts';
-import { checkDeliveries } from '../support/invariants/deliveries.ts';
+import { checkDeliveries, isRow } from '../support/invariants/deliveries.ts';
 import { COPY, KINDS, type Receivers, TWICE } from './webhook-receivers.ts';
-
-/** What the tables hold of the tenant. */
-export interface Rows {
-  readonly outbox: readonly Item[];
-  readonly deliveries: readonly Item[];
-}
+import type { Tables } from './webhook-tables.ts';
 
 /** What was done, as whoever did it knows. */
 export interface Deeds {
-  readonly receivers: Receivers;
+  readonly tenantId: string;
+  readonly receivers: Pick<Receivers, 'logs'>;
   /** Ids by kind. */
   readonly endpoints: ReadonlyMap<string, string>;
   /** The kind of each event, by its number. */
@@ -21,77 +19,141 @@ export interface Deeds {
   readonly killed: number;
 }
 
+export interface Audit {
+  /** The first of them, and how many more there are. */
+  readonly violations: readonly string[];
+  readonly deliveries: number;
+  readonly byStatus: Readonly<Record<string, number>>;
+}
+
 /** A worker has at most one batch in its hands. */
 const IN_HAND_MAX = 10;
+/** Where all is wrong the first ones tell it. */
+const KEPT_MAX = 1_000;
 
 /**
  * O2, O3 and D1; each event has a delivery for each endpoint that wants it, and no other; each has
  * come to an end that its receiver allows, and both sides say the same of it; nobody was missed;
- * and what the receivers have to say against the copies on the wire.
+ * and what the receivers have to say against the copies on the wire. Reads the events with their
+ * deliveries, and then the deliveries with their events, in pages: what it needs of memory does
+ * not grow with the tables.
  */
-export function auditWebhooks(deeds: Deeds, { outbox, deliveries }: Rows): string[] {
-  const { receivers, killed } = deeds;
-  const logs = [...receivers.logs.values()];
-  const unexplained = logs.reduce((sum, it) => sum + it.unexplained, 0);
-  const numbers = new Map(outbox.filter(isOurs).map((it) => [String(it.id), numberOf(it)]));
-  const rows = new Map(deliveries.map(toDelivery).map((it) => [nameOf(it, numbers), it]));
+export async function auditWebhooks(deeds: Deeds, tables: Tables): Promise<Audit> {
+  const violations: string[] = [];
+  let more = 0;
+  const blame = (sentences: readonly string[]) => {
+    const kept = sentences.slice(0, KEPT_MAX - violations.length);
+    violations.push(...kept);
+    more += sentences.length - kept.length;
+  };
+  const seen = new Uint8Array(deeds.kinds.length);
+  for await (const page of tables.pages('outbox')) {
+    blame(await checkEvents(deeds, { page, seen, tables }));
+  }
+  const lost = deeds.kinds.flatMap((_, n) => (seen[n] ? [] : [`the event ${n} is not there`]));
+  blame(lost);
+
+  const byStatus: Record<string, number> = {};
+  for await (const page of tables.pages('deliveries')) {
+    const rows = page.filter(isRow).map(toDelivery);
+    for (const { status } of rows) byStatus[status] = (byStatus[status] ?? 0) + 1;
+    blame(await checkWanted(deeds, rows, tables));
+  }
+  blame(checkWire(deeds));
+  const deliveries = Object.values(byStatus).reduce((sum, it) => sum + it, 0);
+  if (more > 0) violations.push(`and ${more} more`);
+  return { violations, deliveries, byStatus };
+}
+
+interface EventPage {
+  readonly page: readonly Item[];
+  /** 1 for each number whose event was met. */
+  readonly seen: Uint8Array;
+  readonly tables: Tables;
+}
+
+async function checkEvents(deeds: Deeds, { page, seen, tables }: EventPage): Promise<string[]> {
+  const events = page.filter(({ id }) => String(id).startsWith('evt_')).map(toEvent);
+  const names = events.flatMap((event) =>
+    [...new Set([...(event.sentTo ?? []), ...wantedOf(deeds, event)])].map((endpointId) => ({
+      ...{ tenantId: deeds.tenantId, endpointId, eventId: event.id },
+    })),
+  );
+  const items = await tables.find('deliveries', names.map(deliveryKey));
+  const rows = new Map(items.map(toDelivery).map((it) => [nameOf(it), it]));
   return [
-    ...checkDeliveries({ outbox, deliveries }),
-    ...(numbers.size === deeds.kinds.length
-      ? []
-      : [`${deeds.kinds.length} events were taken, ${numbers.size} are there`]),
-    ...deeds.kinds.flatMap((kind, n) => checkEvent(deeds, { kind, n, rows })),
-    ...[...rows.keys()].map((it) => `O2 nobody wanted the delivery ${it}`),
-    ...logs.flatMap((it) => it.violations),
-    ...(unexplained <= IN_HAND_MAX * killed
-      ? []
-      : [`wire: ${unexplained} copies are marked, and ${killed} workers were killed`]),
+    ...checkDeliveries({ outbox: page, deliveries: items }),
+    ...events.filter(isOurs).flatMap((event) => {
+      const n = numberOf(event);
+      const kind = deeds.kinds[n] ?? '';
+      if (event.type !== `soak.${kind}`) return [`nobody sent ${event.id} as ${event.type} ${n}`];
+      if (seen[n]) return [`the event ${n} is there twice, also as ${event.id}`];
+      seen[n] = 1;
+      return receiversOf(kind).flatMap((to) => {
+        const endpointId = deeds.endpoints.get(to) ?? '';
+        const row = rows.get(nameOf({ eventId: event.id, endpointId }));
+        return checkOutcome(to, { n, event, row, deeds });
+      });
+    }),
   ];
 }
 
-const isOurs = ({ type }: Item) => String(type).startsWith('soak.');
+const isOurs = ({ type }: RelayedEvent) => type.startsWith('soak.');
 
-function numberOf({ data }: Item): number {
-  return (JSON.parse(String(data)) as { n: number }).n;
+function numberOf({ data }: RelayedEvent): number {
+  return (JSON.parse(data) as { n: number }).n;
 }
 
-const nameOf = ({ eventId, endpointId }: Delivery, numbers: ReadonlyMap<string, number>) =>
-  `${numbers.get(eventId)} → ${endpointId}`;
+const nameOf = ({ eventId, endpointId }: Pick<Delivery, 'eventId' | 'endpointId'>) =>
+  `${eventId} → ${endpointId}`;
 
-interface Wanted {
-  readonly kind: string;
-  readonly n: number;
-  /** Those that are accounted for are taken out. */
-  readonly rows: Map<string, Delivery>;
+/** The endpoints that are to get the event. */
+function wantedOf({ endpoints }: Deeds, { type }: RelayedEvent): string[] {
+  return receiversOf(type.slice('soak.'.length)).flatMap((it) => endpoints.get(it) ?? []);
 }
 
-function checkEvent(deeds: Deeds, { kind, n, rows }: Wanted): string[] {
-  const wanted = TWICE.includes(kind) ? [kind, COPY] : [kind];
-  return wanted.flatMap((to) => {
-    const name = `${n} → ${deeds.endpoints.get(to)}`;
-    const row = rows.get(name);
-    rows.delete(name);
-    return checkOutcome(to, { n, row, killed: deeds.killed, receivers: deeds.receivers });
-  });
+const receiversOf = (kind: string) => (TWICE.includes(kind) ? [kind, COPY] : [kind]);
+
+/** Each delivery has an event, which was sent to its endpoint, and is of a type that it wants. */
+async function checkWanted(
+  deeds: Deeds,
+  rows: readonly Delivery[],
+  tables: Tables,
+): Promise<string[]> {
+  const ids = [...new Set(rows.map(({ eventId }) => eventId))];
+  const items = await tables.find(
+    'outbox',
+    ids.map((id) => eventKey(deeds.tenantId, id)),
+  );
+  const wanted = new Set(
+    items.map(toEvent).flatMap((event) =>
+      wantedOf(deeds, event)
+        .filter((it) => event.sentTo?.includes(it))
+        .map((endpointId) => nameOf({ eventId: event.id, endpointId })),
+    ),
+  );
+  const unwanted = rows.map(nameOf).filter((it) => !wanted.has(it));
+  return unwanted.map((it) => `O2 nobody wanted the delivery ${it}`);
 }
 
 interface Outcome {
   readonly n: number;
+  readonly event: RelayedEvent;
   readonly row: Delivery | undefined;
-  readonly killed: number;
-  readonly receivers: Receivers;
+  readonly deeds: Deeds;
 }
 
-function checkOutcome(to: string, { n, row, killed, receivers }: Outcome): string[] {
-  const story = receivers.logs.get(to)?.story(n);
+function checkOutcome(to: string, { n, event, row, deeds }: Outcome): string[] {
+  const story = deeds.receivers.logs.get(to)?.story(n);
   const blame = (what: string) => [`${to} ${n} ${what}`];
   if (!row) return blame('has no delivery');
+  if (story && story.id !== event.id) return blame(`came as ${story.id}, and is ${event.id}`);
   const ends = KINDS[to]?.ends ?? ['delivered'];
   if (!ends.includes(row.status)) return blame(`is ${row.status} (${row.reason})`);
   const accepted = story?.accepted === true;
   if (row.status === 'delivered' && !accepted) return blame('is delivered, but was not received');
   // A worker may have been killed between the answer and its record.
-  const mayBe = row.status === 'uncertain' && killed > 0;
+  const mayBe = row.status === 'uncertain' && deeds.killed > 0;
   if (row.status !== 'delivered' && accepted && !mayBe) {
     return blame(`is ${row.status}, but was received`);
   }
@@ -100,4 +162,16 @@ function checkOutcome(to: string, { n, row, killed, receivers }: Outcome): strin
     return blame('was sent again after an unknown outcome');
   }
   return [];
+}
+
+function checkWire({ receivers, killed }: Deeds): string[] {
+  const logs = [...receivers.logs.values()];
+  const unexplained = logs.reduce((sum, it) => sum + it.unexplained, 0);
+  const isTooMany = unexplained > IN_HAND_MAX * killed;
+  return [
+    ...logs.flatMap((it) => it.violations),
+    ...(isTooMany
+      ? [`wire: ${unexplained} copies are marked, and ${killed} workers were killed`]
+      : []),
+  ];
 }

@@ -44,7 +44,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     answer: sometimes(0.02, { status: 429, retryAfter: '1' }),
     ends: DELIVERED,
   },
-  throttling: { share: 5, answer: sometimes(0.02, { status: 429 }), ends: DELIVERED },
+  // Each refusal in a row doubles the time for which all of its deliveries wait, up to a minute.
+  throttling: { share: 5, answer: sometimes(0.01, { status: 429 }), ends: DELIVERED },
   resetting: { share: 8, answer: sometimes(0.15, 'reset'), ends: DELIVERED },
   cutting: { share: 6, answer: sometimes(0.3, 'cut'), ends: DELIVERED },
   hanging: {

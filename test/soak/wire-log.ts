@@ -69,7 +69,7 @@ export class WireLog {
   }
 
   /** What became of the webhook with this number; undefined when it never came. */
-  story(n: number): { readonly copies: number; readonly accepted: boolean } | undefined {
+  story(n: number): Pick<Story, 'id' | 'copies' | 'accepted'> | undefined {
     return this.#stories.get(n);
   }
 

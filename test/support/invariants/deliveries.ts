@@ -26,7 +26,7 @@ export function checkDeliveries(snapshot: Pick<Snapshot, 'outbox' | 'deliveries'
 const isEvent = ({ id }: Item) => String(id).startsWith('evt_');
 
 /** A row of a delivery; the samples of its failed attempts have a longer sort key. */
-const isRow = ({ sk }: Item) => !String(sk).includes('#');
+export const isRow = ({ sk }: Item) => !String(sk).includes('#');
 
 const nameOf = ({ eventId, endpointId }: Pick<Delivery, 'eventId' | 'endpointId'>) =>
   `${eventId} → ${endpointId}`;

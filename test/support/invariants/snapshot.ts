@@ -35,12 +35,21 @@ export async function scanTable(
   TableName: string,
   tenantId?: string,
 ): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const page of scanPages(client, TableName, tenantId)) items.push(...page);
+  return items;
+}
+
+/** The same for tables that no memory holds: a megabyte at a time. */
+export async function* scanPages(
+  client: DynamoDBClient,
+  TableName: string,
+  tenantId?: string,
+): AsyncGenerator<Item[]> {
   const ofTenant = tenantId && {
     FilterExpression: 'contains(pk, :tenant) OR contains(sk, :tenant)',
     ExpressionAttributeValues: { ':tenant': { S: tenantId } },
   };
-  const items: Item[] = [];
   const pages = paginateScan({ client }, { TableName, ConsistentRead: true, ...ofTenant });
-  for await (const page of pages) items.push(...(page.Items ?? []).map(toItem));
-  return items;
+  for await (const page of pages) yield (page.Items ?? []).map(toItem);
 }

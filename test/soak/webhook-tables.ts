@@ -1,0 +1,32 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { openDb } from '../../functions/shared/aws/db.ts';
+import type { Item, Key } from '../../functions/shared/world.ts';
+import type { LocalCloud } from '../../local/local-cloud.ts';
+import { scanPages } from '../support/invariants/snapshot.ts';
+
+type Table = 'outbox' | 'deliveries';
+
+/** What is stored of a tenant, to be read piece by piece: the whole fits into no memory. */
+export interface Tables {
+  pages(table: Table): AsyncIterable<readonly Item[]>;
+  /** What lies under these keys, of those that there are. */
+  find(table: Table, keys: readonly Key[]): Promise<Item[]>;
+}
+
+/** The tables of a running cloud. */
+export function openTables(cloud: LocalCloud, tenantId: string): Tables {
+  const client = new DynamoDBClient({
+    endpoint: cloud.endpoints.dynamodb,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const tables = { outbox: cloud.table('outbox'), deliveries: cloud.table('deliveries') };
+  const db = openDb({ client, tables });
+  return {
+    pages: (table) => scanPages(client, tables[table], tenantId),
+    async find(table, keys) {
+      const found = await db.getAll(keys.map((key) => ({ table, ...key })));
+      return found.filter((it) => it !== undefined);
+    },
+  };
+}
