@@ -1,40 +1,5 @@
 import type { Options } from '../functions/shared/config.ts';
-
-/** The tables, each of one room. `<TABLE>` of the variable `TABLE_<TABLE>` is this name. */
-export type TableName =
-  | 'control'
-  | 'ledger'
-  | 'statements'
-  | 'outbox'
-  | 'endpoints'
-  | 'deliveries'
-  | 'files';
-
-/** The queues on which work waits, besides their dead-letter queues. */
-export type QueueName =
-  | 'delivery-fast'
-  | 'delivery-slow'
-  | 'endpoint-care'
-  | 'file-events'
-  | 'file-blocks'
-  | 'file-care'
-  | 'hold-expiry'
-  | 'audits';
-
-/** Where what our code cannot handle is parked: beside each queue, and by readers of the stream. */
-export type ParkedName = QueueName | keyof typeof STREAM_READERS;
-
-/** Which reader of the stream parks records there. */
-export const STREAM_READERS = {
-  unrelayed: 'webhooks/on-outbox',
-  unprojected: 'ledger/on-posted',
-} as const;
-
-/** The secrets that the stack makes. */
-export type SecretName = 'admin-key' | 'master-key' | 'cursor-key';
-
-/** The indexes that a table may have, all with the keys `<index>Pk` and `<index>Sk`. */
-export type IndexName = 'listing' | 'due' | 'open' | 'reference';
+import type { IndexName, ParkedName, QueueName, SecretName, TableName } from './names.ts';
 
 type TableAction =
   | 'GetItem'
@@ -91,8 +56,9 @@ export const ACCESS = {
       deliveries: ['Query due'],
       endpoints: ['Query due'],
       files: ['Query due'],
+      tasks: ['Query due'],
     },
-    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'],
+    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'],
   },
   'tenants/api': {
     tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
@@ -229,12 +195,12 @@ export const ACCESS = {
   'files/on-block': {
     tables: {
       outbox: ['PutItem'],
-      endpoints: ['GetItem', 'UpdateItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
       files: ['GetItem', 'UpdateItem'],
     },
     consumes: ['file-blocks'],
-    sendsTo: ['file-blocks', 'file-care', 'delivery-slow'],
+    sendsTo: ['file-blocks', 'file-care', 'delivery-slow', 'endpoint-care'],
     bucket: {
       '': ['ListBucket'],
       'work/': ['GetObject'],
@@ -255,7 +221,26 @@ export const ACCESS = {
       '': ['ListBucket'],
       'incoming/': ['GetObject', 'GetObjectVersion'],
       'work/': ['GetObject'],
+      'results/': ['PutObject'],
     },
+  },
+  'tasks/api': {
+    tables: {
+      control: CALLER,
+      tasks: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+    },
+    sendsTo: ['tasks'],
+    secrets: ['admin-key', 'cursor-key'],
+  },
+  // Beside the functions of the ledger the only one that moves money.
+  'tasks/on-due': {
+    tables: {
+      tasks: ['GetItem', 'UpdateItem'],
+      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
+      outbox: ['PutItem'],
+    },
+    consumes: ['tasks'],
+    sendsTo: ['tasks'],
   },
   'audit/api': {
     tables: { control: [...CALLER, 'BatchGetItem', 'PutItem ten_*', 'Query listing'] },
@@ -277,7 +262,8 @@ export const ACCESS = {
     tables: { control: CALLER },
     cares: [
       ...(['delivery-fast', 'delivery-slow', 'endpoint-care', 'hold-expiry', 'audits'] as const),
-      ...(['file-events', 'file-blocks', 'file-care', 'unrelayed', 'unprojected'] as const),
+      ...(['file-events', 'file-blocks', 'file-care', 'tasks'] as const),
+      ...(['unrelayed', 'unprojected'] as const),
     ],
     secrets: ['admin-key'],
   },

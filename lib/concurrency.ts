@@ -1,5 +1,5 @@
 import type { Options } from '../functions/shared/config.ts';
-import type { QueueName } from './access.ts';
+import type { QueueName } from './names.ts';
 
 /** Quotas of an SQS event source: its maximum concurrency is between 2 and 1,000. */
 const CONSUMER_MIN = 2;
@@ -7,13 +7,14 @@ const CONSUMER_MAX = 1_000;
 
 /** How the consumers divide what the workers may use, in percent. */
 const PERCENT: Readonly<Record<QueueName, number>> = {
-  'delivery-fast': 50,
-  'delivery-slow': 18,
+  'delivery-fast': 46,
+  'delivery-slow': 17,
   'endpoint-care': 2,
-  'file-blocks': 18,
-  'file-care': 4,
+  'file-blocks': 17,
+  'file-care': 3,
   'file-events': 3,
   'hold-expiry': 3,
+  tasks: 7,
   audits: 2,
 };
 

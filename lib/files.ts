@@ -4,13 +4,13 @@ import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { fileRoutes } from '../functions/files/contract.ts';
-import type { QueueName } from './access.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomBucket } from './kit/room-bucket.ts';
 import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { WorkQueue, type WorkQueueProps } from './kit/work-queue.ts';
+import type { QueueName } from './names.ts';
 
 /** Files: the bucket, the parser that an upload starts, and the workers that deliver its blocks. */
 export class Files extends Construct {

@@ -11,6 +11,7 @@ import { grantAccess } from './kit/grants.ts';
 import { PlatformApi } from './kit/http-api.ts';
 import { Ledger } from './ledger.ts';
 import { Operations } from './operations.ts';
+import { Tasks } from './tasks.ts';
 import { Tenants } from './tenants.ts';
 import { Timers } from './timers.ts';
 import { Webhooks } from './webhooks.ts';
@@ -37,6 +38,7 @@ export class TallyhookStack extends Stack {
     const webhooks = new Webhooks(this, 'Webhooks', { ...room, outbox });
     const ledger = new Ledger(this, 'Ledger', { ...room, outbox });
     const files = new Files(this, 'Files', room);
+    const tasks = new Tasks(this, 'Tasks', room);
     const audit = new Audit(this, 'Audit', room);
     const docs = new Docs(this, 'Docs', room);
     const operations = new Operations(this, 'Operations', room);
@@ -49,6 +51,7 @@ export class TallyhookStack extends Stack {
         ...webhooks.functions,
         ...ledger.functions,
         ...files.functions,
+        ...tasks.functions,
         ...audit.functions,
         ...docs.functions,
         ...operations.functions,
@@ -59,8 +62,15 @@ export class TallyhookStack extends Stack {
         ...webhooks.tables,
         ...ledger.tables,
         ...files.tables,
+        ...tasks.tables,
       },
-      queues: { ...webhooks.queues, ...ledger.queues, ...files.queues, ...audit.queues },
+      queues: {
+        ...webhooks.queues,
+        ...ledger.queues,
+        ...files.queues,
+        ...tasks.queues,
+        ...audit.queues,
+      },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
       bucket: files.bucket,
       apiEndpoint: room.api.endpoint,

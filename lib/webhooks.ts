@@ -2,7 +2,6 @@ import { Duration } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { webhookRoutesOf } from '../functions/webhooks/contract.ts';
-import type { QueueName } from './access.ts';
 import { alarm, countedMetric } from './kit/alarm.ts';
 import { eachMinute } from './kit/each-minute.ts';
 import type { RoomProps } from './kit/http-api.ts';
@@ -12,6 +11,7 @@ import { RoomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { StreamSource } from './kit/stream-source.ts';
 import { WorkQueue } from './kit/work-queue.ts';
+import type { QueueName } from './names.ts';
 
 /** The relay reads the stream of the outbox, which belongs to the room above. */
 export interface WebhooksProps extends RoomProps {

@@ -13,6 +13,7 @@ import { assertDataFits, draftEvent, type EventOrigin, type EventWish } from './
 import { insertEventKey, toEventKey } from './event-key.store.ts';
 import { eventView } from './event-view.ts';
 import { type Addressees, findAddressees } from './find-addressees.ts';
+import { isRepeated } from './find-repetition.ts';
 import { type DailyEvents, takeDay } from './take-day.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db'> & Addressees & DailyEvents;
@@ -33,8 +34,10 @@ interface Batch {
 export const createEventBatch = route(createEventBatchRoute, async (call, world: Needs) => {
   const wishes = wishesOf(call);
   for (const { wish, pointer } of wishes) assertDataFits(wish, pointer);
-  const asked = { ...call, scope: 'events' as const, count: wishes.length };
-  await findAddressees(world, asked, wishes);
+  const sending = { ...call, scope: 'events' as const };
+  await findAddressees(world, sending, wishes);
+  const isRepeatedCall = () => isRepeated(world, sending);
+  const asked = { ...call, count: wishes.length, isRepeated: isRepeatedCall };
   return takeDay(world, asked, () => storeBatch(world, wishes, call));
 });
 

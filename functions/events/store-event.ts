@@ -6,6 +6,7 @@ import { insertEvent } from './event.store.ts';
 import { draftEvent, type EventWish } from './event-draft.ts';
 import { insertEventKey, toEventKey } from './event-key.store.ts';
 import { eventView } from './event-view.ts';
+import { isRepeated } from './find-repetition.ts';
 import { type DailyEvents, takeDay } from './take-day.ts';
 
 /** Who sends an event, under which key, and in which scope that key is unique. */
@@ -26,7 +27,8 @@ type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
  * tenant's day is used up.
  */
 export async function storeEvent(world: Needs & DailyEvents, wish: EventWish, sending: Sending) {
-  return takeDay(world, { ...sending, count: 1 }, () => store(world, wish, sending));
+  const asked = { ...sending, count: 1, isRepeated: () => isRepeated(world, sending) };
+  return takeDay(world, asked, () => store(world, wish, sending));
 }
 
 async function store(

@@ -1,8 +1,5 @@
 import { isRetryable, Problem } from '../shared/problem.ts';
-import type { World } from '../shared/world.ts';
 import type { EventsTurn } from '../tenants/take-events.ts';
-import { isRepeated, type Keyed } from './find-repetition.ts';
-
 /** The tenant's limit of events a day. */
 export interface DailyEvents {
   takeEvents(asked: {
@@ -12,10 +9,13 @@ export interface DailyEvents {
   }): Promise<EventsTurn>;
 }
 
-interface Asked extends Keyed {
+interface Asked {
+  readonly tenantId: string;
   /** Undefined: the tenant has no such limit, and nothing is counted. */
   readonly dailyEvents?: number | undefined;
   readonly count: number;
+  /** Whether an earlier request has stored the same. */
+  isRepeated(): Promise<boolean>;
 }
 
 /**
@@ -23,14 +23,14 @@ interface Asked extends Keyed {
  * Refuses with `rate_limited` until the next day, UTC, and then stores nothing.
  */
 export async function takeDay<Stored extends { readonly isNew: boolean }>(
-  world: Pick<World, 'db' | 'ids'> & DailyEvents,
+  world: DailyEvents,
   asked: Asked,
   store: () => Promise<Stored>,
 ): Promise<Stored> {
   const { tenantId, dailyEvents, count } = asked;
   if (dailyEvents === undefined) return store();
   const turn = await world.takeEvents({ tenantId, dailyEvents, count });
-  if (!turn.isFree && !(await isRepeated(world, asked))) throw spent(dailyEvents, turn);
+  if (!turn.isFree && !(await asked.isRepeated())) throw spent(dailyEvents, turn);
   try {
     const stored = await store();
     if (!stored.isNew) turn.giveBack();

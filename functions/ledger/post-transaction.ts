@@ -28,6 +28,18 @@ export interface Posting {
 /** Writes are held to one commit of 100: the journal, the event, and one per limited account. */
 export const ACCOUNTS_MAX = 97;
 
+/** What goes into the commit of a transaction besides. */
+export interface Companions {
+  readonly also?: readonly Write[];
+  /** Whether the conditions of these writes still hold; false posts nothing, with `Overtaken`. */
+  stillHolds?(): Promise<boolean>;
+}
+
+/** What was to be committed with a transaction is not so any more. */
+export class Overtaken extends Error {
+  override readonly name = 'Overtaken';
+}
+
 /**
  * Posts the draft, or finds what its id has already made: {accounts, journal, event} in one
  * commit. `also` are further writes of that commit. Refuses with the problems of the pure
@@ -37,14 +49,17 @@ export const ACCOUNTS_MAX = 97;
 export async function postTransaction(
   world: Needs,
   draft: TransactionDraft,
-  { also = [] }: { readonly also?: readonly Write[] } = {},
+  { also = [], stillHolds = async () => true }: Companions = {},
 ): Promise<Posting> {
   const accountIds = accountIdsOf(draft);
+  let looks = 0;
   const posting = await commitMoney<Posting>(world, async () => {
+    // What was read a moment ago need not be read again before the first try.
+    if (looks++ > 0 && !(await stillHolds())) throw new Overtaken();
     const recordId = draft.id;
     const { earlier, books } = await openBooks(world.db, draft.tenantId, { recordId, accountIds });
     if (earlier) return { done: replayOf(earlier, draft) };
-    assertFits(books);
+    assertFits(books, also);
     const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
     const decision = decideOrReject(world, draft, { books, decide });
     const looked = draft.preconditions?.map((it) => it.accountId) ?? [];
@@ -129,10 +144,11 @@ export function refusalOf({ id, refusal }: Transaction, replayed: boolean): Prob
   return new Problem(code, { detail, ...(errors && { errors }), ...(replayed && { replayed }) });
 }
 
-function assertFits(books: Books): void {
+function assertFits(books: Books, also: readonly Write[] = []): void {
   const count = [...books.values()].filter((it) => it.mode === 'limited').length;
-  if (count <= ACCOUNTS_MAX) return;
+  const max = ACCOUNTS_MAX - also.length;
+  if (count <= max) return;
   throw new Problem('batch_too_large', {
-    detail: `A transaction may touch ${ACCOUNTS_MAX} limited accounts; this one has ${count}.`,
+    detail: `A transaction may touch ${max} limited accounts here; this one has ${count}.`,
   });
 }

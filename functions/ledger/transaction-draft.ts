@@ -1,13 +1,13 @@
-import type { Call } from '../shared/http/route.ts';
+import type * as z from 'zod';
 import { WORLD } from './account.ts';
-import type { createTransactionRoute } from './transaction.contract.ts';
+import type { TransactionOrder } from './transaction.contract.ts';
 import type { Posting, TransactionDraft } from './transaction.ts';
 
 /** All money routes share one scope: a key that is reused on another of them is seen. */
 export const MONEY_SCOPE = 'money';
 
 /** A transaction as a request asks for it. */
-export type TransactionBody = Call<typeof createTransactionRoute>['body'];
+export type TransactionBody = z.output<typeof TransactionOrder>;
 
 /** What the request itself knows of a transaction. */
 export type DraftOrigin = Pick<TransactionDraft, 'id' | 'tenantId' | 'fingerprint' | 'traceparent'>;

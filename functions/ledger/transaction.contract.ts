@@ -43,6 +43,9 @@ function kinds<Shape extends z.ZodRawShape>(more: Shape) {
   ]);
 }
 
+/** A transaction of any kind, as whoever posts it on behalf of a tenant may ask for it. */
+export const TransactionOrder = kinds({});
+
 const CreateTransactionBody = kinds({
   dryRun: z.boolean().optional().meta({ description: 'Decides, and posts nothing.' }),
 });
@@ -118,7 +121,7 @@ const IdempotencyKeyText = z
 const BatchBody = z.discriminatedUnion('atomic', [
   z.strictObject({
     atomic: z.literal(true),
-    transactions: z.array(kinds({})).min(1).max(BATCH_MAX, TOO_LONG_FAULT),
+    transactions: z.array(TransactionOrder).min(1).max(BATCH_MAX, TOO_LONG_FAULT),
   }),
   z.strictObject({
     atomic: z.literal(false),

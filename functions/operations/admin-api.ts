@@ -16,7 +16,7 @@ const world = {
   db: openDb({ tables: tables('control') }),
   deadLetters: openDeadLetters({
     ...parked('delivery-fast', 'delivery-slow', 'file-events', 'file-blocks', 'file-care'),
-    ...parked('endpoint-care', 'hold-expiry', 'audits', 'unrelayed', 'unprojected'),
+    ...parked('endpoint-care', 'hold-expiry', 'audits', 'tasks', 'unrelayed', 'unprojected'),
   }),
   secrets: openSecrets(secrets('admin-key')),
 };

@@ -4,6 +4,7 @@ import { eventRoutes } from '../events/contract.ts';
 import { fileRoutes } from '../files/contract.ts';
 import { ledgerRoutes } from '../ledger/contract.ts';
 import type { Contract } from '../shared/http/route.ts';
+import { taskRoutes } from '../tasks/contract.ts';
 import { tenantRoutes } from '../tenants/contract.ts';
 import { webhookRoutes } from '../webhooks/contract.ts';
 import { adminRoutes, operationsRoutes } from './contract.ts';
@@ -15,6 +16,7 @@ export const allRoutes: readonly Contract[] = [
   ...webhookRoutes,
   ...ledgerRoutes,
   ...fileRoutes,
+  ...taskRoutes,
   ...auditRoutes,
   ...docsRoutes,
   ...operationsRoutes,

@@ -11,6 +11,7 @@ const KINDS = {
   'file-care': 'message',
   'hold-expiry': 'message',
   audits: 'message',
+  tasks: 'message',
   unrelayed: 'position',
   unprojected: 'position',
 } as const satisfies Readonly<Record<ParkedName, 'message' | 'position'>>;

@@ -32,7 +32,7 @@ export const OPTIONS = z.strictObject({
     .refine((days) => LOG_RETENTION_DAYS.includes(days), `must be one that CloudWatch knows`)
     .default(30)
     .describe('How long the logs of functions and of the API are kept, in days.'),
-  lambdaConcurrency: number(27, 100_000)
+  lambdaConcurrency: number(30, 100_000)
     .int()
     .default(1_000)
     .describe('Concurrent executions that the account allows in this region.'),

@@ -67,6 +67,7 @@ export type TableName =
   | 'endpoints'
   | 'deliveries'
   | 'files'
+  | 'tasks'
   | 'meters';
 
 export interface Key {
@@ -158,7 +159,8 @@ export type QueueName =
   | 'file-blocks'
   | 'file-care'
   | 'hold-expiry'
-  | 'audits';
+  | 'audits'
+  | 'tasks';
 
 export interface Message {
   readonly body: Readonly<Record<string, unknown>>;
@@ -255,6 +257,8 @@ export interface OutboundRequest {
   readonly repeatHeaders?: Readonly<Record<string, string>> | undefined;
   /** Asked immediately before the socket is written; false gives up with `abandoned`. */
   readonly stillWanted?: () => boolean;
+  /** Called when a second has passed without an answer. */
+  readonly onSilence?: () => void;
 }
 
 export type SendError =

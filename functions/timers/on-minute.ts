@@ -9,9 +9,9 @@ const world = {
   clock: systemClock,
   log: jsonLog,
   metrics,
-  db: openDb({ tables: tables('control', 'deliveries', 'endpoints', 'files', 'ledger') }),
+  db: openDb({ tables: tables('control', 'deliveries', 'endpoints', 'files', 'ledger', 'tasks') }),
   queues: openQueues(
-    queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'),
+    queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
   ),
 };
 

@@ -28,6 +28,7 @@ const SWEPT_TABLES: readonly SweptTable[] = [
   { table: 'files', queue: 'file-care' },
   { table: 'ledger', queue: 'hold-expiry' },
   { table: 'control', queue: 'audits' },
+  { table: 'tasks', queue: 'tasks' },
 ];
 
 /** What one tick sends per minute and shard at most; the next tick goes on behind it. */

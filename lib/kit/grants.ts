@@ -5,16 +5,14 @@ import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue, Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Options } from '../../functions/shared/config.ts';
+import { ACCESS, type Access, type Entry } from '../access.ts';
 import {
-  ACCESS,
-  type Access,
-  type Entry,
   type ParkedName,
   type QueueName,
   type SecretName,
   STREAM_READERS,
   type TableName,
-} from '../access.ts';
+} from '../names.ts';
 import type { NodeFunction } from './node-function.ts';
 
 /** Everything that the rooms made, by name. */

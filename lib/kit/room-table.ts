@@ -9,7 +9,7 @@ import {
   TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import type { IndexName } from '../access.ts';
+import type { IndexName } from '../names.ts';
 import type { Settings } from './settings.ts';
 
 export interface RoomTableProps {

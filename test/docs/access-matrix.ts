@@ -1,11 +1,5 @@
-import {
-  ACCESS,
-  type Access,
-  type Entry,
-  type QueueName,
-  type SecretName,
-  type TableName,
-} from '../../lib/access.ts';
+import { ACCESS, type Access, type Entry } from '../../lib/access.ts';
+import type { QueueName, SecretName, TableName } from '../../lib/names.ts';
 
 type TableAction = NonNullable<NonNullable<Access['tables']>[TableName]>[number];
 type BucketAction = NonNullable<Access['bucket']>[string][number];

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ACCESS, type Access, type Entry, STREAM_READERS } from '../../lib/access.ts';
+import { ACCESS, type Access, type Entry } from '../../lib/access.ts';
+import { STREAM_READERS } from '../../lib/names.ts';
 import { at, ofType, type Resource, resourcesWith, statementsOf } from '../support/stack.ts';
 
 const RESOURCES = resourcesWith({ egress: 'public' });

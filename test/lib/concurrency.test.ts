@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { QueueName } from '../../lib/access.ts';
 import { consumersOf } from '../../lib/concurrency.ts';
+import type { QueueName } from '../../lib/names.ts';
 
 const QUEUES: readonly QueueName[] = [
   'delivery-fast',
@@ -10,26 +10,31 @@ const QUEUES: readonly QueueName[] = [
   'file-care',
   'file-events',
   'hold-expiry',
+  'tasks',
   'audits',
 ];
 
 describe('consumersOf', () => {
-  // The smallest share is two for each of eight queues, and one less is refused.
+  // The smallest share is two for each of nine queues, and one less is refused.
   it.each([
-    { lambdaConcurrency: 27, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2] },
-    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [24, 9, 2, 9, 3, 3, 3, 2] },
-    { lambdaConcurrency: 1_000, workerShare: 0.6, consumers: [294, 107, 13, 107, 25, 19, 19, 13] },
+    { lambdaConcurrency: 30, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2, 2] },
+    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [21, 9, 2, 9, 3, 3, 3, 4, 2] },
+    {
+      lambdaConcurrency: 1_000,
+      workerShare: 0.6,
+      consumers: [269, 100, 13, 100, 19, 19, 19, 42, 13],
+    },
     {
       lambdaConcurrency: 100_000,
       workerShare: 0.9,
-      consumers: [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
+      consumers: [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
     },
   ])('divides $workerShare of $lambdaConcurrency', ({ consumers, ...options }) => {
     expect(QUEUES.map((queue) => consumersOf(queue, options))).toEqual(consumers);
   });
 
   it('never gives away more than the share', () => {
-    for (let lambdaConcurrency = 27; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
+    for (let lambdaConcurrency = 30; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
       const options = { lambdaConcurrency, workerShare: 0.6 };
       const sum = QUEUES.reduce((total, queue) => total + consumersOf(queue, options), 0);
       expect(sum).toBeLessThanOrEqual(0.6 * lambdaConcurrency);

@@ -25,7 +25,7 @@ describe('readOptions', () => {
     { name: 'apiHosts', good: ['', 'a.test', 'a.test,b-1.test'], bad: ['A.test', 'a,', 'a:1'] },
     { name: 'logLevel', good: ['info', 'warn', 'error'], bad: ['debug', 'INFO'] },
     { name: 'logRetentionDays', good: [1, '30', 3653], bad: [0, 2, '31', 'ever'] },
-    { name: 'lambdaConcurrency', good: [27, '100000'], bad: [26, 100_001, 24.5, 'many'] },
+    { name: 'lambdaConcurrency', good: [30, '100000'], bad: [29, 100_001, 24.5, 'many'] },
     { name: 'workerShare', good: [0.1, '0.9'], bad: [0.09, 0.91, 'half'] },
     { name: 'reconcileAfterSeconds', good: [1, '3600'], bad: [0, 3_601] },
     { name: 'recheckAfterSeconds', good: [2, '86400'], bad: [1, 86_401] },

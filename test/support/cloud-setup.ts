@@ -27,6 +27,7 @@ const TABLES: readonly TableName[] = [
   'endpoints',
   'deliveries',
   'files',
+  'tasks',
 ];
 
 /** Starts it with a state of its own, and leaves nothing behind. */

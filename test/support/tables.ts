@@ -17,6 +17,7 @@ const TABLES: readonly TableName[] = [
   'endpoints',
   'deliveries',
   'files',
+  'tasks',
 ];
 
 const CREATE_TABLE_PROPERTIES = [

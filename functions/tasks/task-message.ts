@@ -1,0 +1,12 @@
+import * as z from 'zod';
+import type { Message } from '../shared/world.ts';
+
+/** A message that looks at a task: the sweeper's, or the one that is sent when it is scheduled. */
+export const TaskMessage = z.object({ pk: z.string(), dueMs: z.number() });
+
+export type TaskMessage = z.output<typeof TaskMessage>;
+
+/** Looks at the task when it is due, or at `atMs` when somebody was in the way. */
+export function taskMessage({ pk, dueMs }: TaskMessage, atMs: number = dueMs): Message {
+  return { body: { v: 1, pk, sk: '#', dueMs }, atMs, group: pk };
+}
