@@ -23,6 +23,7 @@ import { type DeliveryName, deliveryId } from './delivery-name.ts';
 import { type Door, doorOf } from './door.ts';
 import { checkStatus } from './endpoint.store.ts';
 import { checkOpen } from './health.store.ts';
+import { markSilence } from './mark-health.ts';
 import type { Slot } from './pace.ts';
 import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
@@ -203,6 +204,10 @@ async function sendNow(ready: Ready, world: Needs): Promise<void> {
   if (!saved.won) return lost(ready, saved, world);
 
   const claimed = saved.delivery;
+  let marked: Promise<void> | undefined;
+  const onSilence = () => {
+    marked = markSilence(known, world);
+  };
   const giveBack = () => change(claimed, unclaim(claimed, world.clock.nowMs()), world);
   const attempt = await sendWebhook(world, endpoint, {
     ...payload,
@@ -212,13 +217,14 @@ async function sendNow(ready: Ready, world: Needs): Promise<void> {
     onUnknown: claimed.alert?.onUnknown,
     // A process that was frozen since its claim may not be the owner any more.
     stillWanted: () => world.clock.nowMs() < leaseMs,
+    ...(isInFastLane(work) && { onSilence }),
   }).catch(async (error) => {
     // A fault of our own, before anything went out.
     await giveBack();
     throw error;
   });
   if (attempt.outcome === 'abandoned') return giveBack();
-  await settleDelivery({ delivery: claimed, known, attempt }, world);
+  await Promise.all([marked, settleDelivery({ delivery: claimed, known, attempt }, world)]);
 }
 
 /** Somebody else has it. Where there was no record before, that one tells what to do now. */

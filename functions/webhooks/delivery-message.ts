@@ -32,12 +32,12 @@ export function payloadOf(event: OutboxEvent): Payload {
 const FAST = { lane: 'fast' } as const;
 
 /**
- * Asks for the first attempt, in the fast lane, where tenants are kept apart from each other; or
- * in that of retries, where endpoints are, if the endpoint is slow.
+ * Asks for the first attempt: in the fast lane, where tenants are kept apart from each other, or in
+ * the slow one, where endpoints are.
  */
 export function firstMessage(
   event: OutboxEvent,
-  endpoint: { readonly id: string; readonly slow?: boolean | undefined },
+  to: { readonly id: string; readonly isSlow?: boolean | undefined },
   slot?: Slot,
 ): Message {
   const { dataJson, ...around } = payloadOf(event);
@@ -47,15 +47,15 @@ export function firstMessage(
     body: {
       v: 1,
       tenant: event.tenantId,
-      endpoint: endpoint.id,
+      endpoint: to.id,
       event: event.id,
       seq: 1,
-      ...(!endpoint.slow && FAST),
+      ...(!to.isSlow && FAST),
       ...slotFields(slot),
       body,
     },
     ...(slot && { atMs: slot.atMs }),
-    group: endpoint.slow ? endpoint.id : event.tenantId,
+    group: to.isSlow ? to.id : event.tenantId,
   };
 }
 

@@ -27,6 +27,7 @@ const EndpointItem = z.object({
   status: z.enum(['active', 'paused', 'disabled']),
   disabledReason: z.enum(['by_tenant', 'gone', 'failing']).optional(),
   slow: z.literal(true).optional(),
+  slowAt: z.number().optional(),
   maxAttempts: z.number(),
   schedule: z.array(z.number()).optional(),
   isTest: z.literal(true).optional(),
@@ -69,6 +70,7 @@ function fieldsOf(endpoint: Endpoint): Item {
     status: endpoint.status,
     disabledReason: endpoint.disabledReason,
     slow: endpoint.slow,
+    slowAt: endpoint.slowAtMs,
     maxAttempts: endpoint.retry.maxAttempts,
     schedule: endpoint.retry.scheduleSeconds,
     isTest: endpoint.retry.isTest,
@@ -192,6 +194,7 @@ export function toEndpoint(item: Item | undefined): Endpoint | undefined {
     ...{ id, url, eventTypes, description, status, disabledReason, slow },
     ...{ timeoutMs, onUnknown, perSecond, secrets, fileDefaults, revision, fingerprint },
     tenantId: stored.tenant,
+    slowAtMs: stored.slowAt,
     retry: {
       maxAttempts: stored.maxAttempts,
       scheduleSeconds: stored.schedule,

@@ -12,8 +12,10 @@ export interface Endpoint {
   readonly status: EndpointStatus;
   /** Why it is disabled. */
   readonly disabledReason?: DisabledReason | undefined;
-  /** It timed out so often in a row that all its deliveries take the slow lane. */
+  /** Its receiver keeps workers waiting, so that all its deliveries take the slow lane. */
   readonly slow?: true | undefined;
+  /** While it is slow: since when. */
+  readonly slowAtMs?: number | undefined;
   readonly retry: RetryPlan;
   /** The whole attempt, from the first DNS question to the last byte. */
   readonly timeoutMs: number;

@@ -60,6 +60,14 @@ export function isSlow({ timeouts }: Pick<Health, 'timeouts'>): boolean {
   return timeouts >= TIMEOUTS_MIN;
 }
 
+/** A slow endpoint stays so for this long: a receiver that wavers is not to cost writes. */
+export const SLOW_MS_MIN = 10 * SECOND_MS;
+
+/** Whether an answer after so many milliseconds keeps nobody waiting. */
+export function isQuick(ms = 0): boolean {
+  return ms < SECOND_MS;
+}
+
 /** How long after the `probes`th probe the next one goes out: 30 s, 1 min, … 15 min. */
 export function probeWaitMs(probes: number): number {
   return Math.min(PROBE_MS.max, PROBE_MS.min * 2 ** probes);

@@ -10,7 +10,17 @@ import {
   probeMessage,
   toHealth,
 } from './health.store.ts';
-import { HEALTHY, type Health, isAiling, isOpen, isSlow, shouldOpen, verdictOf } from './health.ts';
+import {
+  HEALTHY,
+  type Health,
+  isAiling,
+  isOpen,
+  isQuick,
+  isSlow,
+  SLOW_MS_MIN,
+  shouldOpen,
+  verdictOf,
+} from './health.ts';
 import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { tellQueue } from './tell-queue.ts';
@@ -34,10 +44,36 @@ export async function markHealth(
   try {
     if (verdict === 'bad') await markFailure(known, attempt.error === 'timeout', world);
     if (verdict === 'good' && isAiling(known.health)) await markSuccess(known, world);
-    if (verdict === 'good' && known.endpoint.slow) await setLane(known.endpoint, undefined, world);
+    const isBack = verdict === 'good' && mayLeaveSlowLane(known.endpoint, attempt, world);
+    if (isBack) await setLane(known.endpoint, undefined, world);
   } catch (error) {
     world.log.error('endpoint.health-unmarked', { tenantId, endpointId, error });
   }
+}
+
+/**
+ * Moves all deliveries of an endpoint to the slow lane while its receiver has only kept a worker
+ * waiting: by the time that the attempt ends, many workers would wait for it.
+ */
+export async function markSilence({ endpoint }: KnownEndpoint, world: Needs): Promise<void> {
+  const { tenantId, id: endpointId } = endpoint;
+  try {
+    const now = await world.endpoints.find(tenantId, endpointId);
+    if (!now || now.endpoint.slow) return;
+    // The others that wait for it here do not write the same.
+    world.endpoints.learn(tenantId, endpointId, { endpoint: { ...now.endpoint, slow: true } });
+    await setLane(now.endpoint, true, world);
+  } catch (error) {
+    world.log.error('endpoint.health-unmarked', { tenantId, endpointId, error });
+  }
+}
+
+function mayLeaveSlowLane(
+  { slow, slowAtMs = 0 }: Endpoint,
+  { ms }: Attempt,
+  { clock }: Needs,
+): boolean {
+  return slow === true && isQuick(ms) && clock.nowMs() >= slowAtMs + SLOW_MS_MIN;
 }
 
 async function markFailure(
@@ -82,7 +118,8 @@ async function markSuccess({ endpoint, health }: KnownEndpoint, world: Needs): P
  */
 async function setLane(endpoint: Endpoint, slow: true | undefined, world: Needs): Promise<void> {
   const { tenantId, id: endpointId } = endpoint;
-  const commit = await world.db.commit(saveEndpoint(endpoint, { ...endpoint, slow }));
+  const slowAtMs = slow && world.clock.nowMs();
+  const commit = await world.db.commit(saveEndpoint(endpoint, { ...endpoint, slow, slowAtMs }));
   world.endpoints.forget(tenantId, endpointId);
   if (commit.ok) world.log.info('endpoint.lane-changed', { tenantId, endpointId, slow });
 }
@@ -93,6 +130,6 @@ function learn(
   health: Health,
   { endpoints }: Needs,
 ): Health {
-  endpoints.learn(tenantId, id, health);
+  endpoints.learn(tenantId, id, { health });
   return health;
 }

@@ -4,11 +4,13 @@ import { schedule } from '../shared/aws/schedule.ts';
 import { patience, queues, tables } from '../shared/resources.ts';
 import { jsonLog, embeddedMetrics as metrics, systemClock, systemIds } from '../shared/system.ts';
 import { reconcileOutbox } from './reconcile-outbox.ts';
+import { rememberBursts } from './remember-bursts.ts';
 import { rememberSets } from './remember-endpoints.ts';
 
 const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
 const lanes = openQueues(queues('delivery-fast', 'delivery-slow'));
 const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics, db, queues: lanes };
-const world = { ...doors, endpointSets: rememberSets(doors), patience: patience() };
+const memory = { endpointSets: rememberSets(doors), fastLane: rememberBursts(doors) };
+const world = { ...doors, ...memory, patience: patience() };
 
 export const handler = schedule(world, reconcileOutbox);

@@ -19,6 +19,8 @@ export interface OutgoingWebhook {
   readonly onUnknown?: 'resend' | 'stop' | undefined;
   /** Asked right before the socket is written; false sends nothing. */
   readonly stillWanted?: (() => boolean) | undefined;
+  /** Called when a second has passed without an answer. */
+  readonly onSilence?: (() => void) | undefined;
 }
 
 /** The exact bytes that are signed and sent: `{ id, type, timestamp, data }`. */

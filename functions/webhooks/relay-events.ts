@@ -8,18 +8,21 @@ import { type Endpoint, wants } from './endpoint.ts';
 import { type FoundEndpoints, findReadableEndpoints } from './endpoint-list.store.ts';
 import { addressOf } from './event-address.ts';
 import type { Slot } from './pace.ts';
+import type { FastLane } from './remember-bursts.ts';
 import type { EndpointSets } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { takeSlots } from './take-slots.ts';
 
 export type RelayNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'> & {
   readonly endpointSets: EndpointSets;
+  readonly fastLane: FastLane;
 };
 
 /** One event for one endpoint. */
 interface Pair {
   readonly event: OutboxEvent;
   readonly endpoint: Endpoint;
+  readonly lane: 'delivery-fast' | 'delivery-slow';
   /** Only for a limited endpoint. */
   readonly slot?: Slot | undefined;
 }
@@ -61,10 +64,18 @@ async function match(
   const tenantId = events[0]?.tenantId ?? '';
   const endpoints = await readEndpoints(tenantId, world);
   if (endpoints.damaged.length > 0) for (const { id } of events) failed.add(id);
-  return events.flatMap((event) => {
+  const pairs = events.flatMap((event) => {
     const address = addressOf(event);
     const wanting = endpoints.endpoints.filter((it) => wants(it, address));
     return wanting.map((endpoint) => ({ event, endpoint }));
+  });
+  const isTroubled = endpoints.endpoints.some((it) => it.slow && it.status === 'active');
+  const messages = pairs.filter(({ endpoint }) => !endpoint.slow).length;
+  let fastLeft = messages > 0 ? world.fastLane(tenantId, { messages, isTroubled }) : 0;
+  return pairs.map((pair): Pair => {
+    const isFast = !pair.endpoint.slow && fastLeft > 0;
+    if (isFast) fastLeft -= 1;
+    return { ...pair, lane: isFast ? 'delivery-fast' : 'delivery-slow' };
   });
 }
 
@@ -93,19 +104,11 @@ async function handOver(
   const groups = Map.groupBy(pairs, endpointIdOf);
   const paced = await Promise.all([...groups.values()].map((it) => pace(it, failed, world)));
   const all = paced.flat();
-  const [slow, fast] = [all.filter(isSlow), all.filter((it) => !isSlow(it))];
-  for (const [lane, them] of [
-    ['delivery-fast', fast],
-    ['delivery-slow', slow],
-  ] as const) {
+  for (const [lane, them] of Map.groupBy(all, (it) => it.lane)) {
     for (let start = 0; start < them.length; start += CHUNK) {
       await sendChunk({ lane, pairs: them.slice(start, start + CHUNK) }, failed, world);
     }
   }
-}
-
-function isSlow({ endpoint }: Pair): boolean {
-  return endpoint.slow === true;
 }
 
 /** Reserves the slots of one endpoint's events; far slots are written down at once. */
@@ -151,8 +154,9 @@ async function sendChunk(
   failed: Set<string>,
   { queues, log }: RelayNeeds,
 ): Promise<void> {
+  const isSlow = lane === 'delivery-slow';
   const messages: Message[] = pairs.map(({ event, endpoint, slot }) =>
-    firstMessage(event, endpoint, slot),
+    firstMessage(event, { id: endpoint.id, isSlow }, slot),
   );
   try {
     const refused = await queues.send(lane, messages);

@@ -18,8 +18,8 @@ export interface KnownEndpoint {
 export interface EndpointMemory {
   /** At most five seconds old. Undefined when the tenant has no such endpoint. */
   find(tenantId: string, endpointId: string): Promise<KnownEndpoint | undefined>;
-  /** The health that this instance has just written; the rest stays as old as it is. */
-  learn(tenantId: string, endpointId: string, health: Health): void;
+  /** What this instance has just written or is about to; the rest stays as old as it is. */
+  learn(tenantId: string, endpointId: string, news: Partial<KnownEndpoint>): void;
   /** The next `find` reads it anew. */
   forget(tenantId: string, endpointId: string): void;
 }
@@ -49,11 +49,11 @@ export function rememberEndpoints(world: {
       found.catch(() => known.delete(name));
       return found;
     },
-    learn(tenantId, endpointId, health) {
+    learn(tenantId, endpointId, news) {
       const entry = known.get(`${tenantId}#${endpointId}`);
       if (!entry) return;
       const before = entry.found;
-      entry.found = before.then((it) => it && { ...it, health });
+      entry.found = before.then((it) => it && { ...it, ...news });
       // Nobody may be waiting for it: what failed is forgotten already.
       entry.found.catch(() => undefined);
     },

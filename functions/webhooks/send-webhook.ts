@@ -38,6 +38,7 @@ export async function sendWebhook(
     timeoutMs: endpoint.timeoutMs,
     ...(onUnknown === 'resend' && { repeatHeaders: { 'webhook-possible-duplicate': '1' } }),
     ...(webhook.stillWanted && { stillWanted: webhook.stillWanted }),
+    ...(webhook.onSilence && { onSilence: webhook.onSilence }),
   });
   const attempt = judge(result, clock.nowMs());
   const { sample } = attempt;

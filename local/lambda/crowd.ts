@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 export interface Member {
   /** Instances that start, work or are idle. */
   readonly size: number;
+  /** Those of them that wait for somebody outside, and so leave the processor to others. */
+  readonly waiting: number;
   /** Since when the longest idle instance is idle, in epoch milliseconds. */
   readonly idleSinceMs: number | undefined;
   endLongestIdle(): void;
@@ -18,7 +20,10 @@ const INSTANCES_MAX = Math.max(8, 4 * availableParallelism());
 /** An instance between two events is idle too, and would be missed at once. */
 const EVICTED_AFTER_MS = 1_000;
 
-/** Keeps the instances of all functions together within what the machine can bear. */
+/**
+ * Keeps the instances of all functions together within what the machine can bear. One that waits
+ * does not count: a receiver that hangs must not keep the others from theirs.
+ */
 export class Crowd {
   readonly #members = new Set<Member>();
   readonly #instancesMax: number;
@@ -43,7 +48,7 @@ export class Crowd {
   }
 
   get #size(): number {
-    return [...this.#members].reduce((sum, { size }) => sum + size, 0);
+    return [...this.#members].reduce((sum, { size, waiting }) => sum + size - waiting, 0);
   }
 
   #idlestBut(asking: Member): Member | undefined {

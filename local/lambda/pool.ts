@@ -18,7 +18,10 @@ const LIMITS: PoolLimits = { instancesMax: 10, idleMs: 20_000, onlyIdleMs: 90_00
 const STARTING_MAX = 2;
 
 /** How soon a pool that was not admitted asks again. */
-const ASK_AGAIN_MS = 500;
+const ASK_AGAIN_MS = 250;
+
+/** What takes longer waits, as a rule, for a receiver. */
+const WAITS_AFTER_MS = 1_000;
 
 export type PoolTools = InstanceTools & {
   readonly activity: Pick<Activity, 'touch'>;
@@ -46,6 +49,8 @@ export class FunctionPool implements Member {
   readonly #tools: PoolTools;
   readonly #limits: PoolLimits;
   readonly #instances = new Set<Instance>();
+  /** Since when each works at its event. */
+  readonly #busySince = new Map<Instance, number>();
   /** The longest idle one first; the one that worked last is taken first. */
   readonly #idle: Idle[] = [];
   readonly #waiting: Waiting[] = [];
@@ -66,6 +71,11 @@ export class FunctionPool implements Member {
 
   get size(): number {
     return this.#instances.size;
+  }
+
+  get waiting(): number {
+    const latestMs = Date.now() - WAITS_AFTER_MS;
+    return [...this.#busySince.values()].filter((sinceMs) => sinceMs <= latestMs).length;
   }
 
   get idleSinceMs(): number | undefined {
@@ -147,7 +157,9 @@ export class FunctionPool implements Member {
   async #run(instance: Instance): Promise<void> {
     const next = this.#waiting.shift();
     if (!next) return this.#rest(instance);
+    this.#busySince.set(instance, Date.now());
     next.resolve(await instance.invoke(next.event));
+    this.#busySince.delete(instance);
     this.#tools.activity.touch();
     if (!instance.isGone) return this.#rest(instance);
     this.#instances.delete(instance);

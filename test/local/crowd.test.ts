@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Crowd, type Member } from '../../local/lambda/crowd.ts';
 
 /** A function with so many instances, of which the longest idle one is idle for so long. */
-function memberOf(crowd: Crowd, size: number, idleMs?: number) {
+function memberOf(crowd: Crowd, size: number, idleMs?: number, waiting = 0) {
   const member = {
     size,
+    waiting,
     idleSinceMs: idleMs === undefined ? undefined : Date.now() - idleMs,
     endLongestIdle() {
       member.size -= 1;
@@ -23,6 +24,13 @@ describe('Crowd', () => {
     const crowd = new Crowd(9);
     memberOf(crowd, others);
     expect(crowd.admits(memberOf(crowd, 1))).toBe(isAdmitted);
+  });
+
+  it('does not count an instance that waits for somebody else', () => {
+    const crowd = new Crowd(3);
+    memberOf(crowd, 4, undefined, 2);
+    expect(crowd.admits(memberOf(crowd, 1, undefined, 1))).toBe(true);
+    expect(crowd.admits(memberOf(crowd, 1))).toBe(false);
   });
 
   it('always admits the first instance of a function, and ends none for it', () => {

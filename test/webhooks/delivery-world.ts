@@ -10,6 +10,7 @@ import type { Delivery } from '../../functions/webhooks/delivery.ts';
 import { growSet, insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, secretContext } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { type FastLane, rememberBursts } from '../../functions/webhooks/remember-bursts.ts';
 import {
   type EndpointMemory,
   type EndpointSets,
@@ -24,6 +25,7 @@ export interface DeliveryWorld extends TestWorld {
   readonly bucket: Bucket;
   readonly endpoints: EndpointMemory;
   readonly endpointSets: EndpointSets;
+  readonly fastLane: FastLane;
   endpointTerms(tenantId: string): Promise<EndpointTerms>;
   readonly patience: { reconcileAfterSeconds: number; recheckAfterSeconds: number };
 }
@@ -41,6 +43,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     http: openGuardedSender({ egress: 'loopback' }),
     endpoints: rememberEndpoints(world),
     endpointSets: rememberSets(world),
+    fastLane: rememberBursts(world),
     endpointTerms: (tenantId) => findEndpointTerms(world, tenantId),
     patience: { reconcileAfterSeconds: 120, recheckAfterSeconds: 1_200 },
   };

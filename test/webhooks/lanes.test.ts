@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { until } from '../support/until.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -23,7 +24,7 @@ async function endpointThat(behaviour: Behaviour, fields: Partial<Endpoint> = {}
   const receiver = await startReceiver(behaviour);
   const retry = { maxAttempts: 2, scheduleSeconds: [3_600] };
   const endpoint = await newEndpoint(world, receiver.url, { retry, timeoutMs: 400, ...fields });
-  return { endpoint, got: receiver.got };
+  return { endpoint, got: receiver.got, cut: receiver.cut };
 }
 
 async function isSlow({ tenantId, id }: Endpoint): Promise<boolean> {
@@ -48,6 +49,7 @@ describe('an endpoint that times out', () => {
     await relayed(world, endpoint.tenantId);
     const [message] = takeDue(world);
     expect(message).toMatchObject({ queue: 'delivery-slow', group: endpoint.id });
+    world.clock.advance(10_000);
     if (message) await handle(message, world);
     expect(await isSlow(endpoint)).toBe(false);
     await relayed(world, endpoint.tenantId);
@@ -89,5 +91,88 @@ describe('an endpoint that times out', () => {
       ['delivery-slow', world.clock.nowMs()],
       ['delivery-slow', slotMs],
     ]);
+  });
+});
+
+describe('a burst', () => {
+  const lanesOf = (messages: readonly { queue: string }[]) =>
+    Object.fromEntries(
+      Map.groupBy(messages, (it) => it.queue)
+        .entries()
+        .map(([queue, them]) => [queue, them.length]),
+    );
+  async function burst(tenantId: string, count: number) {
+    const events = await Promise.all(
+      Array.from({ length: count }, () => newEvent(world, tenantId)),
+    );
+    await relayEvents(events, world);
+    return takeDue(world);
+  }
+
+  it('has one batch in the fast lane, and the rest where endpoints take turns', async () => {
+    const { endpoint } = await endpointThat(() => 200);
+    const messages = await burst(endpoint.tenantId, 25);
+    expect(lanesOf(messages)).toEqual({ 'delivery-fast': 10, 'delivery-slow': 15 });
+    const slow = messages.filter((it) => it.queue === 'delivery-slow');
+    expect(slow.every((it) => it.group === endpoint.id && it.body.lane === undefined)).toBe(true);
+    expect(lanesOf(await burst(endpoint.tenantId, 5))).toEqual({ 'delivery-slow': 5 });
+    const beside = await endpointThat(() => 200);
+    expect(lanesOf(await burst(beside.endpoint.tenantId, 5))).toEqual({ 'delivery-fast': 5 });
+  });
+
+  it('gets all of its receivers to know, whichever of them does not answer', async () => {
+    const { endpoint } = await endpointThat(() => 200);
+    const { tenantId } = endpoint;
+    const others = await Promise.all([1, 2, 3].map(() => endpointThat(() => 200, { tenantId })));
+    const messages = await burst(tenantId, 10);
+    const fast = messages.filter((it) => it.queue === 'delivery-fast');
+    const all = [endpoint, ...others.map((it) => it.endpoint)].map((it) => it.id);
+    expect(new Set(fast.map((it) => it.body.endpoint))).toEqual(new Set(all));
+  });
+
+  it('has twice as much every two seconds, and begins anew after a pause', async () => {
+    const { endpoint } = await endpointThat(() => 200);
+    const fast: unknown[] = [];
+    for (const pauseMs of [2_000, 2_000, 4_000, 0]) {
+      fast.push(lanesOf(await burst(endpoint.tenantId, 50))['delivery-fast']);
+      world.clock.advance(pauseMs);
+    }
+    expect(fast).toEqual([10, 20, 40, 10]);
+  });
+
+  it('does not get more while one of the receivers is slow', async () => {
+    const { endpoint } = await endpointThat(() => 200);
+    const { tenantId } = endpoint;
+    await endpointThat(() => 200, { tenantId, slow: true, eventTypes: ['other'] });
+    await burst(tenantId, 20);
+    world.clock.advance(2_000);
+    expect(lanesOf(await burst(tenantId, 20))).toEqual({
+      'delivery-fast': 10,
+      'delivery-slow': 10,
+    });
+  });
+});
+
+describe('an endpoint that keeps a worker waiting for a second', () => {
+  it('takes the slow lane before its time is up, and comes back once it is quick', async () => {
+    const { endpoint, cut } = await endpointThat((nth) => (nth === 1 ? 'hang' : 200), {
+      timeoutMs: 10_000,
+    });
+    await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    if (!message) throw new Error('nothing was relayed');
+    const attempt = handle(message, world);
+    await until(
+      () => isSlow(endpoint),
+      (it) => it,
+    );
+    cut();
+    await attempt;
+
+    await attemptOften(endpoint, 1);
+    expect(await isSlow(endpoint)).toBe(true);
+    world.clock.advance(10_000);
+    await attemptOften(endpoint, 1);
+    expect(await isSlow(endpoint)).toBe(false);
   });
 });

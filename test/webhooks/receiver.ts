@@ -21,6 +21,8 @@ export type Reply =
 export interface Receiver {
   readonly url: string;
   readonly got: Got[];
+  /** Cuts all connections. */
+  cut(): void;
 }
 
 const open: (() => void)[] = [];
@@ -43,7 +45,8 @@ export async function startReceiver(behaviour: Behaviour = () => 200): Promise<R
     server.close();
     server.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got };
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/hook`, got, cut: () => server.closeAllConnections() };
 }
 
 function answer(reply: Reply, request: IncomingMessage, response: ServerResponse): void {
