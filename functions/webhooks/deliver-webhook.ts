@@ -6,18 +6,7 @@ import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
 import { chooseSlot, confirmBlock, urgentSlot } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
-import {
-  cancel,
-  claim,
-  type Delivery,
-  expire,
-  hold,
-  LAPSED,
-  newDelivery,
-  slotOf,
-  unclaim,
-  wait,
-} from './delivery.ts';
+import { claim, type Delivery, LAPSED, newDelivery, unclaim } from './delivery.ts';
 import type { Payload } from './delivery-message.ts';
 import { type DeliveryName, deliveryId } from './delivery-name.ts';
 import { type Door, doorOf } from './door.ts';
@@ -30,6 +19,7 @@ import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
 import { sendNext, settleDelivery, tellOrigin } from './settle-delivery.ts';
+import { cancel, expire, hold, slotOf, wait } from './waiting.ts';
 
 /** Asks for one attempt. Unknown fields are a later release's. */
 const AttemptOrder = z.object({
@@ -179,10 +169,13 @@ async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const known = await confirmBlock(ready.known, world);
   const slot = delivery.urgent
     ? urgentSlot(known, world.clock.nowMs())
-    : await chooseSlot(known, work.slot ?? slotOf(delivery), world);
-  if (slot.atMs > world.clock.nowMs() + EARLY_MS) {
-    const saved = await saveStep(world, { before: delivery, after: wait(delivery, slot) });
+    : await chooseSlot(known, slotOf(delivery) ?? work.slot, world);
+  const nowMs = world.clock.nowMs();
+  if (slot.atMs > nowMs + EARLY_MS) {
+    const after = wait(delivery, slot, nowMs);
+    const saved = await saveStep(world, { before: delivery, after });
     if (!saved.won) return lost(ready, saved, world);
+    await tellOrigin(saved.delivery, world);
     return sendNext(saved.delivery, world);
   }
   await sleepUntil(slot.atMs, world);

@@ -1,9 +1,10 @@
 import type { OutboxEvent } from '../events/event.ts';
 import { KIB, MINUTE_MS } from '../shared/units.ts';
 import type { Message } from '../shared/world.ts';
-import { type Delivery, slotOf } from './delivery.ts';
+import type { Delivery } from './delivery.ts';
 import { deliveryId } from './delivery-name.ts';
 import type { Slot } from './pace.ts';
+import { slotOf } from './waiting.ts';
 
 /** What is sent: a payload with what stands around it on the wire. */
 export interface Payload {

@@ -10,8 +10,15 @@ import type { DeliveryName } from './delivery-name.ts';
 /** How many partitions the deliveries of one endpoint are spread over. */
 export const DELIVERY_SHARDS = 8;
 
-/** These can be asked for by status: each needs somebody's attention. */
-export const OPEN_STATUSES = ['retrying', 'held', 'exhausted', 'uncertain', 'expired'] as const;
+/** These can be found by status: what waits or needs somebody's attention. */
+export const OPEN_STATUSES = [
+  'waiting',
+  'retrying',
+  'held',
+  'exhausted',
+  'uncertain',
+  'expired',
+] as const;
 
 const SAMPLE_RETENTION_MS = 7 * DAY_MS;
 /** With its keys, a sample of this length stays below 1 KB, which is one write unit. */

@@ -4,7 +4,6 @@ import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { SendError } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Slot } from './pace.ts';
 import { LIFETIME_MS, stepMs } from './schedule.ts';
 
 /** One event on its way to one endpoint. */
@@ -87,6 +86,9 @@ export interface AlertSource {
 export const RETENTION_MS = 30 * DAY_MS;
 
 const ATTEMPTS_KEPT = 20;
+
+/** Why a retry waits: not for its schedule, but for the end of the endpoint's block. */
+export const BLOCKED = 'endpoint_blocked';
 
 /** What identifies a delivery before there is any record of it. */
 export type NewDelivery = Pick<
@@ -205,7 +207,8 @@ function nextStep(delivery: Delivery, attempt: Attempt, at: Circumstances): Step
   if (attempt.outcome === 'unknown' && onUnknown === 'stop') {
     return { status: 'uncertain', dueMs: undefined, reason: 'outcome_unknown' };
   }
-  if (!attempt.throttled && delivery.spent >= retry.maxAttempts) {
+  const { throttled } = attempt;
+  if (!throttled && delivery.spent >= retry.maxAttempts) {
     return { status: 'exhausted', dueMs: undefined, reason: 'attempts_used_up' };
   }
   const dueMs = at.nowMs + waitMs(delivery, attempt, at);
@@ -214,7 +217,7 @@ function nextStep(delivery: Delivery, attempt: Attempt, at: Circumstances): Step
   if (isTooLate || dueMs >= delivery.createdAtMs + RETENTION_MS) {
     return { status: 'exhausted', dueMs: undefined, reason: 'too_old' };
   }
-  return { status: 'retrying', dueMs };
+  return { status: 'retrying', dueMs, reason: throttled ? BLOCKED : undefined };
 }
 
 /** A throttled attempt waits for the end of the block and a little more, so that not all come. */
@@ -228,33 +231,6 @@ function waitMs(delivery: Delivery, attempt: Attempt, at: Circumstances): number
 
 /** What an attempt amounts to whose worker died: it may have been sent. */
 export const LAPSED: Attempt = { outcome: 'unknown', ms: 0, throttled: false, disable: false };
-
-/** To be sent at its slot, which is too far away for a worker to wait. */
-export function wait(delivery: Delivery, { atMs, version }: Slot): Delivery {
-  return { ...delivery, status: 'waiting', dueMs: atMs, paceVersion: version };
-}
-
-/** The slot that it waits for, if it does. */
-export function slotOf({ status, dueMs, paceVersion = 0 }: Delivery): Slot | undefined {
-  if (status !== 'waiting' || dueMs === undefined) return undefined;
-  return { atMs: dueMs, version: paceVersion };
-}
-
-/** Behind an endpoint that takes nothing now; looked at a day before its record ends. */
-export function hold(delivery: Delivery, reason: string): Delivery {
-  const dueMs = delivery.createdAtMs + RETENTION_MS - DAY_MS;
-  return { ...delivery, status: 'held', urgent: undefined, dueMs, reason };
-}
-
-/** Held until it was too late. */
-export function expire(delivery: Delivery): Delivery {
-  return { ...delivery, status: 'expired', dueMs: undefined };
-}
-
-/** Its endpoint is no more. */
-export function cancel(delivery: Delivery): Delivery {
-  return { ...delivery, status: 'cancelled', dueMs: undefined, reason: 'endpoint_deleted' };
-}
 
 /**
  * A new attempt at once with a full plan, because a person wants it. Refused with `not_retryable`

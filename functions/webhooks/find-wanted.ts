@@ -17,12 +17,14 @@ export interface WantedPage {
   readonly isEnd: boolean;
 }
 
+type Searching = Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'paceVersion' | 'cursor'>;
+
 /**
  * The next deliveries of a release, the oldest events first, as they are now: also those that
  * never came to be. Looks at `count` events, of which some may not be wanted.
  */
 export async function findWanted(
-  release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
+  release: Searching,
   known: Pick<KnownEndpoint, 'endpoint'> | undefined,
   { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db' | 'log'> },
 ): Promise<WantedPage> {
@@ -37,7 +39,7 @@ export async function findWanted(
     known && wanted.statuses.includes('missing')
       ? await findMissing(release, unknown, { known, world })
       : [];
-  const all = [...rows.filter((it) => isWanted(it, wanted)), ...missing];
+  const all = [...rows.filter((it) => isWanted(it, release)), ...missing];
   all.sort((a, b) => (a.eventId < b.eventId ? -1 : 1));
   return { rows: all, cursor: eventIds.at(-1) ?? release.cursor, isEnd };
 }
@@ -51,7 +53,7 @@ const PASSED_MAX = 2_000;
  * what is passed over must take no time of what is sent.
  */
 export async function findNextWanted(
-  release: Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'cursor'>,
+  release: Searching,
   known: Pick<KnownEndpoint, 'endpoint'>,
   { count, world }: { readonly count: number; readonly world: Pick<World, 'clock' | 'db' | 'log'> },
 ): Promise<WantedPage> {

@@ -18,9 +18,9 @@ const EndpointHealth = z.object({
     .string()
     .optional()
     .meta({ description: 'So long the receiver wants to be left alone.' }),
-  waiting: z.int().meta({ description: 'Sends that have a slot ahead, where there is a rate.' }),
+  waiting: z.int().meta({ description: 'Sends that have a slot ahead, or wait for one.' }),
   held: z.int().meta({ description: 'Deliveries behind the closed endpoint or its open breaker.' }),
-  drainedAt: z.string().optional().meta({ description: 'When the last slot is that was given.' }),
+  drainedAt: z.string().optional().meta({ description: 'When the last of them goes.' }),
   lastAttempts: z
     .array(Attempt.extend({ deliveryId: DeliveryId }))
     .meta({ description: 'Of the newest events, the newest attempts first; at most ten.' }),

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Block, type LearnedRate, type Pace, RESTART_MS, toUs } from './pace.ts';
+import { type Block, HORIZON_MS, type LearnedRate, type Pace, RESTART_MS, toUs } from './pace.ts';
 
 type Named = Pick<Endpoint, 'tenantId' | 'id'>;
 
@@ -47,7 +47,7 @@ export interface Reservation {
   readonly version: number;
 }
 
-/** Reserves behind what is reserved already. Refused when nothing is, or by another pace. */
+/** Reserves behind what is reserved. Refused when nothing is, or too much, or by another pace. */
 export function reserveBehind({ tenantId, id }: Named, slots: Reservation): Write {
   return {
     kind: 'update',
@@ -55,8 +55,13 @@ export function reserveBehind({ tenantId, id }: Named, slots: Reservation): Writ
     key: paceKey(tenantId, id),
     update: 'SET tat = tat + :span',
     answersItem: true,
-    condition: `tat > :from AND ${isVersion(slots.version)}`,
-    values: { ':span': slots.spanUs, ':from': toUs(slots.fromMs), ...versionValue(slots.version) },
+    condition: `tat > :from AND tat < :end AND ${isVersion(slots.version)}`,
+    values: {
+      ':span': slots.spanUs,
+      ':from': toUs(slots.fromMs),
+      ':end': toUs(slots.fromMs + HORIZON_MS),
+      ...versionValue(slots.version),
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 
 /** What the sends of one endpoint have to heed, all of them together. */
 export interface Pace {
@@ -39,6 +39,9 @@ const SHARE = 0.95;
 
 /** Microseconds in a millisecond. */
 const MS_US = 1_000;
+
+/** So far ahead nothing is reserved: what would go then has no record any more. */
+export const HORIZON_MS = 30 * DAY_MS;
 
 /** How far two sends of an endpoint with this limit lie apart, in milliseconds. */
 export function intervalMs(perSecond: number): number {

@@ -98,8 +98,8 @@ async function sendProbe(
   world: ReleaseNeeds,
 ): Promise<void> {
   const { version } = await takeSlots(world, endpoint, 1);
-  const slot = { atMs: world.clock.nowMs(), version };
-  const after = { ...releaseAt(before, slot), urgent: true } as const;
+  const nowMs = world.clock.nowMs();
+  const after = { ...releaseAt(before, { atMs: nowMs, version }, nowMs), urgent: true } as const;
   const saved = await saveStep(world, { before, after });
   if (saved.won) await sendNext(saved.delivery, world);
 }

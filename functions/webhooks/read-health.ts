@@ -3,7 +3,7 @@ import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import { backlogOf } from './backlog.ts';
 import type { Delivery } from './delivery.ts';
-import { countHeld, listDeliveries } from './delivery-list.store.ts';
+import { countOpen, listDeliveries } from './delivery-list.store.ts';
 import { deliveryId } from './delivery-name.ts';
 import { attemptView } from './delivery-view.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -18,19 +18,20 @@ type Needs = Pick<World, 'clock' | 'db'>;
 const ATTEMPTS_MAX = 10;
 
 /**
- * GET /v1/endpoints/{id}/health. Breaker and pace are as they are now; what is held, and the
- * attempts, may be a second old.
+ * GET /v1/endpoints/{id}/health. Breaker and pace are as they are now; what waits and is held, and
+ * the attempts, may be a second old.
  */
 export const getEndpointHealth = route(getEndpointHealthRoute, async (call, world: Needs) => {
   const endpoint = await requireEndpoint(call, world);
-  const [health, pace, held, lastAttempts] = await Promise.all([
+  const [health, pace, held, waiting, lastAttempts] = await Promise.all([
     findHealth(world.db, endpoint),
     findPace(world.db, endpoint),
-    countHeld(world.db, endpoint),
+    countOpen(world.db, endpoint, 'held'),
+    countOpen(world.db, endpoint, 'waiting'),
     findLastAttempts(endpoint, world),
   ]);
   const nowMs = world.clock.nowMs();
-  const backlog = backlogOf(endpoint, pace, nowMs);
+  const backlog = backlogOf(endpoint, { pace, waiting }, nowMs);
   return {
     body: {
       object: 'endpoint_health' as const,

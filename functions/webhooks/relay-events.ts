@@ -2,7 +2,7 @@ import { markRelayed } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
 import { Problem } from '../shared/problem.ts';
 import type { Message, QueueName, World } from '../shared/world.ts';
-import { newDelivery, wait } from './delivery.ts';
+import { newDelivery } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
 import { type FoundEndpoints, findReadableEndpoints } from './endpoint-list.store.ts';
@@ -12,6 +12,7 @@ import type { FastLane } from './remember-bursts.ts';
 import type { EndpointSets } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { takeSlots } from './take-slots.ts';
+import { wait } from './waiting.ts';
 
 export type RelayNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'> & {
   readonly endpointSets: EndpointSets;
@@ -140,9 +141,10 @@ async function insertWaiting(
 ): Promise<void> {
   const { tenantId, id: eventId, type: eventType } = event;
   const what = { tenantId, endpointId: endpoint.id, eventId, eventType };
-  const before = newDelivery(what, world.clock.nowMs());
+  const nowMs = world.clock.nowMs();
+  const before = newDelivery(what, nowMs);
   try {
-    await saveStep(world, { before, after: wait(before, slot) });
+    await saveStep(world, { before, after: wait(before, slot, nowMs) });
   } catch (error) {
     failed.add(eventId);
     world.log.warn('relay.waiting-failed', { endpointId: endpoint.id, eventId, error });

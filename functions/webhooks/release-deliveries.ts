@@ -2,7 +2,7 @@ import { markRelayed } from '../events/event.store.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Key, World } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
-import { cancel, type Delivery } from './delivery.ts';
+import type { Delivery } from './delivery.ts';
 import { doorOf } from './door.ts';
 import { findNextWanted, findWanted } from './find-wanted.ts';
 import { careMessage, findRelease, saveRelease } from './release.store.ts';
@@ -21,6 +21,7 @@ import { saveStep } from './save-delivery.ts';
 import { sendNext, tellOrigin } from './settle-delivery.ts';
 import { takeSlots } from './take-slots.ts';
 import { tellQueue } from './tell-queue.ts';
+import { cancel } from './waiting.ts';
 
 export type ReleaseNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
   readonly endpoints: EndpointMemory;
@@ -86,7 +87,8 @@ async function takeStep(
   const perSecond =
     release.hasMoved || isFailing ? nextRate(release, rates, isFailing) : release.perSecond;
   const { count, lastsMs } = stepOf(perSecond);
-  const { cursor, isEnd, rows } = await findNextWanted(release, known, { count, world });
+  const begun = { ...release, paceVersion: release.paceVersion ?? pace.version };
+  const { cursor, isEnd, rows } = await findNextWanted(begun, known, { count, world });
   const sent = await sendAgain(rows, { known, lastsMs, world });
   const result: StepResult = {
     ...{ cursor, isEnd, sent, perSecond },
@@ -95,7 +97,7 @@ async function takeStep(
     nextMs: nowMs + (rows.length > 0 ? lastsMs : SECOND_MS),
   };
   world.log.info('release.step', { endpointId: endpoint.id, kind: release.kind, ...result });
-  return afterStep(release, result, world.clock.nowMs());
+  return afterStep(begun, result, world.clock.nowMs());
 }
 
 interface Sending {
@@ -122,10 +124,11 @@ async function sendAgain(rows: readonly Delivery[], sending: Sending): Promise<n
     const some = rows.slice(start, start + AT_ONCE);
     const saved = await Promise.all(
       some.map(async (before, index) => {
-        const after = releaseAt(before, slotOf(start + index));
+        const after = releaseAt(before, slotOf(start + index), nowMs);
         const step = await saveStep(world, { before, after });
         if (!step.won) return false;
         if (before.token === '') await markSent(before, world);
+        await tellOrigin(step.delivery, world);
         await sendNext(step.delivery, world);
         return true;
       }),

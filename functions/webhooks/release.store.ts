@@ -1,21 +1,23 @@
 import * as z from 'zod';
+import { DELIVERY_STATES } from '../events/event.ts';
 import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
 import { forgetFailures } from './health.store.ts';
-import { type Release, ratesOf } from './release.ts';
+import { RELEASED, type Release, ratesOf } from './release.ts';
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const ReleaseItem = z.object({
   id: z.templateLiteral(['rpl_', z.string()]),
   tenant: z.string(),
   endpoint: z.string(),
-  kind: z.enum(['resume', 'drain', 'replay']),
+  kind: z.enum(['resume', 'drain', 'repace', 'replay']),
   status: z.enum(['running', 'done', 'cancelled']),
-  statuses: z.array(z.enum(['held', 'exhausted', 'uncertain', 'expired', 'delivered', 'missing'])),
+  statuses: z.array(z.enum(DELIVERY_STATES).exclude(['pending', 'inflight', 'cancelled'])),
   eventTypes: z.array(z.string()).optional(),
   from: z.number().optional(),
   to: z.number().optional(),
+  pv: z.number().optional(),
   share: z.number(),
   perSecond: z.number(),
   cursor: z.string().optional(),
@@ -80,6 +82,7 @@ function toItem(release: Release, nowMs: number): Key & Item {
     eventTypes: wants.eventTypes,
     from: wants.between?.fromMs,
     to: wants.between?.toMs,
+    pv: release.paceVersion,
     share: release.share,
     perSecond: release.perSecond,
     cursor: release.cursor,
@@ -107,6 +110,7 @@ export function toRelease(item: Item): Release {
     kind: stored.kind,
     status: stored.status,
     wants: { statuses, eventTypes, between },
+    paceVersion: stored.pv,
     share: stored.share,
     perSecond: stored.perSecond,
     cursor: stored.cursor,
@@ -126,10 +130,10 @@ export async function findRelease(db: Pick<Db, 'get'>, key: Key): Promise<Releas
   return item && toRelease(item);
 }
 
-/** A release of what is held behind an endpoint that has just been opened, due at once. */
+/** A release at an endpoint that has just been opened, or may get more, due at once. */
 export function newRelease(
   endpoint: Endpoint,
-  kind: 'resume' | 'drain',
+  kind: keyof typeof RELEASED,
   { clock, ids }: Pick<World, 'clock' | 'ids'>,
 ): Release {
   const nowMs = clock.nowMs();
@@ -139,7 +143,7 @@ export function newRelease(
     endpointId: endpoint.id,
     kind,
     status: 'running',
-    wants: { statuses: ['held'] },
+    wants: { statuses: RELEASED[kind] },
     share: 1,
     perSecond: ratesOf(endpoint.perSecond, 1).start,
     hasMoved: false,

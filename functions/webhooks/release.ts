@@ -1,20 +1,24 @@
 import { fitsFilter } from '../events/event.ts';
 import { idPart } from '../shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
-import { type Delivery, type DeliveryStatus, wait } from './delivery.ts';
+import { BLOCKED, type Delivery, type DeliveryStatus, isFinal } from './delivery.ts';
 import type { Slot } from './pace.ts';
+import { wait } from './waiting.ts';
 
 /**
- * A job that sends deliveries of one endpoint again, step by step: what is held, after a person
- * (`resume`) or a success (`drain`) has opened the endpoint, or what a tenant asks for (`replay`).
+ * A job that sends deliveries of one endpoint again, step by step: what is held or put off, after a
+ * person (`resume`) or a success (`drain`) has opened the endpoint; what has slots of a limit that
+ * was lower (`repace`); or what a tenant asks for (`replay`).
  */
 export interface Release {
   readonly id: `rpl_${string}`;
   readonly tenantId: string;
   readonly endpointId: string;
-  readonly kind: 'resume' | 'drain' | 'replay';
+  readonly kind: 'resume' | 'drain' | 'repace' | 'replay';
   readonly status: 'running' | 'done' | 'cancelled';
   readonly wants: Wanted;
+  /** Of the pace, when it began: what waits for a slot of an older one goes by the present one. */
+  readonly paceVersion?: number | undefined;
   /** Of the endpoint's limit; the rest is for others. */
   readonly share: number;
   /** How many it sends per second by now. */
@@ -35,9 +39,14 @@ export interface Release {
 }
 
 /** `missing`: an event that the endpoint wants and that never came to be a delivery. */
-export type ReleasedStatus =
-  | Extract<DeliveryStatus, 'held' | 'exhausted' | 'uncertain' | 'expired' | 'delivered'>
-  | 'missing';
+export type ReleasedStatus = Exclude<DeliveryStatus, 'inflight' | 'cancelled'> | 'missing';
+
+/** What each kind of release sends that no tenant has described. */
+export const RELEASED = {
+  resume: ['held', 'waiting', 'retrying'],
+  drain: ['held', 'waiting'],
+  repace: ['waiting'],
+} as const satisfies Partial<Record<Release['kind'], readonly ReleasedStatus[]>>;
 
 /** Which deliveries a release is about. */
 export interface Wanted {
@@ -124,18 +133,27 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
   return { ...release, status, dueMs: undefined };
 }
 
-/** Whether a delivery is one of those that a release is about. Alerts of files have no replay. */
-export function isWanted(delivery: Delivery, { statuses, eventTypes, between }: Wanted): boolean {
-  if (!(statuses as readonly string[]).includes(delivery.status)) return false;
+/**
+ * Whether a delivery is one of those that a release is about. What waits is if its slot is void,
+ * and a retry if it only waits for the end of a block. Alerts of files have no replay.
+ */
+export function isWanted(
+  delivery: Delivery,
+  { wants, paceVersion = Infinity }: Pick<Release, 'wants' | 'paceVersion'>,
+): boolean {
+  const { statuses, eventTypes, between } = wants;
+  const { status, reason, paceVersion: slotVersion = 0 } = delivery;
+  if (!(statuses as readonly string[]).includes(status)) return false;
+  if (status === 'waiting' && slotVersion >= paceVersion) return false;
+  if (status === 'retrying' && reason !== BLOCKED) return false;
   if (between && delivery.alert) return false;
   return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
 }
 
-/** The delivery on its way again at a slot: held ones go on, others get a full plan. */
-export function releaseAt(delivery: Delivery, slot: Slot): Delivery {
-  const waiting = { ...wait(delivery, slot), reason: undefined };
-  if (delivery.status === 'held') return waiting;
-  return { ...waiting, spent: 0, firstAtMs: undefined };
+/** The delivery on its way again at a slot: what is at its end gets a full plan, others go on. */
+export function releaseAt(delivery: Delivery, slot: Slot, nowMs: number): Delivery {
+  const fresh = isFinal(delivery) ? { ...delivery, spent: 0, firstAtMs: undefined } : delivery;
+  return wait({ ...fresh, reason: undefined }, slot, nowMs);
 }
 
 /** The replay that a tenant means: `publicId` backwards. */

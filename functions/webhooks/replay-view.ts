@@ -20,6 +20,8 @@ export function replayView(release: Release) {
   };
 }
 
-function isReplayed(status: ReleasedStatus): status is Exclude<ReleasedStatus, 'held'> {
-  return status !== 'held';
+function isReplayed(
+  status: ReleasedStatus,
+): status is Exclude<ReleasedStatus, 'held' | 'waiting' | 'retrying'> {
+  return !['held', 'waiting', 'retrying'].includes(status);
 }

@@ -2,7 +2,16 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findPace, reserveBehind, reserveFrom, toPace } from './pace.store.ts';
-import { limitOf, NO_PACE, type Pace, rateAt, slotsBefore, spanUs, toUs } from './pace.ts';
+import {
+  HORIZON_MS,
+  limitOf,
+  NO_PACE,
+  type Pace,
+  rateAt,
+  slotsBefore,
+  spanUs,
+  toUs,
+} from './pace.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;
 
@@ -22,8 +31,9 @@ const ROUNDS = 8;
 /**
  * Reserves `count` slots that no other sender of the endpoint gets, at most 95 % of its limit, by
  * one write or two. An endpoint without a limit has all its slots now, and nothing is written for
- * it, as long as its receiver has refused nothing. Refused with `busy` when others reserve at the
- * same moment again and again.
+ * it, as long as its receiver has refused nothing. Nothing is reserved either behind a backlog of a
+ * month: the slots are then so far away that nobody may use them. Refused with `busy` when others
+ * reserve at the same moment again and again.
  */
 export async function takeSlots(world: Needs, endpoint: Endpoint, count: number): Promise<Slots> {
   const isLimited = endpoint.perSecond !== undefined;
@@ -49,7 +59,14 @@ export async function takeKnownSlots(
     const perSecond = rateAt(limitOf(endpoint, seen), seen, nowMs);
     if (perSecond === undefined) return toSlots(new Array(count).fill(nowMs), seen, nowMs);
 
-    const result = await reserve(world, { endpoint, pace: seen }, spanUs(count, perSecond));
+    const fromMs = Math.max(nowMs, seen.blockedUntilMs ?? 0);
+    const endMs = fromMs + HORIZON_MS;
+    if ((seen.tatUs ?? 0) >= toUs(endMs)) return toSlots(new Array(count).fill(endMs), seen, nowMs);
+    const result = await reserve(
+      world,
+      { endpoint, pace: seen },
+      { spanUs: spanUs(count, perSecond), fromMs },
+    );
     seen = result.pace;
     if (!result.ok) continue;
     const slotsMs = slotsBefore(seen.tatUs ?? toUs(nowMs), count, perSecond);
@@ -61,12 +78,11 @@ export async function takeKnownSlots(
 }
 
 async function reserve(
-  { clock, db }: Needs,
+  { db }: Needs,
   { endpoint, pace }: KnownPace,
-  span: number,
+  { spanUs: span, fromMs }: { readonly spanUs: number; readonly fromMs: number },
 ): Promise<{ readonly ok: boolean; readonly pace: Pace }> {
-  const { blockedUntilMs = 0, tatUs, version } = pace;
-  const fromMs = Math.max(clock.nowMs(), blockedUntilMs);
+  const { tatUs, version } = pace;
   // Without an item nothing is known, and mostly somebody has reserved before.
   const isBehind = tatUs === undefined ? pace === NO_PACE : tatUs > toUs(fromMs);
   const form = isBehind ? reserveBehind : reserveFrom;

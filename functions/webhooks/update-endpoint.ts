@@ -9,7 +9,7 @@ import { type Endpoint, withStatus } from './endpoint.ts';
 import { type Sealer, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
 import { restartPace } from './pace.store.ts';
-import { careMessage, newRelease, reopenWrites } from './release.store.ts';
+import { careMessage, insertRelease, newRelease, reopenWrites } from './release.store.ts';
 import type { Release } from './release.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 import { tellQueue } from './tell-queue.ts';
@@ -22,7 +22,8 @@ type Change = Call<typeof updateEndpointRoute>['body'];
 /**
  * PATCH /v1/endpoints/{id}: what is named is replaced, the rest stays, and nothing is written
  * where nothing changes. Who says `active` wants it to work: its failures and blocks are forgotten,
- * and what is held goes out. Every attempt from five seconds later on goes by what is new.
+ * and what is held or put off goes out; so does what waits for slots of a limit that is raised.
+ * Every attempt from five seconds later on goes by what is new.
  */
 export const updateEndpoint = route(updateEndpointRoute, async (call, world: Needs) => {
   const { tenantId, params, body } = call;
@@ -41,7 +42,7 @@ export const updateEndpoint = route(updateEndpointRoute, async (call, world: Nee
 
 interface Updated {
   readonly endpoint: Endpoint;
-  /** Of what is held behind it. */
+  /** Of what is held behind it, or put off. */
   readonly release?: Release | undefined;
 }
 
@@ -54,10 +55,20 @@ function decide(
   if (isSame && change.status !== 'active') return { result: { endpoint: before }, writes: [] };
   const endpoint = { ...changed, updatedAtMs: world.clock.nowMs() };
   const writes = [...saveEndpoint(before, endpoint), ...repace(before, endpoint, change)];
-  if (change.status !== 'active') return { result: { endpoint }, writes };
+  if (change.status !== 'active') {
+    if (!getsMore(before, endpoint)) return { result: { endpoint }, writes };
+    const release = newRelease(endpoint, 'repace', world);
+    const repacing = insertRelease(release, world.clock.nowMs());
+    return { result: { endpoint, release }, writes: [...writes, repacing] };
+  }
   const release = newRelease(endpoint, 'resume', world);
   const reopening = reopenWrites(endpoint, world, release);
   return { result: { endpoint, release }, writes: [...writes, ...reopening] };
+}
+
+/** Then what has slots of the lower limit goes earlier. A closed endpoint's opening looks at it. */
+function getsMore({ perSecond: before }: Endpoint, { perSecond = Infinity, status }: Endpoint) {
+  return status === 'active' && before !== undefined && perSecond > before;
 }
 
 /** Of another limit all workers hear, and who wants the endpoint to work ends its block. */

@@ -6,15 +6,10 @@ import {
   saveDelivery,
   toDelivery,
 } from '../../functions/webhooks/delivery.store.ts';
-import {
-  claim,
-  type Delivery,
-  newDelivery,
-  settle,
-  wait,
-} from '../../functions/webhooks/delivery.ts';
+import { claim, type Delivery, newDelivery, settle } from '../../functions/webhooks/delivery.ts';
 import { deliveryId, nameOfId } from '../../functions/webhooks/delivery-name.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
+import { wait } from '../../functions/webhooks/waiting.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 
 let world: TestWorld;
@@ -160,7 +155,7 @@ describe('the stored form', () => {
 
   it('takes a slot that is far away as its due time', () => {
     const slot = { atMs: world.clock.nowMs() + 1, version: 7 };
-    const write = saveDelivery(wait(untouched(), slot), undefined, 0);
+    const write = saveDelivery(wait(untouched(), slot, 0), undefined, 0);
     expect(write.condition).toBe('attribute_not_exists(pk)');
     expect(write.values).toMatchObject({ ':due': slot.atMs, ':pv': 7, ':status': 'waiting' });
   });

@@ -3,11 +3,8 @@ import { careOf, EARLY_MS, judgeArrival } from '../../functions/webhooks/arrival
 import type { Attempt } from '../../functions/webhooks/attempt.ts';
 import {
   afterFirstAttempt,
-  cancel,
   claim,
   type Delivery,
-  expire,
-  hold,
   isFinal,
   LAPSED,
   newDelivery,
@@ -15,10 +12,10 @@ import {
   retryByHand,
   settle,
   unclaim,
-  wait,
 } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { LIFETIME_MS } from '../../functions/webhooks/schedule.ts';
+import { cancel, expire, hold, wait } from '../../functions/webhooks/waiting.ts';
 import { outcomeOf } from '../support/outcome.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
@@ -172,8 +169,8 @@ describe('judgeArrival', () => {
     { row: { ...retrying, dueMs: NOW + EARLY_MS }, seq: 3, arrival: 'claim' },
     { row: { ...retrying, dueMs: NOW + EARLY_MS + 1 }, seq: 3, arrival: 'early' },
     { row: { ...retrying, dueMs: NOW + EARLY_MS + 1 }, seq: undefined, arrival: 'early' },
-    { row: wait(fresh, slotAt(NOW)), seq: 1, arrival: 'claim' },
-    { row: wait(fresh, slotAt(NOW + 900_000)), seq: 1, arrival: 'early' },
+    { row: wait(fresh, slotAt(NOW), NOW), seq: 1, arrival: 'claim' },
+    { row: wait(fresh, slotAt(NOW + 900_000), NOW), seq: 1, arrival: 'early' },
     { row: { ...claimed, leaseMs: NOW }, seq: 1, arrival: 'busy' },
     { row: { ...claimed, leaseMs: NOW - 1 }, seq: 1, arrival: 'lapsed' },
     { row: { ...claimed, leaseMs: NOW - 1 }, seq: undefined, arrival: 'lapsed' },
@@ -241,7 +238,7 @@ describe('the other ends', () => {
     const ends = [
       settle(claimed, ok, at),
       expire(hold(fresh, 'breaker_open')),
-      cancel(wait(fresh, slotAt(NOW))),
+      cancel(wait(fresh, slotAt(NOW), NOW)),
     ];
     expect(ends.map((it) => [isFinal(it), it.dueMs])).toEqual(ends.map(() => [true, undefined]));
   });

@@ -36,7 +36,7 @@ describe('GET /v1/endpoints/{id}/health', () => {
       lastAttempts: [],
     });
     // Strongly consistent: endpoint, health and pace. Then 8 shards of each list.
-    expect(world.takeUnits()).toBeLessThanOrEqual(3 + 8 + 4);
+    expect(world.takeUnits()).toBeLessThanOrEqual(3 + 8 + 4 + 4);
   });
 
   it('tells the newest attempts of all its deliveries', async () => {

@@ -196,8 +196,8 @@ describe('a release of what is held', () => {
     if (message) await care(message, world);
     const writes = world.units.filter((it) => /^(update|put|write)/.test(it.operation));
     const units = writes.flatMap((it) => it.consumed).map((it) => it.CapacityUnits ?? 0);
-    // Row, off the index `open`, and from one place on the index `due` to another: per delivery.
-    expect(units.filter((it) => it === 4)).toHaveLength(10);
+    // Row, and from one place to another on the indexes `open` and `due`: per delivery.
+    expect(units.filter((it) => it === 5)).toHaveLength(10);
     world.sent.splice(0);
   });
 });

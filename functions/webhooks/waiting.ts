@@ -1,0 +1,44 @@
+import { DAY_MS, HOUR_MS } from '../shared/units.ts';
+import { type Delivery, RETENTION_MS } from './delivery.ts';
+import type { Slot } from './pace.ts';
+
+/** What is on record so shortly before its end is sent no more. */
+const LAST_MS = HOUR_MS;
+
+/**
+ * To be sent at its slot, which is too far away for a worker to wait. What would have no record any
+ * more by then is looked at a day before its record ends: it takes another slot, or expires.
+ */
+export function wait(delivery: Delivery, { atMs, version }: Slot, nowMs: number): Delivery {
+  const waiting = { ...delivery, status: 'waiting', paceVersion: version } as const;
+  if (atMs < delivery.createdAtMs + RETENTION_MS - LAST_MS) return { ...waiting, dueMs: atMs };
+  const lastDayMs = lastDayOf(delivery);
+  if (nowMs < lastDayMs) return { ...waiting, dueMs: lastDayMs };
+  return { ...expire(delivery), urgent: undefined, reason: 'backlog_too_long' };
+}
+
+/** The slot that it waits for, if it does. */
+export function slotOf(delivery: Delivery): Slot | undefined {
+  const { status, dueMs, paceVersion = 0 } = delivery;
+  const hasSlot = status === 'waiting' && dueMs !== undefined && dueMs !== lastDayOf(delivery);
+  return hasSlot ? { atMs: dueMs, version: paceVersion } : undefined;
+}
+
+/** Behind an endpoint that takes nothing now; looked at a day before its record ends. */
+export function hold(delivery: Delivery, reason: string): Delivery {
+  return { ...delivery, status: 'held', urgent: undefined, dueMs: lastDayOf(delivery), reason };
+}
+
+function lastDayOf({ createdAtMs }: Delivery): number {
+  return createdAtMs + RETENTION_MS - DAY_MS;
+}
+
+/** Put off until it was too late. */
+export function expire(delivery: Delivery): Delivery {
+  return { ...delivery, status: 'expired', dueMs: undefined };
+}
+
+/** Its endpoint is no more. */
+export function cancel(delivery: Delivery): Delivery {
+  return { ...delivery, status: 'cancelled', dueMs: undefined, reason: 'endpoint_deleted' };
+}
