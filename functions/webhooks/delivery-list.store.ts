@@ -39,11 +39,19 @@ export interface Found {
 
 /** A page may look at so many pages of rows that do not fit. The next request goes on there. */
 const ROUNDS = 10;
-
-/** A tenant with a thousand endpoints has thousands of partitions. */
+/** And make so many queries, if its endpoints are no more than `endpointsAtOnce`. */
+const QUERIES_MAX = 400;
 const AT_ONCE = 64;
 
-/** One page of the deliveries of these endpoints, the newest event first. */
+/**
+ * The deliveries of so many endpoints can be asked for by status together. A tenant may have a
+ * thousand, and each status of each of them has partitions of its own.
+ */
+export function endpointsAtOnce(statuses: readonly DeliveryStatus[]): number {
+  return Math.floor(QUERIES_MAX / (DELIVERY_SHARDS * statuses.length));
+}
+
+/** One page of the deliveries of these endpoints, the newest event first. It may be a short one. */
 export async function listDeliveries(
   db: Pick<Db, 'getAll' | 'query'>,
   filter: Filter,
@@ -53,8 +61,9 @@ export async function listDeliveries(
   const isOpen = statuses?.every((it) => (OPEN_STATUSES as readonly string[]).includes(it));
   const partitions = isOpen ? openPartitions(filter) : allPartitions(filter);
   const found: Delivery[] = [];
+  const rounds = Math.min(ROUNDS, Math.max(1, Math.floor(QUERIES_MAX / partitions.length)));
   let { after } = range;
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const page = await mergePartitions(db, partitions, { limit: range.limit, after });
     const rows = isOpen ? await readRows(db, page.items) : page.items.map(toRow);
     for (const [index, row] of rows.entries()) {
@@ -74,13 +83,12 @@ export async function listDeliveries(
 /** Of a megabyte with some thousand entries each, of each shard. */
 const COUNTED_PAGES = 4;
 
-/** How many deliveries of an endpoint stand so; beyond a hundred thousand it stops to count. */
-export async function countOpen(
+/** How many deliveries are held behind an endpoint; beyond a hundred thousand it stops to count. */
+export async function countHeld(
   db: Pick<Db, 'query'>,
   { tenantId, id }: { readonly tenantId: string; readonly id: string },
-  status: (typeof OPEN_STATUSES)[number],
 ): Promise<number> {
-  const filter = { tenantId, endpointIds: [id], statuses: [status] };
+  const filter = { tenantId, endpointIds: [id], statuses: ['held' as const] };
   const counts = await Promise.all(
     openPartitions(filter).map(async (partition) => {
       let [count, pages]: [number, number] = [0, 0];

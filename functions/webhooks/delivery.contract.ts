@@ -2,7 +2,10 @@ import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { id, PageQuery, pageOf } from '../shared/wire.ts';
 
-/** What a list can be asked for by status alone: each of these needs somebody's attention. */
+/**
+ * What a list can be asked for by status alone: each of these may need somebody's attention, and is
+ * on an index for that. Of the others there are as many as there are deliveries, or hardly any.
+ */
 const OpenStatus = z.enum(['retrying', 'held', 'exhausted', 'uncertain', 'expired']);
 
 const DeliveryStatus = z.enum([
@@ -64,7 +67,13 @@ const ListDeliveriesQuery = z
     ...PageQuery,
     endpointId: id('end').optional(),
     eventId: id('evt').optional(),
-    status: StatusList.optional().meta({ description: 'One status, or several: `held,expired`.' }),
+    status: StatusList.optional().meta({
+      description:
+        'One status, or several: `held,expired`. Pending ones of an event only. Without endpointId ' +
+        `and eventId it must be of ${OpenStatus.options.join(', ')}; then up to 50 endpoints, ` +
+        'divided by the number of statuses, are looked at together, the newest event first, and ' +
+        'then the next: a page may be short, or empty.',
+    }),
   })
   .refine(
     ({ endpointId, eventId, status }) =>

@@ -9,6 +9,26 @@ export interface FoundEndpoints {
   readonly damaged: readonly string[];
 }
 
+/** The ids of a tenant's endpoints behind `after`, in their order: `count` of them at most. */
+export async function findEndpointIds(
+  db: Pick<Db, 'query'>,
+  tenantId: string,
+  { after, count }: { readonly after: string; readonly count: number },
+): Promise<string[]> {
+  // '~' sorts behind every id, and behind what begins like one.
+  const sk = { from: after === '' ? 'end_' : `${after}~`, to: 'end_~' };
+  const ids: string[] = [];
+  let next: Item | undefined;
+  do {
+    const query = { table: 'endpoints', pk: tenantId, sk, limit: count } as const;
+    const page = await db.query({ ...query, ...(next && { after: next }) });
+    // A deleted one leaves its id.
+    ids.push(...page.items.flatMap((it) => (it.deletedAt === undefined ? [String(it.sk)] : [])));
+    next = page.next;
+  } while (next && ids.length < count);
+  return ids.slice(0, count);
+}
+
 /** All endpoints of a tenant that can be read: a damaged one must not hide the others. */
 export async function findReadableEndpoints(
   db: Pick<Db, 'query'>,

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
+import { type Delivery, newDelivery } from '../../functions/webhooks/delivery.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { newTenant } from '../support/world.ts';
@@ -35,6 +37,32 @@ async function listAll(tenant: string, query: string): Promise<Record<string, un
     cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : '';
   } while (cursor);
   return all;
+}
+
+/** A delivery at its end, with an event of its own. */
+async function giveUp(endpoint: Endpoint, status: Delivery['status']): Promise<string> {
+  const { tenantId, id: endpointId } = endpoint;
+  world.clock.advance(1);
+  const name = { tenantId, endpointId, eventId: world.ids.next('evt'), eventType: 'order.paid' };
+  const nowMs = world.clock.nowMs();
+  const delivery = { ...newDelivery(name, nowMs), status, token: 'one' };
+  await world.db.commit([saveDelivery(delivery, undefined, nowMs)]);
+  return name.eventId;
+}
+
+/** Each page of a list: what it shows, and what it took. */
+async function costOfPages(tenantId: string, query: string, from?: string) {
+  const pages: { ids: string[]; queries: number; units: number }[] = [];
+  let cursor = from ? `&cursor=${from}` : '';
+  do {
+    world.takeUnits();
+    const { body } = await ask(tenantId, `GET /v1/deliveries?${query}${cursor}`);
+    const queries = world.units.filter((it) => it.operation === 'query').length;
+    const ids = body.data.map((it) => String(it.eventId));
+    pages.push({ ids, queries, units: world.takeUnits() });
+    cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : '';
+  } while (cursor);
+  return pages;
 }
 
 describe('GET /v1/deliveries/{id}', () => {
@@ -107,6 +135,44 @@ describe('GET /v1/deliveries', () => {
     expect(alone.filter((it) => it.eventType === 'order.paid').map((it) => it.eventId)).toEqual(
       down,
     );
+  });
+
+  it('asks little for each page of a tenant with many endpoints, and leaves out nobody', async () => {
+    const { tenantId } = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const endpoints: Endpoint[] = [];
+    for (let n = 0; n < 119; n += 1) {
+      endpoints.push(await newEndpoint(world, 'http://127.0.0.1:1/', { tenantId }));
+    }
+    const wanted = endpoints.filter((_, index) => index % 20 === 0);
+    const ids = await Promise.all(wanted.map((it) => giveUp(it, 'exhausted')));
+    ids.push(...(await Promise.all(wanted.map((it) => giveUp(it, 'expired')))));
+    const pages = await costOfPages(tenantId, 'status=exhausted,expired');
+    expect(pages.flatMap((it) => it.ids).sort()).toEqual(ids.sort());
+    // 25 of the 120 at a time, each with two statuses and eight shards of half an RRU.
+    expect(pages).toHaveLength(5);
+    for (const page of pages) {
+      expect(page.queries).toBeLessThanOrEqual(1 + 400);
+      expect(page.units).toBeLessThan(225);
+    }
+    const one = await costOfPages(tenantId, 'status=held');
+    expect(one.map((it) => it.ids)).toEqual([[], [], []]);
+    expect(one.map((it) => it.queries)).toEqual([401, 401, 161]);
+  });
+
+  it('stays at its endpoints when one of them goes, and comes to the next ones', async () => {
+    const first = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const { tenantId } = first;
+    const second = await newEndpoint(world, 'http://127.0.0.1:1/', { tenantId });
+    for (let n = 0; n < 48; n += 1) await newEndpoint(world, 'http://127.0.0.1:1/', { tenantId });
+    const behind = await newEndpoint(world, 'http://127.0.0.1:1/', { tenantId });
+    const old = await giveUp(second, 'held');
+    const young = await giveUp(second, 'held');
+    const youngest = await giveUp(behind, 'held');
+    const { body } = await ask(tenantId, 'GET /v1/deliveries?status=held&limit=1');
+    await ask(tenantId, `DELETE /v1/endpoints/${first.id}`);
+    const rest = await costOfPages(tenantId, 'status=held&limit=1', body.nextCursor);
+    const seen = [body.data.map((it) => it.eventId), ...rest.map((it) => it.ids)];
+    expect(seen.flat()).toEqual([young, old, youngest]);
   });
 
   it('lists an event’s, pending ones too', async () => {
