@@ -27,7 +27,10 @@ const requireIdempotencyKeys = z.boolean().meta({
 
 const CreateTenantBody = z.strictObject({
   name: text(1, 200),
-  mode: z.enum(['live', 'test']).default('live'),
+  mode: z.enum(['live', 'test']).default('live').meta({
+    description:
+      'For good: keys and endpoints are made by it. `test` retries a hundred times as fast.',
+  }),
   limits: Limits.prefault({}),
   settings: z
     .strictObject({ requireIdempotencyKeys: requireIdempotencyKeys.default(false) })

@@ -25,6 +25,15 @@ it('asks for an Idempotency-Key with every creation where the tenant wants that'
   expect((await ask('POST /v1/keys', { key, body, idempotencyKey: 'one' })).status).toBe(201);
 });
 
+it('keeps the mode that it was made with, by which its endpoints go', async () => {
+  const ask = tenantsInstance(world);
+  const { tenantId, key, adminKey } = await newTenantAt(ask, world);
+  const change = { key: adminKey, body: { mode: 'test' } };
+
+  expect((await ask(`PATCH /v1/tenants/${tenantId}`, change)).body.code).toBe('validation_failed');
+  expect((await ask('GET /v1/tenant', { key })).body.mode).toBe('live');
+});
+
 it('is made with its settings, which are off unless they are asked for', async () => {
   const ask = tenantsInstance(world);
   const adminKey = await world.secrets.read('admin-key');
