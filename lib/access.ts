@@ -236,7 +236,7 @@ export const ACCESS = {
   'tasks/on-due': {
     tables: {
       tasks: ['GetItem', 'UpdateItem'],
-      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
+      ledger: ['BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
       outbox: ['PutItem'],
     },
     consumes: ['tasks'],

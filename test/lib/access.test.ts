@@ -26,6 +26,8 @@ const NAMES: readonly [RegExp, string][] = [
   [/^WebhooksStreamUnrelayed/, 'parked unrelayed'],
   [/^LedgerStreamUnprojected/, 'parked unprojected'],
   [/^Auditaudits/, 'audits'],
+  [/^Tasks[0-9A-F]{8}$/, 'tasks'],
+  [/^Taskstasks/, 'tasks'],
   [/^FilesBucket/, 'bucket'],
   [/^TenantsAdminKey/, 'admin-key'],
   [/^TenantsCursorKey/, 'cursor-key'],
@@ -218,11 +220,11 @@ describe('the access table', () => {
     expect(writers).toEqual(['tenants/api']);
   });
 
-  it('lets nobody but the ledger write money', () => {
+  it('lets nobody but the ledger and a task that fires write money', () => {
     const writers = ENTRIES.filter((entry) => {
       const access: Access = ACCESS[entry];
       return access.tables?.ledger?.some((it) => /^(Put|Update|Delete)Item$/.test(it));
     });
-    expect(writers).toEqual(['ledger/api', 'ledger/on-hold']);
+    expect(writers).toEqual(['ledger/api', 'ledger/on-hold', 'tasks/on-due']);
   });
 });

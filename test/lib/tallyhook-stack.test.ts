@@ -65,6 +65,7 @@ describe('the template', () => {
       'Tallyhook files/on-block',
       'Tallyhook files/on-care',
       'Tallyhook ledger/on-hold',
+      'Tallyhook tasks/on-due',
       'Tallyhook webhooks/on-care',
       'Tallyhook webhooks/on-delivery',
     ]);

@@ -51,8 +51,8 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block capture care change check choose claim commit create defer delete deliver
-  disable drop end expire find finish fire get list mark park parse pause post probe project
+  `authenticate block cancel capture care change check choose claim commit create defer delete
+  deliver disable drop end expire find finish fire get list mark park parse pause post probe project
   publish read rebuild receive reconcile recover redrive refuse relay release remember remind
   renew revoke rotate save scan send settle sign split store sweep take tell test update void
   watch`.split(/\s+/),

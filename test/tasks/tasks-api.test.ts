@@ -204,7 +204,7 @@ describe('a creation with an Idempotency-Key', () => {
 });
 
 describe('PATCH /v1/tasks/{id}', () => {
-  it('moves a task, sends its message, and costs what an entry in three indexes costs', async () => {
+  it('moves a task and sends its message, for 5 units', async () => {
     const task = await schedule(ask, 3_600);
     world.takeUnits();
     const { body } = await ask(`PATCH /v1/tasks/${task.id}`, { body: { delaySeconds: 5 } });
