@@ -83,12 +83,13 @@ export async function listDeliveries(
 /** Of a megabyte with some thousand entries each, of each shard. */
 const COUNTED_PAGES = 4;
 
-/** How many deliveries are held behind an endpoint; beyond a hundred thousand it stops to count. */
-export async function countHeld(
+/** How many deliveries of an endpoint stand so; beyond a hundred thousand it stops to count. */
+export async function countOpen(
   db: Pick<Db, 'query'>,
   { tenantId, id }: { readonly tenantId: string; readonly id: string },
+  status: (typeof OPEN_STATUSES)[number],
 ): Promise<number> {
-  const filter = { tenantId, endpointIds: [id], statuses: ['held' as const] };
+  const filter = { tenantId, endpointIds: [id], statuses: [status] };
   const counts = await Promise.all(
     openPartitions(filter).map(async (partition) => {
       let [count, pages]: [number, number] = [0, 0];
