@@ -3,14 +3,13 @@ import { defineRoute } from '../shared/http/route.ts';
 import { id, PageQuery, pageOf } from '../shared/wire.ts';
 
 /**
- * What a list can be asked for by status alone: each of these may need somebody's attention, and is
- * on an index for that. Of the others there are as many as there are deliveries, or hardly any.
+ * What a list can be asked for by status alone: what waits or needs somebody's attention, and is on
+ * an index for that. Of the others there are as many as there are deliveries, or hardly any.
  */
-const OpenStatus = z.enum(['retrying', 'held', 'exhausted', 'uncertain', 'expired']);
+const OpenStatus = z.enum(['waiting', 'retrying', 'held', 'exhausted', 'uncertain', 'expired']);
 
 const DeliveryStatus = z.enum([
   'pending',
-  'waiting',
   'inflight',
   'delivered',
   'cancelled',

@@ -205,10 +205,12 @@ describe('GET /v1/deliveries', () => {
     ['status=delivered', 422],
     ['status=pending', 422],
     ['status=exhausted,delivered', 422],
+    ['status=inflight', 422],
+    ['status=cancelled', 422],
     ['status=odd', 422],
     ['endpointId=end_1&status=exhausted', 422],
     ['status=exhausted', 200],
-    ['status=exhausted,uncertain,held,expired,retrying', 200],
+    ['status=exhausted,uncertain,held,expired,retrying,waiting', 200],
     ['status=exhausted&cursor=abc', 400],
   ])('answers ?%s with %i', async (query, status) => {
     const answer = await ask(newTenant(world), `GET /v1/deliveries?${query}`);
