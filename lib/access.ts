@@ -179,7 +179,7 @@ export const ACCESS = {
       endpoints: ['GetItem'],
       files: ['GetItem', 'BatchGetItem', 'PutItem', 'Query', 'Query listing'],
     },
-    bucket: { 'incoming/': ['PutObject'] },
+    bucket: { '': ['ListBucket'], 'incoming/': ['PutObject'], 'work/': ['GetObject'] },
     secrets: ['admin-key', 'cursor-key'],
   },
   'files/on-upload': {

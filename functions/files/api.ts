@@ -7,6 +7,7 @@ import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/syst
 import { authenticator } from '../tenants/authenticate.ts';
 import { createFile } from './create-file.ts';
 import { getFile } from './get-file.ts';
+import { listErrors } from './list-errors.ts';
 import { listFiles } from './list-files.ts';
 
 const world = {
@@ -16,4 +17,4 @@ const world = {
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 
-export const handler = api(world, [createFile, listFiles, getFile], authenticator());
+export const handler = api(world, [createFile, listFiles, getFile, listErrors], authenticator());

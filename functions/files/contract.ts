@@ -3,6 +3,7 @@ import { isReservedType } from '../events/event.ts';
 import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { GIB } from '../shared/units.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { listErrorsRoute } from './errors.contract.ts';
 import { ENCODINGS } from './file-terms.ts';
 import { isMessageTemplate } from './message-template.ts';
 
@@ -176,7 +177,7 @@ export const getFileRoute = defineRoute({
   refusals: ['not_found'],
 });
 
-export const fileRoutes = [createFileRoute, listFilesRoute, getFileRoute];
+export const fileRoutes = [createFileRoute, listFilesRoute, getFileRoute, listErrorsRoute];
 
 const FileData = z
   .object({

@@ -25,7 +25,8 @@ export interface CsvReader {
 /**
  * Reads CSV text (RFC 4180, and the separators and line breaks people really use) from chunks
  * that may be cut anywhere, and are UTF-8. Rows are numbered from 1 without the header and without
- * blank lines; bytes count from the first byte of the file as it was before it became UTF-8. Throws FileFault where the text cannot be rows.
+ * blank lines; bytes count from the first byte of the file as it was before it became UTF-8.
+ * Throws FileFault where the text cannot be rows.
  */
 export class CsvScanner {
   /** Data rows so far, the malformed ones included. */

@@ -2,21 +2,11 @@ import * as z from 'zod';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import { type AlertFile, type Outcomes, sumOf } from './file.ts';
-import { TERMS_DEFAULT } from './file-terms.ts';
+import { FILE_FAULT_CODES, ROW_FAULT_CODES } from './file-fault.ts';
+import { ENCODINGS, TERMS_DEFAULT } from './file-terms.ts';
 
 const FileErrorItem = z.object({
-  code: z.enum([
-    'no_id_column',
-    'id_column_twice',
-    'unclosed_quote',
-    'row_too_long',
-    'file_too_large',
-    'not_text',
-    'size_mismatch',
-    'unreadable',
-    'endpoint_not_found',
-    'not_found',
-  ]),
+  code: z.enum(FILE_FAULT_CODES),
   row: z.number().optional(),
   byte: z.number().optional(),
   detail: z.string(),
@@ -35,7 +25,7 @@ const FileItem = z.object({
   message: z.string().optional(),
   onUnknown: z.enum(['resend', 'stop']),
   format: z.enum(['csv', 'ndjson']).optional(),
-  encoding: z.enum(['utf-8', 'utf-16', 'windows-1252']).optional(),
+  encoding: z.enum(ENCODINGS).optional(),
   onMalformed: z.enum(['ask', 'skip', 'fail']).default(TERMS_DEFAULT.onMalformed),
   maxMalformedShare: z.number().default(TERMS_DEFAULT.maxMalformedShare),
   allowRepeat: z.boolean().default(TERMS_DEFAULT.allowRepeat),
@@ -52,6 +42,7 @@ const FileItem = z.object({
   alerts: z.number(),
   duplicates: z.number(),
   malformed: z.number(),
+  malformedBy: z.partialRecord(z.enum(ROW_FAULT_CODES), z.number()).optional(),
   delivered: z.number(),
   failed: z.number(),
   uncertain: z.number(),

@@ -1,5 +1,7 @@
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
+import { checkRows, readsTooLong } from './archive-limits.ts';
+import { faultLines } from './fault-list.ts';
 import { saveFile } from './file.store.ts';
 import {
   type AlertFile,
@@ -12,10 +14,10 @@ import {
 } from './file.ts';
 import { FileFault } from './file-fault.ts';
 import { FileReading } from './file-reading.ts';
+import { readUnpacked } from './read-unpacked.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db'>;
 
-const ROWS_MAX = 20_000_000;
 /** What is left of the worker's time when a file is given up as too large. */
 const DEADLINE_RESERVE_MS = 30 * SECOND_MS;
 /** A lease is renewed when this much of it has passed. */
@@ -51,18 +53,13 @@ export async function readUpload(
   );
   if (!chunks) throw new FileFault({ code: 'not_found', detail: 'The upload is gone.' });
 
-  const { id, name, message, idColumn } = claimed;
-  const reading = new FileReading({ fileId: id, fileName: name, message, idColumn });
+  const reading = new FileReading({ ...claimed, fileId: claimed.id, fileName: claimed.name });
   let file = claimed;
-  for await (const chunk of chunks) {
+  for await (const chunk of readUnpacked(chunks, claimed.bytes)) {
     reading.push(chunk);
     await storeSegments(bucket, file, reading);
-    if (reading.counts.rows > ROWS_MAX || clock.nowMs() > deadlineMs - DEADLINE_RESERVE_MS) {
-      throw new FileFault({
-        code: 'file_too_large',
-        detail: 'Split the file and upload its parts.',
-      });
-    }
+    checkRows(reading.counts.rows);
+    if (clock.nowMs() > deadlineMs - DEADLINE_RESERVE_MS) throw readsTooLong();
     file = await keepLease(world, file);
   }
   reading.end();
@@ -89,8 +86,7 @@ async function storeLists(
   if (reading.blocks > 0) await bucket.put(indexKey(file), reading.index, NDJSON);
   if (reading.faults.length === 0) return;
 
-  const lines = reading.faults.map((it) => `${JSON.stringify(it)}\n`).join('');
-  await bucket.put(faultsKey(file), Buffer.from(lines), NDJSON);
+  await bucket.put(faultsKey(file), faultLines(reading.faults), NDJSON);
 }
 
 async function keepLease({ clock, db }: Needs, file: AlertFile): Promise<AlertFile> {

@@ -82,7 +82,7 @@ export class FilesHouse {
   /** A file that was announced and uploaded. Its event is on its way. */
   async upload(
     endpoint: Endpoint,
-    content: string,
+    content: string | Buffer,
     given: Partial<FileDraft> = {},
   ): Promise<AlertFile> {
     const { clock, db, ids, objects } = this.world;
