@@ -19,6 +19,7 @@ import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
 import { sendNext, settleDelivery, tellOrigin } from './settle-delivery.ts';
+import { takeProbe } from './take-probe.ts';
 import { cancel, expire, hold, slotOf, wait } from './waiting.ts';
 
 /** Asks for one attempt. Unknown fields are a later release's. */
@@ -119,10 +120,14 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   if (!known) return change(delivery, cancel(delivery), world);
   const ready = { work, delivery, known, payload };
   const door = doorOf(known);
-  if (door === 'open' || (door === 'breaker_open' && delivery.urgent)) {
-    return sendAtSlot(ready, world);
-  }
-  return holdBack(ready, door, world);
+  if (door === 'open') return sendAtSlot(ready, world);
+  const probe = door === 'breaker_open' && (await asProbe(ready, world));
+  return probe ? sendAtSlot({ ...ready, delivery: probe }, world) : holdBack(ready, door, world);
+}
+
+/** What passes an open breaker: a probe, or what a person wants to be sent now. */
+async function asProbe({ delivery, known }: Ready, world: Needs): Promise<Delivery | undefined> {
+  return delivery.urgent ? delivery : takeProbe(known, delivery, world);
 }
 
 function isInFastLane({ order }: Work): boolean {

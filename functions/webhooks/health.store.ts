@@ -14,6 +14,8 @@ const HealthItem = z.object({
   openedAt: z.number().optional(),
   due: z.number().optional(),
   probes: z.number().default(0),
+  probedAt: z.number().optional(),
+  idle: z.literal(true).optional(),
   probedThrough: z.string().optional(),
   saidDays: z.number().default(0),
 });
@@ -33,6 +35,8 @@ export function toHealth(item: Item | undefined): Health {
     firstFailureAtMs: stored.firstFailureAt,
     openedAtMs: stored.openedAt,
     probeAtMs: stored.due,
+    probedAtMs: stored.probedAt,
+    idle: stored.idle,
   };
 }
 
@@ -95,7 +99,7 @@ export function closeBreaker(endpoint: Named, { openedAtMs }: Health): Write {
 
 /** Forgets all failures, whatever they were: a person wants the endpoint to work. */
 export function forgetFailures({ tenantId, id }: Named): Write {
-  const gone = 'firstFailureAt, openedAt, due, duePk, dueSk, probedThrough';
+  const gone = 'firstFailureAt, openedAt, due, duePk, dueSk, probedThrough, probedAt, idle';
   return {
     kind: 'update',
     table: 'endpoints',
@@ -106,46 +110,53 @@ export function forgetFailures({ tenantId, id }: Named): Write {
   };
 }
 
-/** Holds while this very breaker is open: a delivery is held only behind a closed door. */
+/**
+ * Holds while this very breaker is open and does not wait for a delivery to be its probe: nothing is
+ * held but behind a closed door.
+ */
 export function checkOpen({ tenantId, id }: Named, { openedAtMs }: Health): Write {
   return {
     kind: 'check',
     table: 'endpoints',
     key: healthKey(tenantId, id),
-    condition: 'openedAt = :seen',
+    condition: 'openedAt = :seen AND attribute_not_exists(idle)',
     values: { ':seen': openedAtMs },
   };
+}
+
+/** What is planned; `probedThrough` is the event of what goes out now, if anything does. */
+export interface NextProbe
+  extends Pick<Health, 'probes' | 'probeAtMs' | 'probedThrough' | 'saidDays' | 'idle'> {
+  readonly nowMs: number;
 }
 
 /**
  * Plans the probe after the one that `seen` has due, and notes what goes out now. Refused when
  * somebody else has planned it. Without a time there is none: the endpoint is not active.
  */
-export function planProbe(
-  { tenantId, id }: Named,
-  seen: Health,
-  next: Pick<Health, 'probes' | 'probeAtMs' | 'probedThrough' | 'saidDays'> & {
-    readonly nowMs: number;
-  },
-): Write {
+export function planProbe({ tenantId, id }: Named, seen: Health, next: NextProbe): Write {
   const key = healthKey(tenantId, id);
-  const { probes, probeAtMs, probedThrough, saidDays, nowMs } = next;
+  const { probeAtMs, nowMs } = next;
   const due = probeAtMs === undefined ? undefined : dueAttributes(key, probeAtMs, nowMs);
-  const through = probedThrough === undefined ? '' : ', probedThrough = :through';
-  const set = `SET probes = :probes, saidDays = :said${through}`;
+  const fields = Object.entries({
+    ...{ probes: next.probes, saidDays: next.saidDays, idle: next.idle },
+    // Of the last one that went out, as long as there is no other.
+    probedThrough: next.probedThrough ?? seen.probedThrough,
+    probedAt: next.probedThrough === undefined ? seen.probedAtMs : nowMs,
+    ...{ due: probeAtMs, duePk: due?.duePk, dueSk: due?.dueSk },
+  });
+  const set = fields.filter(([, value]) => value !== undefined);
+  const gone = fields.filter(([, value]) => value === undefined).map(([name]) => name);
+  const sets = set.map(([name]) => `${name} = :${name}`).join(', ');
   return {
     kind: 'update',
     table: 'endpoints',
     key,
-    update: due
-      ? `${set}, due = :due, duePk = :duePk, dueSk = :dueSk`
-      : `${set} REMOVE due, duePk, dueSk`,
+    update: gone.length > 0 ? `SET ${sets} REMOVE ${gone.join(', ')}` : `SET ${sets}`,
     condition: 'openedAt = :seen AND due = :seenDue',
     values: {
-      ...{ ':probes': probes, ':said': saidDays },
-      ...(probedThrough !== undefined && { ':through': probedThrough }),
+      ...Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
       ...{ ':seen': seen.openedAtMs, ':seenDue': seen.probeAtMs },
-      ...(due && { ':due': probeAtMs, ':duePk': due.duePk, ':dueSk': due.dueSk }),
     },
   };
 }

@@ -13,6 +13,10 @@ export interface Health {
   readonly openedAtMs?: number | undefined;
   /** While the breaker is open: when the next probe is due. */
   readonly probeAtMs?: number | undefined;
+  /** When the last probe went out. */
+  readonly probedAtMs?: number | undefined;
+  /** There was nothing to probe with: the next delivery to arrive is the probe. */
+  readonly idle?: true | undefined;
   /** How many probes went out since it opened. */
   readonly probes: number;
   /** The event of the last probe, so that the next one is another delivery. */
@@ -74,6 +78,19 @@ export function probeWaitMs(probes: number): number {
 }
 
 /**
+ * When to probe again after one that goes out now; or when to look again, where there is nothing to
+ * probe with. Then the wait does not grow, and does not matter to what arrives before.
+ */
+export function nextProbe(
+  { probes }: Pick<Health, 'probes'>,
+  probe: object | undefined,
+  nowMs: number,
+) {
+  if (!probe) return { probes, probeAtMs: nowMs + probeWaitMs(probes), idle: true as const };
+  return { probes: probes + 1, probeAtMs: nowMs + probeWaitMs(probes + 1), idle: undefined };
+}
+
+/**
  * How an attempt changes the streak: not at all when the receiver was only too busy, or when the
  * worker died, which says nothing about the receiver.
  */
@@ -91,23 +108,30 @@ function isLapsed({ outcome, status, error }: Attempt): boolean {
 /** A probe that went out has its outcome within this time. */
 const PROBING_MS = 30 * SECOND_MS;
 
-/** `half_open` from the moment a probe is due until its outcome must be known. */
+/**
+ * `half_open` from the moment a probe is due until its outcome must be known, and as long as what
+ * arrives next is the probe.
+ */
 export function breakerOf(health: Health, nowMs: number): 'closed' | 'open' | 'half_open' {
   if (!isOpen(health)) return 'closed';
+  if (health.idle) return 'half_open';
   const { probes, probeAtMs = Infinity } = health;
   const lastMs = probes > 0 ? probeAtMs - probeWaitMs(probes) : -Infinity;
   return nowMs >= probeAtMs || nowMs < lastMs + PROBING_MS ? 'half_open' : 'open';
 }
 
-/** What an open breaker asks for beside its probes. `days` is how long it has been open. */
+/** What an open breaker asks for beside its probes. `days` is for how long they have failed. */
 export type Trouble =
   | { readonly kind: 'none' }
   | { readonly kind: 'tell' | 'give_up'; readonly days: number };
 
-/** Whether the tenant has to be told, or the endpoint to be given up. */
-export function troubleOf({ openedAtMs, saidDays }: Health, nowMs: number): Trouble {
-  if (openedAtMs === undefined) return { kind: 'none' };
-  const openMs = nowMs - openedAtMs;
+/**
+ * Whether the tenant has to be told, or the endpoint to be given up. A time in which nothing was
+ * sent says nothing about the receiver.
+ */
+export function troubleOf({ openedAtMs, probedAtMs, saidDays }: Health): Trouble {
+  if (openedAtMs === undefined || probedAtMs === undefined) return { kind: 'none' };
+  const openMs = probedAtMs - openedAtMs;
   if (openMs >= GIVE_UP_MS) return { kind: 'give_up', days: Math.floor(openMs / DAY_MS) };
   const days = TOLD_AT_DAYS.findLast((it) => openMs >= it * DAY_MS) ?? 0;
   return days > saidDays ? { kind: 'tell', days } : { kind: 'none' };

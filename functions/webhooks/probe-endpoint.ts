@@ -6,7 +6,7 @@ import { MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { disableEndpoint } from './disable-endpoint.ts';
 import { findWanted } from './find-wanted.ts';
 import { findHealth, planProbe, probeMessage } from './health.store.ts';
-import { type Health, isOpen, probeWaitMs, troubleOf } from './health.ts';
+import { type Health, isOpen, nextProbe, troubleOf } from './health.ts';
 import { releaseAt } from './release.ts';
 import type { ReleaseNeeds } from './release-deliveries.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
@@ -37,17 +37,20 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   const known = await endpoints.find(broken.tenantId, broken.id);
   if (known?.endpoint.status !== 'active') return stopProbing(broken, health, world);
   const nowMs = clock.nowMs();
-  const trouble = troubleOf(health, nowMs);
+  const trouble = troubleOf(health);
   if (trouble.kind === 'give_up') {
     await disableEndpoint(known.endpoint, 'failing', world);
     return stopProbing(broken, health, world);
   }
-  const { probes, probeAtMs, isBlocked } = nextProbe(known, health, nowMs);
+  const { blockedUntilMs = 0 } = known.pace;
+  const isBlocked = blockedUntilMs > nowMs;
   const row = isBlocked ? undefined : await nextHeld(known, health, world);
-  const plan = planProbe(broken, health, {
-    ...{ probes, nowMs, probedThrough: row?.eventId, probeAtMs },
-    saidDays: trouble.kind === 'tell' ? trouble.days : health.saidDays,
-  });
+  // While the receiver wants to be left alone nothing goes out: what did would come all at once.
+  const next = isBlocked ? { ...health, probeAtMs: blockedUntilMs } : nextProbe(health, row, nowMs);
+  const { probeAtMs = 0 } = next;
+  const saidDays = trouble.kind === 'tell' ? trouble.days : health.saidDays;
+  const probedThrough = row?.eventId;
+  const plan = planProbe(broken, health, { ...next, probedThrough, saidDays, nowMs });
   const told = trouble.kind === 'tell' ? [failingEvent(known, trouble.days, world)] : [];
   const planned = await db.commit([plan, ...told]);
   if (!planned.ok) return;
@@ -57,20 +60,10 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   if (row) await sendProbe(known, row, world);
 }
 
-/** While the receiver wants to be left alone nothing goes out: what did would come all at once. */
-function nextProbe({ pace }: KnownEndpoint, health: Health, nowMs: number) {
-  const { blockedUntilMs = 0 } = pace;
-  const isBlocked = blockedUntilMs > nowMs;
-  const probes = health.probes + (isBlocked ? 0 : 1);
-  const probeAtMs = isBlocked ? blockedUntilMs : nowMs + probeWaitMs(probes);
-  return { probes, probeAtMs, isBlocked };
-}
-
 /** A closed endpoint gets no probes: opening it forgets the breaker. */
 async function stopProbing(broken: Broken, health: Health, world: ReleaseNeeds): Promise<void> {
-  const { probes, saidDays } = health;
-  const next = { probes, saidDays, probeAtMs: undefined, nowMs: world.clock.nowMs() };
-  await world.db.commit([planProbe(broken, health, next)]);
+  const none = { probeAtMs: undefined, probedThrough: undefined, nowMs: world.clock.nowMs() };
+  await world.db.commit([planProbe(broken, health, { ...health, ...none })]);
 }
 
 /** Behind the one that was probed last, or from the first on again. */

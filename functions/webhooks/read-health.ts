@@ -39,7 +39,7 @@ export const getEndpointHealth = route(getEndpointHealthRoute, async (call, worl
       breaker: breakerOf(health, nowMs),
       failureStreak: health.streak,
       openedAt: instantOf(health.openedAtMs),
-      nextProbeAt: isOpen(health) ? instantOf(health.probeAtMs) : undefined,
+      nextProbeAt: isOpen(health) && !health.idle ? instantOf(health.probeAtMs) : undefined,
       ratePerSecond: backlog.perSecond,
       blockedUntil: instantOf(backlog.blockedUntilMs),
       waiting: backlog.waiting,

@@ -5,7 +5,7 @@ import { webhookEventTypes } from '../../functions/webhooks/contract.ts';
 import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, wants } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
-import { care, sweepEndpoint, workUntil } from './care.ts';
+import { sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -15,7 +15,10 @@ import {
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const RETRY = { maxAttempts: 30, scheduleSeconds: [1_800] };
+const AT_LEAST_TEN = expect.toSatisfy((it: number) => it >= 10);
 
 let world: DeliveryWorld;
 beforeAll(async () => {
@@ -72,24 +75,50 @@ describe('a receiver that wants no more', () => {
 });
 
 describe('an endpoint that fails for days', () => {
-  it('is told of after one and three days, and disabled after five', async () => {
-    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+  /** Behind an open breaker. */
+  const failing = async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url, { retry: RETRY });
     const openedAtMs = world.clock.nowMs();
     for (let nth = 0; nth < 10; nth += 1) {
       await world.db.commit([countFailure(endpoint, false, openedAtMs)]);
     }
     await world.db.commit([openBreaker(endpoint, openedAtMs)]);
-    for (const days of [0.5, 1, 1.5, 3, 4, 5, 6]) {
-      world.clock.set(openedAtMs + days * DAY_MS);
-      for (const message of await sweepEndpoint(world, endpoint)) await care(message, world);
-    }
+    const passDays = async (allDays: readonly number[]) => {
+      for (const days of allDays) {
+        world.clock.set(openedAtMs + days * DAY_MS);
+        world.sent.push(...(await sweepEndpoint(world, endpoint)));
+        await workUntil(world, world.clock.nowMs() + HOUR_MS);
+      }
+    };
+    return { receiver, endpoint, passDays };
+  };
+
+  it('is told of after one and three days, and disabled after five', async () => {
+    const { endpoint, passDays } = await failing();
+    for (let nth = 0; nth < 3; nth += 1) await relayed(world, endpoint.tenantId);
+    await passDays([0.5, 1, 1.5, 3, 4, 5, 6]);
     const { id: endpointId } = endpoint;
     expect(await toldOf(endpoint)).toEqual([
-      { type: 'endpoint.failing', data: { endpointId, days: 1, failureStreak: 10 } },
-      { type: 'endpoint.failing', data: { endpointId, days: 3, failureStreak: 10 } },
+      { type: 'endpoint.failing', data: { endpointId, days: 1, failureStreak: AT_LEAST_TEN } },
+      { type: 'endpoint.failing', data: { endpointId, days: 3, failureStreak: AT_LEAST_TEN } },
       { type: 'endpoint.disabled', data: { endpointId, reason: 'failing' } },
     ]);
     expect((await findHealth(world.db, endpoint)).probeAtMs).toBeUndefined();
+  });
+
+  it('is left alone through a week in which nothing is there to be sent', async () => {
+    const { endpoint, receiver, passDays } = await failing();
+    await passDays([1, 2, 3, 4, 5, 6, 7]);
+    expect(await toldOf(endpoint)).toEqual([]);
+    expect(await findEndpoint(world.db, endpoint.tenantId, endpoint.id)).toMatchObject({
+      status: 'active',
+    });
+    await relayed(world, endpoint.tenantId);
+    await workUntil(world, world.clock.nowMs() + 60_000);
+    expect(receiver.got).toHaveLength(1);
+    await passDays([7.5]);
+    expect((await toldOf(endpoint)).map(({ type }) => type)).toEqual(['endpoint.disabled']);
   });
 
   it('is told of, when disabled, only to who names that', () => {

@@ -63,6 +63,10 @@ describe('the breaker', () => {
     { fields: { openedAtMs: NOW - 1, probeAtMs: NOW + 1 }, is: 'open' },
     { fields: { openedAtMs: NOW - 1, probeAtMs: NOW }, is: 'half_open' },
     { fields: { openedAtMs: NOW - 1, probes: 1, probeAtMs: NOW + 30_001 }, is: 'half_open' },
+    {
+      fields: { openedAtMs: NOW - 1, probeAtMs: NOW + 30_000, idle: true as const },
+      is: 'half_open',
+    },
     { fields: { openedAtMs: NOW - 1, probes: 1, probeAtMs: NOW + 30_000 }, is: 'open' },
   ])('is $is with $fields', ({ fields, is }) => {
     expect(breakerOf(health(fields), NOW)).toBe(is);
@@ -85,10 +89,15 @@ describe('an endpoint that fails for days', () => {
     { days: 4.99, saidDays: 3, trouble: { kind: 'none' } },
     { days: 5, saidDays: 3, trouble: { kind: 'give_up', days: 5 } },
   ])('for $days, told at $saidDays: $trouble', ({ days, saidDays, trouble }) => {
-    expect(troubleOf(health({ openedAtMs: NOW - days * DAY_MS, saidDays }), NOW)).toEqual(trouble);
+    const openedAtMs = NOW - days * DAY_MS;
+    expect(troubleOf(health({ openedAtMs, probedAtMs: NOW, saidDays }))).toEqual(trouble);
+  });
+
+  it('is no trouble as long as nothing was sent', () => {
+    expect(troubleOf(health({ openedAtMs: NOW - 9 * DAY_MS }))).toEqual({ kind: 'none' });
   });
 
   it('is no trouble while the breaker is closed', () => {
-    expect(troubleOf(health({ streak: 99 }), NOW)).toEqual({ kind: 'none' });
+    expect(troubleOf(health({ streak: 99 }))).toEqual({ kind: 'none' });
   });
 });

@@ -7,9 +7,11 @@ import {
   type DeliveryWorld,
   deliveryWorld,
   drain,
+  handle,
   newEndpoint,
   recordOf,
   relayed,
+  takeDue,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
 
@@ -134,6 +136,52 @@ describe('a probe', () => {
     expect(rows.map((it) => it.status)).toEqual(['retrying', 'held', 'held', 'held']);
     await probe(endpoint);
     expect(receiver.got).toHaveLength(2);
+  });
+
+  it('is the next delivery to arrive, where nothing was held', async () => {
+    const { endpoint, receiver } = await broken(() => 200, 0);
+    for (let nth = 0; nth < 12; nth += 1) await probe(endpoint);
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ probes: 0, idle: true });
+    const event = await relayed(world, endpoint.tenantId);
+    // Also where a worker learns only then that nothing was held.
+    await workUntil(world, world.clock.nowMs() + SECOND_MS);
+    expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
+    expect((await findHealth(world.db, endpoint)).openedAtMs).toBeUndefined();
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('is one of those that arrive together, and the others are held', async () => {
+    const { endpoint, receiver } = await broken(() => 500, 0, { perSecond: 5 });
+    await probe(endpoint);
+    const events = [];
+    for (let nth = 0; nth < 4; nth += 1) events.push(await relayed(world, endpoint.tenantId));
+    await workUntil(world, world.clock.nowMs() + 2 * SECOND_MS);
+    expect(receiver.got).toHaveLength(1);
+    const rows = await Promise.all(events.map((it) => recordOf(world, endpoint, it)));
+    expect(rows.map((it) => it.status).sort()).toEqual(['held', 'held', 'held', 'retrying']);
+    const health = await findHealth(world.db, endpoint);
+    expect(health).toMatchObject({ probes: 1, idle: undefined });
+    await probe(endpoint);
+    expect(receiver.got).toHaveLength(2);
+  });
+
+  it('that arrived and whose worker died before it went out is found like any other', async () => {
+    const { endpoint, receiver } = await broken(() => 200, 0);
+    await probe(endpoint);
+    await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    if (!message) throw new Error('no message');
+    const commit: DeliveryWorld['db']['commit'] = async (writes) => {
+      if (writes[0]?.table === 'deliveries') throw new Error('died');
+      return world.db.commit(writes);
+    };
+    await expect(handle(message, { ...world, db: { ...world.db, commit } })).rejects.toThrow(
+      'died',
+    );
+    await handle(message, world);
+    expect(receiver.got).toHaveLength(0);
+    await workUntil(world, world.clock.nowMs() + 2 * MINUTE_MS);
+    expect(receiver.got).toHaveLength(1);
   });
 
   it('does not go out to an endpoint that is paused, and is not due any more', async () => {
