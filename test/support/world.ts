@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { inject } from 'vitest';
 import { openDb, type Units } from '../../functions/shared/aws/db.ts';
 import { openIds } from '../../functions/shared/ids/ulid.ts';
@@ -13,6 +13,7 @@ import type {
   TableName,
   World,
 } from '../../functions/shared/world.ts';
+import { engineClient } from './engine-client.ts';
 import { createTables } from './tables.ts';
 
 /** A Saturday, and not near a minute's end. */
@@ -50,11 +51,7 @@ export interface TestWorld extends Omit<World, 'http' | 'bucket' | 'deadLetters'
 
 /** A fresh set of tables on the run's engine. One per test file is enough: tenants are fresh. */
 export async function testWorld(): Promise<TestWorld> {
-  const client = new DynamoDBClient({
-    endpoint: inject('engineUrl'),
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const client = engineClient(inject('engineUrl'));
   const prefix = `t${randomBytes(6).toString('hex')}`;
   const tables = await createTables(client, inject('tableSpecs'), prefix);
   const units: Units[] = [];
