@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expireHold } from '../../functions/ledger/expire-hold.ts';
-import type { Units } from '../../functions/shared/aws/db.ts';
+import { costOf as costIn } from '../support/cost.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import { type LedgerClient, ledgerClient } from './ledger-client.ts';
 
@@ -33,19 +33,7 @@ const hold = (over: object = {}) => ({
 });
 const inAnHour = () => new Date(world.clock.nowMs() + 3_600_000).toISOString();
 
-/** What one piece of work consumes: reads; writes to tables and to their indexes. */
-async function costOf(work: () => Promise<unknown>): Promise<string> {
-  world.units.splice(0);
-  await work();
-  const writes = new Set(['commit', 'put', 'update', 'remove']);
-  const sum = (units: readonly Units[], pick: (it: Units['consumed'][number]) => number) =>
-    units.flatMap((it) => it.consumed).reduce((total, it) => total + pick(it), 0);
-  const read = world.units.filter((it) => !writes.has(it.operation));
-  const written = world.units.filter((it) => writes.has(it.operation));
-  const ofTables = sum(written, (it) => it.Table?.CapacityUnits ?? 0);
-  const all = sum(written, (it) => it.CapacityUnits ?? 0);
-  return `${sum(read, (it) => it.CapacityUnits ?? 0)} RRU, ${ofTables} + ${all - ofTables} WRU`;
-}
+const costOf = (work: () => Promise<unknown>) => costIn(world, work);
 
 const done = async (answer: Promise<{ status: number; body: object }>, status = 201) => {
   const { status: got, body } = await answer;

@@ -19,45 +19,6 @@ beforeAll(async () => {
   world = await deliveryWorld();
 });
 
-describe('the write units', () => {
-  /** Of all writes that carry out `action`. Reads are counted apart. */
-  async function cost(action: () => Promise<void>) {
-    world.takeUnits();
-    await action();
-    const isRead = (it: { operation: string }) => /^(get|getAll|query)$/.test(it.operation);
-    const sum = (reads: boolean) =>
-      world.units
-        .filter((it) => isRead(it) === reads)
-        .flatMap((it) => it.consumed)
-        .reduce((total, it) => total + (it.CapacityUnits ?? 0), 0);
-    return { written: sum(false), read: sum(true) };
-  }
-
-  it('of a failed attempt and the success of its retry are nine more', async () => {
-    const receiver = await startReceiver((nth) => (nth === 2 ? { status: 500, body: 'no' } : 200));
-    const endpoint = await newEndpoint(world, receiver.url);
-    await relayed(world, endpoint.tenantId);
-    await drain(world);
-    await relayed(world, endpoint.tenantId);
-    const { written } = await cost(() => drain(world));
-    expect(receiver.got).toHaveLength(3);
-    // Claim, outcome on two indexes, sample; claim off one index, outcome off the other. The health
-    // of the endpoint, by the failure and by the success after it.
-    expect(written).toBe(1 + 3 + 1 + 2 + 2 + 2);
-  });
-
-  it('of a busy receiver are no more than a record and its block', async () => {
-    const receiver = await startReceiver((nth) =>
-      nth === 1 ? { status: 429, headers: { 'retry-after': '5' } } : 200,
-    );
-    const endpoint = await newEndpoint(world, receiver.url);
-    await relayed(world, endpoint.tenantId);
-    const [message] = takeDue(world);
-    const { written } = await cost(async () => message && handle(message, world));
-    expect(written).toBe(1 + 1 + 3);
-  });
-});
-
 describe('a receiver that is too busy', () => {
   it('is left alone as long as it asks, and no attempt is spent', async () => {
     const after = { 'retry-after': '30' };

@@ -3,12 +3,9 @@ import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
 import { RETENTION_MS } from '../../functions/webhooks/delivery.ts';
 import { doorOf } from '../../functions/webhooks/door.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import {
-  countFailure,
-  forgetFailures,
-  openBreaker,
-} from '../../functions/webhooks/health.store.ts';
+import { forgetFailures } from '../../functions/webhooks/health.store.ts';
 import { HEALTHY } from '../../functions/webhooks/health.ts';
+import { breakOpen } from './broken.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -28,15 +25,6 @@ beforeAll(async () => {
   world = await deliveryWorld();
 });
 
-async function breakOpen(endpoint: Endpoint): Promise<void> {
-  const nowMs = world.clock.nowMs();
-  for (let nth = 0; nth < 10; nth += 1) {
-    await world.db.commit([countFailure(endpoint, false, nowMs)]);
-  }
-  await world.db.commit([openBreaker(endpoint, nowMs)]);
-  world.endpoints.forget(endpoint.tenantId, endpoint.id);
-}
-
 describe('the door of an endpoint', () => {
   const open = { ...HEALTHY, openedAtMs: 1 };
   it.each([
@@ -54,7 +42,7 @@ describe('behind an open breaker', () => {
   it('a delivery is held without spending an attempt', async () => {
     const receiver = await startReceiver();
     const endpoint = await newEndpoint(world, receiver.url);
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     const event = await relayed(world, endpoint.tenantId);
     await drain(world);
     const record = await recordOf(world, endpoint, event);
@@ -68,7 +56,7 @@ describe('behind an open breaker', () => {
     const endpoint = await newEndpoint(world, receiver.url);
     const event = await relayed(world, endpoint.tenantId);
     for (const message of takeDue(world)) await handle(message, world);
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     await drain(world);
     expect(await recordOf(world, endpoint, event)).toMatchObject({
       status: 'held',
@@ -81,7 +69,7 @@ describe('behind an open breaker', () => {
   it('nothing is held when it has closed meanwhile', async () => {
     const receiver = await startReceiver();
     const endpoint = await newEndpoint(world, receiver.url);
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     await world.endpoints.find(endpoint.tenantId, endpoint.id);
     await world.db.commit([forgetFailures(endpoint)]);
     const event = await relayed(world, endpoint.tenantId);
@@ -116,15 +104,5 @@ describe('a held delivery', () => {
     const record = await recordOf(world, endpoint, event);
     expect(record).toMatchObject({ status: 'expired', reason: 'endpoint_paused' });
     expect(record.dueMs).toBeUndefined();
-  });
-
-  it('costs six write units', async () => {
-    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', { status: 'paused' });
-    await relayed(world, endpoint.tenantId);
-    await drain(world);
-    await relayed(world, endpoint.tenantId);
-    world.takeUnits();
-    await drain(world);
-    expect(world.takeUnits()).toBe(6);
   });
 });

@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import { countFailure, openBreaker } from '../../functions/webhooks/health.store.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { webhooksApi } from './api.ts';
+import { breakOpen } from './broken.ts';
 import { sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
@@ -35,15 +35,6 @@ async function exhausted(behaviour: Behaviour, fields: Partial<Endpoint> = {}) {
   return { receiver, endpoint, event };
 }
 
-async function breakOpen(endpoint: Endpoint): Promise<void> {
-  const nowMs = world.clock.nowMs();
-  for (let nth = 0; nth < 10; nth += 1) {
-    await world.db.commit([countFailure(endpoint, false, nowMs)]);
-  }
-  await world.db.commit([openBreaker(endpoint, nowMs)]);
-  world.endpoints.forget(endpoint.tenantId, endpoint.id);
-}
-
 async function retry(endpoint: Endpoint, event: { readonly id: string }): Promise<void> {
   const id = deliveryId({ endpointId: endpoint.id, eventId: event.id });
   const path = `POST /v1/deliveries/${id}/retry`;
@@ -67,7 +58,7 @@ describe('a delivery that a person sends again', () => {
 
   it('passes an open breaker, also when its message is lost', async () => {
     const { receiver, endpoint, event } = await exhausted(() => 200);
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     await retry(endpoint, event);
     world.sent.splice(0);
     world.clock.advance(1_000);
@@ -81,7 +72,7 @@ describe('a delivery that a person sends again', () => {
 
   it('leaves a receiver alone that asked for it, and passes the breaker after that', async () => {
     const { receiver, endpoint, event } = await exhausted(() => 200, { perSecond: 10 });
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     await blockEndpoint(world, endpoint, { status: 503, retryAfterMs: MINUTE_MS });
     const untilMs = world.clock.nowMs() + MINUTE_MS;
     await retry(endpoint, event);
@@ -96,7 +87,7 @@ describe('a delivery that a person sends again', () => {
     const retry2 = { maxAttempts: 3, scheduleSeconds: [10] };
     const { receiver, endpoint, event } = await exhausted(() => 500, { retry: retry2 });
     const seen = receiver.got.length;
-    await breakOpen(endpoint);
+    await breakOpen(world, endpoint);
     await retry(endpoint, event);
     await workUntil(world, world.clock.nowMs() + MINUTE_MS);
     expect(receiver.got).toHaveLength(seen + 1);
