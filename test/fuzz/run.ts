@@ -6,7 +6,7 @@ import type { TableName } from '../../functions/shared/world.ts';
 import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { type CampaignResult, runCampaign, startSink } from '../support/fuzz/campaign.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
-import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { SNAPSHOT_TABLES, takeSnapshot } from '../support/invariants/snapshot.ts';
 import { newStateDir } from '../support/state-dir.ts';
 
 /**
@@ -61,14 +61,6 @@ async function ledgerFaults({ endpoints, table }: LocalCloud): Promise<string[]>
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
-  const names: readonly TableName[] = [
-    'ledger',
-    'statements',
-    'outbox',
-    'endpoints',
-    'deliveries',
-    'files',
-  ];
-  const tables = Object.fromEntries(names.map((it) => [it, table(it)]));
+  const tables = Object.fromEntries(SNAPSHOT_TABLES.map((it) => [it, table(it)]));
   return checkLedger(await takeSnapshot(client, tables as Readonly<Record<TableName, string>>));
 }

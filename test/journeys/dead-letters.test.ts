@@ -7,16 +7,13 @@ import { type ApiClient, apiClient, newAccount } from '../support/api.ts';
 import { checkDeliveries } from '../support/invariants/deliveries.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
-import { type Snapshot, takeSnapshot } from '../support/invariants/snapshot.ts';
+import { SNAPSHOT_TABLES, type Snapshot, takeSnapshot } from '../support/invariants/snapshot.ts';
 import { type MessageLog, openMessageLog } from '../support/message-log.ts';
 import { newStateDir } from '../support/state-dir.ts';
 import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
 import { until } from '../support/until.ts';
 import { settledFile, uploadFile } from '../support/upload.ts';
 
-const TABLES: readonly TableName[] = [
-  ...(['ledger', 'statements', 'outbox', 'endpoints', 'deliveries', 'files'] as const),
-];
 const EVENTS = 20;
 const USERS = 40;
 /** The sweeper sends what is due within two minutes ahead of its time. */
@@ -85,7 +82,7 @@ async function rest(): Promise<Snapshot> {
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
-  const names = Object.fromEntries(TABLES.map((it) => [it, cloud.table(it)]));
+  const names = Object.fromEntries(SNAPSHOT_TABLES.map((it) => [it, cloud.table(it)]));
   return takeSnapshot(client, names as Record<TableName, string>);
 }
 

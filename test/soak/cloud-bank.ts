@@ -4,7 +4,7 @@ import type { TableName } from '../../functions/shared/world.ts';
 import type { LocalCloud } from '../../local/local-cloud.ts';
 import { newTenantOf } from '../support/api.ts';
 import { diceOf } from '../support/fuzz/dice.ts';
-import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { SNAPSHOT_TABLES, takeSnapshot } from '../support/invariants/snapshot.ts';
 import { checkStatements } from '../support/invariants/statements.ts';
 import { until } from '../support/until.ts';
 import { type BankDay, runBank } from './bank.ts';
@@ -29,9 +29,6 @@ export interface CloudBankResult {
 }
 
 const HANG_UP_SHARE = 0.03;
-const TABLES: readonly TableName[] = [
-  ...(['ledger', 'statements', 'outbox', 'endpoints', 'deliveries', 'files'] as const),
-];
 
 /**
  * A day at the bank over HTTP: clients hang up, and functions are killed in mid-flight. Then
@@ -78,7 +75,7 @@ async function settledFaults(
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
-  const names = Object.fromEntries(TABLES.map((it) => [it, cloud.table(it)]));
+  const names = Object.fromEntries(SNAPSHOT_TABLES.map((it) => [it, cloud.table(it)]));
   const deadlineMs = Date.now() + settleMs;
   const look = async () => {
     const all = await takeSnapshot(client, names as Record<TableName, string>);

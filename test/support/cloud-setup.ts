@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import type { TableName } from '../../functions/shared/world.ts';
 import { startLocalCloud } from '../../local/local-cloud.ts';
+import { SNAPSHOT_TABLES } from './invariants/snapshot.ts';
 import { newStateDir } from './state-dir.ts';
 
 /** The local cloud that the journeys share; each brings its own tenants. */
@@ -20,16 +21,6 @@ declare module 'vitest' {
   }
 }
 
-const TABLES: readonly TableName[] = [
-  'ledger',
-  'statements',
-  'outbox',
-  'endpoints',
-  'deliveries',
-  'files',
-  'tasks',
-];
-
 /** Starts it with a state of its own, and leaves nothing behind. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const stateDir = await newStateDir('journeys');
@@ -38,7 +29,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     apiUrl: cloud.apiUrl,
     adminKey: cloud.adminKey,
     dynamodbUrl: cloud.endpoints.dynamodb,
-    tables: Object.fromEntries(TABLES.map((it) => [it, cloud.table(it)])) as SharedCloud['tables'],
+    tables: Object.fromEntries(
+      SNAPSHOT_TABLES.map((it) => [it, cloud.table(it)]),
+    ) as SharedCloud['tables'],
     deadLettersUrl: cloud.variable('PARKED_AUDITS'),
   });
   return async () => {

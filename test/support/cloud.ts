@@ -22,5 +22,6 @@ export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snaps
     endpoints: all.endpoints.filter(isOwn),
     deliveries: all.deliveries.filter(isOwn),
     files: all.files.filter(isOwn),
+    tasks: all.tasks.filter(isOwn),
   };
 }

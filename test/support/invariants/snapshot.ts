@@ -2,31 +2,30 @@ import { type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../../functions/shared/aws/items.ts';
 import type { Item, TableName } from '../../../functions/shared/world.ts';
 
-/** Everything in the tables that the invariants speak of. */
-export interface Snapshot {
-  readonly ledger: readonly Item[];
-  readonly statements: readonly Item[];
-  readonly outbox: readonly Item[];
-  readonly endpoints: readonly Item[];
-  readonly deliveries: readonly Item[];
-  readonly files: readonly Item[];
-}
+/** The tables that the invariants speak of. */
+export const SNAPSHOT_TABLES = [
+  'ledger',
+  'statements',
+  'outbox',
+  'endpoints',
+  'deliveries',
+  'files',
+  'tasks',
+] as const satisfies readonly TableName[];
+
+/** Everything in them. */
+export type Snapshot = Readonly<Record<(typeof SNAPSHOT_TABLES)[number], readonly Item[]>>;
 
 /** Reads the tables whole. Nothing may be writing while it does. */
 export async function takeSnapshot(
   client: DynamoDBClient,
   tables: Readonly<Record<TableName, string>>,
 ): Promise<Snapshot> {
-  const scan = (table: TableName) => scanTable(client, tables[table]);
-  const [ledger, statements, outbox, endpoints, deliveries, files] = await Promise.all([
-    scan('ledger'),
-    scan('statements'),
-    scan('outbox'),
-    scan('endpoints'),
-    scan('deliveries'),
-    scan('files'),
-  ]);
-  return { ledger, statements, outbox, endpoints, deliveries, files };
+  const items = await Promise.all(SNAPSHOT_TABLES.map((it) => scanTable(client, tables[it])));
+  const byTable: Partial<Snapshot> = Object.fromEntries(
+    SNAPSHOT_TABLES.map((it, n) => [it, items[n] ?? []]),
+  );
+  return byTable as Snapshot;
 }
 
 /** All items of a table, or those whose keys name this tenant. */

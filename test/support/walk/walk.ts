@@ -31,6 +31,9 @@ export interface Body {
   readonly [name: string]: Body | undefined;
 }
 
+/** What names an object in a path. */
+export const idOf = (object: Body | undefined) => ({ id: String(object?.id) });
+
 /** A walk through the API that keeps what was asked and answered, once for each operation. */
 export class Walk {
   readonly examples: Examples = { operations: {}, refusals: {}, webhooks: {} };
