@@ -1,12 +1,18 @@
 import { Buffer } from 'node:buffer';
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 import { readKeyRing } from './key-ring.ts';
 import type { Ids } from './world.ts';
 
 /** The keys that may have sealed something, by version. New things are sealed with `current`. */
 export interface MasterKey {
   readonly current: string;
-  readonly keys: ReadonlyMap<string, Uint8Array>;
+  readonly keys: ReadonlyMap<string, KeyObject>;
 }
 
 /** `context` says what and whose it is (`<tenant>#<endpoint>#secret`), and is not secret. */
@@ -30,10 +36,18 @@ const SEALED = /^s1:([1-9]\d{0,8}):([\w-]+)$/;
  * and never repeats any of it.
  */
 export function readMasterKey(secret: string): MasterKey {
+  if (lastRead?.secret === secret) return lastRead.masterKey;
   const { current, keys } = readKeyRing(secret);
-  const entries = Object.entries(keys).map(([version, text]) => [version, keyOf(text)] as const);
-  return { current: String(current), keys: new Map(entries) };
+  const entries = Object.entries(keys).map(
+    ([version, text]) => [version, createSecretKey(keyOf(text))] as const,
+  );
+  const masterKey = { current: String(current), keys: new Map(entries) };
+  lastRead = { secret, masterKey };
+  return masterKey;
 }
+
+/** Every webhook needs it, and it is the same for all of them. */
+let lastRead: { readonly secret: string; readonly masterKey: MasterKey } | undefined;
 
 /**
  * Encrypts with AES-256-GCM under the current master key and a fresh nonce. What comes out is
@@ -84,7 +98,7 @@ function boundData(version: string, context: string): Buffer {
   return Buffer.from(`s1:${version}:${context}`);
 }
 
-function versionOf(masterKey: MasterKey, version: string): Uint8Array {
+function versionOf(masterKey: MasterKey, version: string): KeyObject {
   const key = masterKey.keys.get(version);
   if (!key) throw new Error(`the master key has no version ${version}`);
   return key;

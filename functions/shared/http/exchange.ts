@@ -215,8 +215,8 @@ function openRequest({ url, addresses, request, agent }: Attempt): http.ClientRe
 
 /** Node asks this for the address instead of DNS, so that the answer cannot change in between. */
 function pinnedLookup(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: isIP(address) }));
   return (_hostname, options, callback) => {
+    const all = addresses.map((address) => ({ address, family: isIP(address) }));
     if (options.all) callback(null, all);
     else callback(null, all[0]?.address ?? '', all[0]?.family);
   };
