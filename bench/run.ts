@@ -14,6 +14,7 @@ const MEASUREMENTS = [
   { area: 'ledger', title: 'A hot account, and replays', script: 'bench/hot-account.ts' },
   { area: 'ledger', title: 'Pages of a statement', script: 'bench/statements.ts' },
   { area: 'webhooks', title: 'Deliveries', script: 'bench/deliveries.ts' },
+  { area: 'webhooks', title: 'Beside a receiver that hangs', script: 'bench/fairness.ts' },
   { area: 'webhooks', title: 'A backlog at 50 a second', script: 'bench/backlog.ts' },
   { area: 'webhooks', title: 'The guarded sender', script: 'bench/sender.ts' },
   { area: 'files', title: 'The CSV scanner', script: 'bench/scanner.ts' },

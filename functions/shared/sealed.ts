@@ -28,6 +28,9 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SEALED = /^s1:([1-9]\d{0,8}):([\w-]+)$/;
 
+/** Every webhook needs the key, and it is the same for all of them. */
+let lastRead: { readonly secret: string; readonly masterKey: MasterKey } | undefined;
+
 /**
  * Reads the value of the master key's secret: a key ring `{"current":2,"keys":{"1":…,"2":…}}`, or
  * just one key, which is then version 1. A key is the base64 of 32 bytes, or else any text of at
@@ -45,9 +48,6 @@ export function readMasterKey(secret: string): MasterKey {
   lastRead = { secret, masterKey };
   return masterKey;
 }
-
-/** Every webhook needs it, and it is the same for all of them. */
-let lastRead: { readonly secret: string; readonly masterKey: MasterKey } | undefined;
 
 /**
  * Encrypts with AES-256-GCM under the current master key and a fresh nonce. What comes out is

@@ -11,7 +11,8 @@ const HANGING = 500;
 const PROBES = 5;
 
 it('lets no tenant wait behind 500 deliveries of another one whose receiver hangs', async () => {
-  const endpoint = { timeoutSeconds: 3, retry: { maxAttempts: 1 } };
+  // The first of them would only be over after 15 seconds.
+  const endpoint = { timeoutSeconds: 15, retry: { maxAttempts: 1 } };
   const noisy = await tenantWithReceiver(cloud, endpoint, { hangNext: HANGING });
   const quiet = await tenantWithReceiver(cloud);
   opened.push(noisy, quiet);
@@ -29,8 +30,13 @@ it('lets no tenant wait behind 500 deliveries of another one whose receiver hang
   const got = await until(quiet.accepted, (it) => it.length >= PROBES);
   expect(new Set(got.map((it) => (it.data as Body).n))).toEqual(new Set([0, 1, 2, 3, 4]));
   expect(noisy.receiver.received.length).toBeLessThan(HANGING);
+  const over = await noisy.api.get(
+    `/v1/deliveries?endpointId=${noisy.endpointId}&status=exhausted`,
+  );
+  expect([over.status, over.body.data]).toEqual([200, []]);
 
   // What is left must not keep the workers of later tests.
   const path = `/v1/endpoints/${noisy.endpointId}`;
   expect((await noisy.api.send(path, { method: 'DELETE' })).status).toBe(200);
+  await noisy.receiver.close();
 });
