@@ -22,7 +22,7 @@ const EVICTED_AFTER_MS = 1_000;
 
 /**
  * Keeps the instances of all functions together within what the machine can bear. One that waits
- * does not count: a receiver that hangs must not keep the others from theirs.
+ * does not count, up to half as many more: a receiver that hangs must not keep others from theirs.
  */
 export class Crowd {
   readonly #members = new Set<Member>();
@@ -48,7 +48,10 @@ export class Crowd {
   }
 
   get #size(): number {
-    return [...this.#members].reduce((sum, { size, waiting }) => sum + size - waiting, 0);
+    const members = [...this.#members];
+    const waiting = members.reduce((sum, member) => sum + member.waiting, 0);
+    const spared = Math.min(waiting, Math.floor(this.#instancesMax / 2));
+    return members.reduce((sum, { size }) => sum + size, -spared);
   }
 
   #idlestBut(asking: Member): Member | undefined {

@@ -27,10 +27,21 @@ describe('Crowd', () => {
   });
 
   it('does not count an instance that waits for somebody else', () => {
-    const crowd = new Crowd(3);
-    memberOf(crowd, 4, undefined, 2);
-    expect(crowd.admits(memberOf(crowd, 1, undefined, 1))).toBe(true);
-    expect(crowd.admits(memberOf(crowd, 1))).toBe(false);
+    const crowd = new Crowd(4);
+    const other = memberOf(crowd, 3, undefined, 1);
+    const asking = memberOf(crowd, 1);
+    expect(crowd.admits(asking)).toBe(true);
+    other.waiting = 0;
+    expect(crowd.admits(asking)).toBe(false);
+  });
+
+  it('has at most half as many more, because all may wait for the processor', () => {
+    const crowd = new Crowd(4);
+    const other = memberOf(crowd, 4, undefined, 4);
+    const asking = memberOf(crowd, 1);
+    expect(crowd.admits(asking)).toBe(true);
+    other.size = 5;
+    expect(crowd.admits(asking)).toBe(false);
   });
 
   it('always admits the first instance of a function, and ends none for it', () => {
