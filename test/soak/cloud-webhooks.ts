@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { toDelivery } from '../../functions/webhooks/delivery.store.ts';
-import { isFinal } from '../../functions/webhooks/delivery.ts';
+import { nameOfKey } from '../../functions/webhooks/delivery.store.ts';
+import { type DeliveryStatus, isFinal } from '../../functions/webhooks/delivery.ts';
 import { callAws } from '../../local/aws-call.ts';
 import type { LocalCloud } from '../../local/local-cloud.ts';
 import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
@@ -212,7 +212,8 @@ async function settle(run: Run, tables: Tables): Promise<void> {
       reopenMs = lookedMs;
       await reopen(run, held);
     }
-    await wait(Math.max(2_000, 3 * (Date.now() - lookedMs)));
+    // Looking takes long where there is much to see: most of the time is left to the healing.
+    await wait(Math.max(2_000, Math.min(20_000, 3 * (Date.now() - lookedMs))));
   }
 }
 
@@ -221,10 +222,10 @@ async function look(tables: Tables) {
   let [rows, open] = [0, 0];
   const held = new Set<string>();
   for await (const page of tables.pages('deliveries')) {
-    for (const delivery of page.filter(isRow).map(toDelivery)) {
+    for (const { pk, sk, status } of page.filter(isRow)) {
       rows += 1;
-      if (!isFinal(delivery)) open += 1;
-      if (delivery.status === 'held') held.add(delivery.endpointId);
+      if (!isFinal({ status: status as DeliveryStatus })) open += 1;
+      if (status === 'held') held.add(nameOfKey({ pk: String(pk), sk: String(sk) }).endpointId);
     }
   }
   return { rows, open, held };
