@@ -139,7 +139,15 @@ export const ACCESS = {
   'webhooks/on-care': {
     tables: {
       outbox: ['BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
-      endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem'],
+      endpoints: [
+        'GetItem',
+        'BatchGetItem',
+        'PutItem',
+        'UpdateItem',
+        'DeleteItem',
+        'ConditionCheckItem',
+        'Query',
+      ],
       deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
     },
     consumes: ['endpoint-care'],
@@ -176,9 +184,11 @@ export const ACCESS = {
   'files/api': {
     tables: {
       control: CALLER,
+      outbox: ['PutItem'],
       endpoints: ['GetItem'],
-      files: ['GetItem', 'BatchGetItem', 'PutItem', 'Query', 'Query listing'],
+      files: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
     },
+    sendsTo: ['file-events', 'file-care'],
     bucket: { '': ['ListBucket'], 'incoming/': ['PutObject'], 'work/': ['GetObject'] },
     secrets: ['admin-key', 'cursor-key'],
   },
@@ -212,11 +222,12 @@ export const ACCESS = {
   'files/on-care': {
     tables: {
       outbox: ['PutItem'],
-      deliveries: ['GetItem', 'BatchGetItem'],
+      endpoints: ['GetItem', 'UpdateItem'],
+      deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem'],
       files: ['GetItem', 'UpdateItem', 'Query'],
     },
     consumes: ['file-care'],
-    sendsTo: ['file-blocks', 'file-events', 'file-care'],
+    sendsTo: ['file-blocks', 'file-events', 'file-care', 'delivery-slow'],
     bucket: {
       '': ['ListBucket'],
       'incoming/': ['GetObject', 'GetObjectVersion'],

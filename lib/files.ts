@@ -22,7 +22,11 @@ export class Files extends Construct {
   constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
-      files: new RoomTable(this, 'Files', { settings, indexes: { listing: [], due: [] } }),
+      files: new RoomTable(this, 'Files', {
+        settings,
+        expires: true,
+        indexes: { listing: [], due: [] },
+      }),
     };
     this.bucket = new RoomBucket(this, 'Bucket', settings);
     new CfnOutput(scope, 'BucketName', { value: this.bucket.bucketName });

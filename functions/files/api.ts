@@ -1,10 +1,12 @@
 import { openBucket } from '../shared/aws/bucket.ts';
 import { openDb } from '../shared/aws/db.ts';
+import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
-import { bucketName, secrets, tables } from '../shared/resources.ts';
+import { bucketName, queues, secrets, tables } from '../shared/resources.ts';
 import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
+import { cancel, pause, release, resume, retry } from './change-state.ts';
 import { createFile } from './create-file.ts';
 import { getFile } from './get-file.ts';
 import { listErrors } from './list-errors.ts';
@@ -13,8 +15,12 @@ import { listFiles } from './list-files.ts';
 const world = {
   ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
   metrics: embeddedMetrics,
-  db: openDb({ tables: tables('control', 'endpoints', 'files') }),
+  queues: openQueues(queues('file-care', 'file-events')),
+  db: openDb({ tables: tables('control', 'outbox', 'endpoints', 'files') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 
-export const handler = api(world, [createFile, listFiles, getFile, listErrors], authenticator());
+const actions = [pause, resume, release, cancel, retry];
+const routes = [createFile, listFiles, getFile, listErrors, ...actions];
+
+export const handler = api(world, routes, authenticator());

@@ -12,6 +12,8 @@ export const BlockMessage = z.object({
   slots: z.array(z.number()).default([]),
   /** The version of the pace that they belong to. */
   pv: z.number().default(0),
+  /** Where the file has a limit of its own: nobody is alerted before. */
+  from: z.number().optional(),
 });
 
 export type BlockMessage = z.output<typeof BlockMessage>;
@@ -20,12 +22,16 @@ export type BlockMessage = z.output<typeof BlockMessage>;
 export function blockMessage(
   { tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>,
   block: number,
-  later: { readonly atMs?: number; readonly kept?: KeptSlots | undefined } = {},
+  later: {
+    readonly atMs?: number;
+    readonly kept?: KeptSlots | undefined;
+    readonly fromMs?: number | undefined;
+  } = {},
 ): Message {
-  const { atMs, kept } = later;
+  const { atMs, kept, fromMs: from } = later;
   const slots = kept && { slots: kept.slotsMs, pv: kept.version };
   return {
-    body: { v: 1, tenant: tenantId, file: id, block, ...slots },
+    body: { v: 1, tenant: tenantId, file: id, block, ...slots, from },
     group: tenantId,
     ...(atMs !== undefined && { atMs }),
   };

@@ -28,6 +28,7 @@ const BlockItem = z.object({
   token: z.string().optional(),
   notBefore: z.number().optional(),
   finished: z.boolean().default(false),
+  stopped: z.literal(true).optional(),
 });
 
 const PREFIX = 'B#';
@@ -78,6 +79,22 @@ export function releaseBlock(file: AlertFile, block: Block, notBeforeMs: number)
 /** Stores the last results. Refused as `saveProgress`. */
 export function finishBlock(file: AlertFile, block: Block): Write {
   return saveBits(file, block, { set: { finished: true }, remove: ['lease', 'token'] });
+}
+
+/**
+ * Stores the end of a block of a cancelled file. Refused when it is finished, or while a worker
+ * may be at it.
+ */
+export function stopBlock(file: AlertFile, block: Block, nowMs: number): Write {
+  const set = { finished: true, stopped: true };
+  const free = 'attribute_not_exists(#lease) OR #lease < :now';
+  const write = saveBits(file, block, { set, remove: ['lease', 'token'] });
+  const { ':mine': _mine, ...values } = write.values ?? {};
+  return {
+    ...write,
+    condition: `attribute_not_exists(#finished) AND (${free})`,
+    values: { ...values, ':now': nowMs },
+  };
 }
 
 function saveBits(
@@ -132,9 +149,24 @@ export function saveSettled(file: AlertFile, block: Block): Write {
   };
 }
 
+/**
+ * Stores users as pending again who were failed or uncertain. Refused when somebody else has
+ * stored final outcomes since, or while a worker has the block.
+ */
+export function saveReopened(file: AlertFile, block: Block): Write {
+  const settled = saveSettled(file, block);
+  return {
+    ...settled,
+    update: `${'update' in settled ? settled.update : ''}, #fail = :retried, #unk = :uncertain`,
+    condition: `(${settled.condition}) AND attribute_not_exists(#token)`,
+    names: { '#fail': 'fail', '#unk': 'unk', '#token': 'token' },
+    values: { ...settled.values, ':retried': block.retried, ':uncertain': block.uncertain },
+  } as Write;
+}
+
 /** The block in a stored item. */
 export function toBlock(item: Item): Block {
-  const { sk, n, sv, lease, token, notBefore, finished, ...bits } = BlockItem.parse(item);
+  const { sk, n, sv, lease, token, notBefore, finished, stopped, ...bits } = BlockItem.parse(item);
   const none = emptyBitmap(n);
   return {
     number: Number(sk.slice(PREFIX.length)),
@@ -154,6 +186,7 @@ export function toBlock(item: Item): Block {
     token,
     notBeforeMs: notBefore,
     finished,
+    stopped,
   };
 }
 

@@ -24,6 +24,8 @@ export interface Block {
   /** Nobody need begin before this time. */
   readonly notBeforeMs?: number | undefined;
   readonly finished: boolean;
+  /** Its file was cancelled: whoever has no result will never get the alert. */
+  readonly stopped?: true | undefined;
 }
 
 export interface Settled {
@@ -94,8 +96,10 @@ export function withResults(block: Block, result: BatchResult): Block {
 }
 
 /** The final outcomes that the block's own worker saw. Those of retries are counted apart. */
-export function outcomesOf({ delivered, uncertain }: Block): Outcomes {
-  return { ...NO_OUTCOMES, delivered: countBits(delivered), uncertain: countBits(uncertain) };
+export function outcomesOf(block: Block): Outcomes {
+  const cancelled = block.stopped ? nextPlaces(block, block.users).length : 0;
+  const [delivered, uncertain] = [countBits(block.delivered), countBits(block.uncertain)];
+  return { ...NO_OUTCOMES, delivered, uncertain, cancelled };
 }
 
 /** A final outcome of a user. */
@@ -107,7 +111,8 @@ export function outcomeAt(block: Block, place: number): Outcome | 'pending' {
   if (hasBit(block.delivered, place) || hasBit(settled.delivered, place)) return 'delivered';
   if (hasBit(settled.failed, place)) return 'failed';
   if (hasBit(block.uncertain, place) || hasBit(settled.uncertain, place)) return 'uncertain';
-  return hasBit(settled.cancelled, place) ? 'cancelled' : 'pending';
+  const isStopped = block.stopped === true && !hasBit(block.retried, place);
+  return isStopped || hasBit(settled.cancelled, place) ? 'cancelled' : 'pending';
 }
 
 /** Users with a delivery of their own whose final outcome is not counted yet. */
@@ -136,4 +141,30 @@ export function settle(
   const cleared = before === 'pending' ? {} : { [before]: withoutBits(settled[before], [place]) };
   const marked = { [outcome]: withBits(settled[outcome], [place]) };
   return { block: { ...block, settled: { ...settled, ...cleared, ...marked } }, change };
+}
+
+/** Users whom the file failed to reach, or of whom nobody knows. */
+export function placesToResend(block: Block): number[] {
+  return Array.from({ length: block.users }, (_, place) => place).filter((place) => {
+    const outcome = outcomeAt(block, place);
+    return outcome === 'failed' || outcome === 'uncertain';
+  });
+}
+
+/** The block with these users pending again, each with a delivery of its own, and the change. */
+export function withReopened(
+  block: Block,
+  places: readonly number[],
+): { readonly block: Block; readonly change: Outcomes } {
+  const { settled } = block;
+  const failed = places.filter((place) => outcomeAt(block, place) === 'failed').length;
+  const change = { ...NO_OUTCOMES, failed: 0 - failed, uncertain: failed - places.length };
+  const again = {
+    ...settled,
+    failed: withoutBits(settled.failed, places),
+    uncertain: withoutBits(settled.uncertain, places),
+  };
+  const retried = withBits(block.retried, places);
+  const uncertain = withoutBits(block.uncertain, places);
+  return { block: { ...block, retried, uncertain, settled: again }, change };
 }

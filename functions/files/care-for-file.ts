@@ -5,9 +5,15 @@ import type { World } from '../shared/world.ts';
 import { eachBlock } from './block.store.ts';
 import type { Block } from './block.ts';
 import { blockMessage } from './block-message.ts';
+import { careMessage } from './care-message.ts';
+import { changeFile } from './change-file.ts';
+import { endFile } from './end-file.ts';
 import { fileNameOfKey, findFile, markLookedAt, saveFile } from './file.store.ts';
-import { type AlertFile, expireFile, nextLookMs, uploadKey, waitEndsMs } from './file.ts';
+import { type AlertFile, expireFile, uploadKey } from './file.ts';
+import { cancelFile, type FileAction } from './file-action.ts';
+import { hasWaitedTooLong, isWaiting, nextLookMs, waitEndsMs } from './file-looks.ts';
 import { fileEvent } from './file-view.ts';
+import { sendFailed } from './send-failed.ts';
 import { settleFromRecords } from './settle-alerts.ts';
 import { stalledBlocks } from './stalled-blocks.ts';
 import { uploadReminder } from './upload-message.ts';
@@ -30,10 +36,31 @@ export async function careForFile(
   const file = await findFile(world.db, fileNameOfKey({ pk }));
   if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
 
-  if (file.state === 'delivering') {
-    await careForBlocks(file, world, receipt);
+  if (file.state === 'delivering') await careForBlocks(file, world, receipt);
+  else if (file.state === 'cancelled' && !file.closed) await endFile(file, world);
+  else if (file.state === 'cancelled' || isWaiting(file)) await careForPerson(file, world, receipt);
+  else await careForUpload(file, world);
+}
+
+/** Nothing is sent by itself, but retries come to their ends. Who waits in vain is cancelled. */
+async function careForPerson(
+  file: AlertFile,
+  world: Needs,
+  receipt: Pick<Receipt, 'deadlineMs'>,
+): Promise<void> {
+  if (hasWaitedTooLong(file, world.clock.nowMs())) {
+    const name = { tenantId: file.tenantId, fileId: file.id };
+    const cancel: FileAction = (it, nowMs) =>
+      isWaiting(it) ? cancelFile(it, nowMs, 'too_old') : undefined;
+    const { file: ended } = await changeFile(name, cancel, world);
+    if (ended.dueMs !== undefined) await world.queues.send('file-care', [careMessage(ended)]);
     return;
   }
+  await lookAgain(file, world);
+  await settleFromRecords(file, world, receipt);
+}
+
+async function careForUpload(file: AlertFile, world: Needs): Promise<void> {
   const hasUpload =
     file.state === 'parsing' || (await world.bucket.stat(uploadKey(file))) !== undefined;
   if (hasUpload) {
@@ -71,7 +98,8 @@ async function careForBlocks(
   }
   // Before the long part: whatever ends that, the next look goes on.
   await lookAgain({ ...file, floor }, world);
-  if (floor === file.blocks) await settleFromRecords(file, world, receipt);
+  if (file.resendFrom !== undefined) await sendFailed(file, world, receipt);
+  else if (floor === file.blocks) await settleFromRecords(file, world, receipt);
 }
 
 /** Refused when the file has changed since: then whoever changed it has set its `due`. */

@@ -3,7 +3,7 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World, Write } from '../shared/world.ts';
-import { addOutcomes, completeFile, type FileName, findFile } from './file.store.ts';
+import { addOutcomes, type FileName, findFile, settleFile } from './file.store.ts';
 import { type AlertFile, type Outcomes, sumOf, withOutcomes } from './file.ts';
 import { fileEvent } from './file-view.ts';
 
@@ -39,9 +39,12 @@ export async function commitOutcomes(
 function countingWrites(seen: AlertFile, change: Outcomes, { clock, ids, log }: Needs): Write[] {
   const nowMs = clock.nowMs();
   const next = withOutcomes(seen, change, nowMs);
-  if (next.state === seen.state) return [addOutcomes(seen, change)];
+  // What takes nobody moves users between outcomes, also of a file that is at its end.
+  if (next.pending > 0 || sumOf(change) === 0) return [addOutcomes(seen, change)];
+  const settling = settleFile(seen, next, nowMs);
+  if (next.state === seen.state) return [settling];
 
   log.info('file.completed', { tenant: next.tenantId, file: next.id });
   const event = fileEvent(next, 'file.completed', { id: ids.next('evt'), nowMs });
-  return [completeFile(next, seen), insertEvent(event)];
+  return [settling, insertEvent(event)];
 }

@@ -3,7 +3,9 @@ import { isReservedType } from '../events/event.ts';
 import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { GIB } from '../shared/units.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { actionRoutes } from './action.contract.ts';
 import { listErrorsRoute } from './errors.contract.ts';
+import { File, FileData } from './file.contract.ts';
 import { ENCODINGS } from './file-terms.ts';
 import { isMessageTemplate } from './message-template.ts';
 
@@ -77,75 +79,6 @@ const CreateFileBody = z.strictObject({
     .meta({ description: '`manual`: the file waits as `ready` until it is released.' }),
 });
 
-const FileFault = z.object({
-  code: z.string(),
-  row: z.int().optional(),
-  byte: z.int().optional(),
-  detail: z.string(),
-});
-
-/** rows = alerts + duplicates + malformed; the other counts add up to the alerts. */
-const counts = {
-  rows: z.int(),
-  alerts: z.int(),
-  duplicates: z.int(),
-  malformed: z.int(),
-  delivered: z.int(),
-  failed: z.int(),
-  uncertain: z.int(),
-  cancelled: z.int(),
-  pending: z.int(),
-};
-
-const FileStatus = z.enum([
-  'awaiting_upload',
-  'parsing',
-  'delivering',
-  'completed',
-  'failed',
-  'expired',
-]);
-
-const File = z
-  .object({
-    id: id('fil'),
-    object: z.literal('file'),
-    status: FileStatus,
-    name: z.string(),
-    bytes: z.int(),
-    endpointId: id('end'),
-    eventType: z.string(),
-    idColumn: z.union([z.string(), z.int()]),
-    message: z.string().optional(),
-    onUnknown: z.enum(['resend', 'stop']),
-    format: z.enum(['csv', 'ndjson']).optional(),
-    encoding: z.enum(ENCODINGS).optional(),
-    onMalformed: z.enum(['ask', 'skip', 'fail']),
-    maxMalformedShare: z.number(),
-    allowRepeat: z.boolean(),
-    ratePerSecond: z.number().optional(),
-    release: z.enum(['auto', 'manual']),
-    ...counts,
-    error: FileFault.optional(),
-    createdAt: z.string(),
-    completedAt: z.string().optional(),
-    upload: z
-      .object({
-        method: z.literal('POST'),
-        url: z.string(),
-        fields: z.record(z.string(), z.string()),
-        expiresAt: z.string(),
-      })
-      .optional()
-      .meta({ description: 'The form of the upload, while the file waits for it.' }),
-  })
-  .meta({
-    id: 'File',
-    description:
-      'rows = alerts + duplicates + malformed; ' +
-      'alerts = delivered + failed + uncertain + cancelled + pending.',
-  });
-
 export const createFileRoute = defineRoute({
   method: 'POST',
   path: '/v1/files',
@@ -177,19 +110,13 @@ export const getFileRoute = defineRoute({
   refusals: ['not_found'],
 });
 
-export const fileRoutes = [createFileRoute, listFilesRoute, getFileRoute, listErrorsRoute];
-
-const FileData = z
-  .object({
-    fileId: id('fil'),
-    name: z.string(),
-    bytes: z.int(),
-    endpointId: id('end'),
-    status: FileStatus,
-    ...counts,
-    error: FileFault.optional(),
-  })
-  .meta({ id: 'FileData' });
+export const fileRoutes = [
+  createFileRoute,
+  listFilesRoute,
+  getFileRoute,
+  listErrorsRoute,
+  ...actionRoutes,
+];
 
 /** What the room tells of. */
 export const fileEventTypes: EventTypes = {
@@ -206,8 +133,26 @@ export const fileEventTypes: EventTypes = {
       }),
     }),
   },
-  'file.ready': { summary: 'A file was read and its alerts begin', data: FileData },
+  'file.ready': {
+    summary: 'A file was read; its alerts begin, unless a person wants to release them',
+    data: FileData,
+  },
+  'file.needs_approval': {
+    summary: 'A file was read, and `reason` says why a person has to release or cancel it',
+    data: FileData,
+  },
+  'file.released': { summary: 'A person let the alerts of a file begin', data: FileData },
+  'file.paused': {
+    summary: 'A file was paused, by a person or for the `reason` that stands there',
+    data: FileData,
+  },
+  'file.resumed': { summary: 'A file goes on, or sends again what had failed', data: FileData },
   'file.completed': { summary: 'Every alert of a file has its outcome', data: FileData },
   'file.failed': { summary: 'A file could not be read; nothing of it was sent', data: FileData },
+  'file.cancelled': {
+    summary:
+      'A file was cancelled and its workers have stopped: whom it had not reached, it will not',
+    data: FileData,
+  },
   'file.expired': { summary: 'The upload of a file never came', data: FileData },
 };

@@ -27,7 +27,7 @@ export const createFile = route(createFileRoute, async (call, world: Needs) => {
   const file = newFile(draftFile(call, endpoint, world), nowMs);
   const commit = await world.db.commit([insertFile(file, nowMs)]);
   if (!commit.ok) return replay(call, file.id, world);
-  return { body: fileView(file, await signUpload(world, file)) };
+  return { body: fileView(file, { upload: await signUpload(world, file) }) };
 });
 
 function draftFile(
@@ -49,7 +49,7 @@ async function replay({ tenantId, idempotency }: CreateCall, fileId: string, wor
   const file = await findFile(world.db, { tenantId, fileId });
   if (!file) throw new Error(`file ${fileId} was taken, but is not there`);
   assertSameRequest(file, idempotency);
-  return { body: fileView(file, await signUpload(world, file)), replayed: true };
+  return { body: fileView(file, { upload: await signUpload(world, file) }), replayed: true };
 }
 
 async function replayWithout(call: CreateCall, world: Needs) {

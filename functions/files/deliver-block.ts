@@ -1,20 +1,26 @@
 import type { Receipt } from '../shared/aws/batch.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
+import { isAiling } from '../webhooks/health.ts';
+import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
 import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
 import { type Block, newBlock, nextPlaces, withAttempted, withResults } from './block.ts';
 import { type BlockMessage, blockMessage } from './block-message.ts';
+import { checkDoor } from './check-door.ts';
+import { leaveToProbe } from './defer-block.ts';
 import { endBlock } from './end-block.ts';
 import { findFile } from './file.store.ts';
-import type { AlertFile } from './file.ts';
+import { type AlertFile, slowerOf } from './file.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
 import { settleUnknown } from './settle-unknown.ts';
-import { batchSize, type KeptSlots, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
+import { batchSize, type KeptSlots, type OwnPace, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
+type Needs = Pick<
+  World,
+  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'
+> & { readonly endpoints: EndpointMemory };
 
 /** A claimed block with what its worker needs. */
 export interface Job {
@@ -23,6 +29,8 @@ export interface Job {
   readonly users: readonly BlockUser[];
   /** Slots of the pace that an earlier worker took for the next users. */
   readonly kept: KeptSlots;
+  /** The limit of the file itself, if it has one. */
+  readonly own?: OwnPace | undefined;
   /** When Lambda kills this worker. */
   readonly deadlineMs: number;
   /** Until when nobody else can have the block. */
@@ -34,8 +42,6 @@ const LEASE_SLACK_MS = 5 * SECOND_MS;
 /** A batch whose sends take all their time must still find time to be stored. */
 const RESERVE_MS = 5 * SECOND_MS;
 const NONE_KEPT: KeptSlots = { slotsMs: [], version: 0 };
-/** How long to wait for an endpoint that takes nothing now. */
-const CLOSED_MS = 30 * SECOND_MS;
 /** A message can wait for 15 minutes at most; then it is sent once more. */
 const MESSAGE_AHEAD_MS_MAX = 14 * MINUTE_MS;
 
@@ -58,10 +64,20 @@ export async function deliverBlock(
   const users = await readBlockUsers(world.bucket, file, number);
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
   const kept = { slotsMs: message.slots, version: message.pv };
-  const job = { file, number, users, kept, deadlineMs, leaseMs };
+  const own = ownPace(file, message.from ?? 0);
+  const job = { file, number, users, kept, own, deadlineMs, leaseMs };
   const block = await claim(job, world);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
+}
+
+/** All blocks that are under way at a time keep the limit of their file together. */
+function ownPace(
+  { ratePerSecond, window, blocks }: AlertFile,
+  fromMs: number,
+): OwnPace | undefined {
+  if (ratePerSecond === undefined) return undefined;
+  return { perSecond: ratePerSecond / Math.min(window, blocks), fromMs };
 }
 
 async function claim(job: Job, world: Needs): Promise<Block | undefined> {
@@ -77,26 +93,28 @@ async function claim(job: Job, world: Needs): Promise<Block | undefined> {
 
 /** What a step of the work leads to: more of it, or its end. */
 type Step =
-  | { readonly kind: 'go-on'; readonly block: Block }
+  | { readonly kind: 'go-on'; readonly block: Block; readonly own: OwnPace | undefined }
   | { readonly kind: 'rest'; readonly block: Block; readonly rest: Rest }
+  | { readonly kind: 'stop'; readonly block: Block }
   | { readonly kind: 'lost' };
 
 /** When to go on, and the slots that are taken for then. */
 interface Rest {
   readonly atMs: number;
   readonly kept?: KeptSlots;
+  readonly own?: OwnPace | undefined;
 }
 
 /** Batch after batch, until the block, the time or the receiver's patience is at its end. */
-async function work(job: Job, claimed: Block, world: Needs): Promise<void> {
-  let block = claimed;
-  let { kept } = job;
+async function work(claimed: Job, found: Block, world: Needs): Promise<void> {
+  let [job, block] = [claimed, found];
   while (nextPlaces(block, 1).length > 0) {
-    const step = await alertBatch({ ...job, kept }, block, world);
+    const step = await alertBatch(job, block, world);
     if (step.kind === 'lost') return skip(job, 'block-lost', world);
+    if (step.kind === 'stop') return leave(job, step.block, world);
     if (step.kind === 'rest') return giveBack(job, step, world);
     block = step.block;
-    kept = NONE_KEPT;
+    job = { ...job, own: step.own, kept: NONE_KEPT };
   }
   await endBlock(job, block, world);
 }
@@ -104,27 +122,42 @@ async function work(job: Job, claimed: Block, world: Needs): Promise<void> {
 /** One look at the endpoint, one write, and then at most 25 sends side by side. */
 async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { clock, db } = world;
-  const rest = (atMs: number): Step => ({ kind: 'rest', block, rest: { atMs } });
-  const endpoint = await findEndpoint(db, job.file.tenantId, job.file.endpointId);
-  if (endpoint?.status !== 'active') return rest(clock.nowMs() + CLOSED_MS);
-  if (!hasTime(job, endpoint, clock.nowMs())) return rest(clock.nowMs());
+  const rest = (at: Rest): Step => ({ kind: 'rest', block, rest: { own: job.own, ...at } });
+  const passage = await checkDoor(job.file, world);
+  if (passage.kind === 'stopped') return { kind: 'stop', block };
+  if (passage.kind === 'later') {
+    const left = await leaveToProbe({ job, block, known: passage.known }, world);
+    return { kind: 'rest', block: left, rest: { atMs: passage.atMs, own: job.own } };
+  }
+  const { known } = passage;
+  if (!hasTime(job, known.endpoint, clock.nowMs())) return rest({ atMs: clock.nowMs() });
 
-  const wanted = nextPlaces(block, batchSize(endpoint));
-  const turn = await takeTurn(world, endpoint, { count: wanted.length, kept: job.kept });
-  if (turn.kind === 'later') return { kind: 'rest', block, rest: turn };
+  const wanted = nextPlaces(block, countFor(known));
+  const { kept } = job;
+  const own = isOwnLimit(job, known) ? job.own : undefined;
+  const turn = await takeTurn(world, known.endpoint, { count: wanted.length, kept, own });
+  if (turn.kind === 'later') return rest(turn);
 
   const places = wanted.slice(0, turn.slotsMs.length);
   const marked = withAttempted(block, places);
   const commit = await db.commit([saveProgress(job.file, marked)]);
   if (!commit.ok) return { kind: 'lost' };
 
-  const { result, restUntilMs } = await sendBatch(
-    { job, endpoint, before: block, places, slotsMs: turn.slotsMs },
-    world,
-  );
-  const sent = withResults(marked, result);
-  if (restUntilMs === undefined) return { kind: 'go-on', block: sent };
-  return { kind: 'rest', block: sent, rest: { atMs: restUntilMs } };
+  const batch = { job, known, before: block, places, slotsMs: turn.slotsMs };
+  const { result, restUntilMs } = await sendBatch(batch, world);
+  const sent = { block: withResults(marked, result), own: turn.own ?? job.own };
+  if (restUntilMs === undefined) return { kind: 'go-on', ...sent };
+  return { kind: 'rest', block: sent.block, rest: { atMs: restUntilMs, own: sent.own } };
+}
+
+/** One at a time to a receiver that failed last, so that a dead one fails few. */
+function countFor({ endpoint, health }: KnownEndpoint): number {
+  return isAiling(health) ? 1 : batchSize(endpoint);
+}
+
+/** What the endpoint keeps anyway need not be kept twice. */
+function isOwnLimit({ file }: Job, { endpoint }: KnownEndpoint): boolean {
+  return slowerOf(file.ratePerSecond, endpoint.perSecond) !== endpoint.perSecond;
 }
 
 /** Whether the slowest batch would be stored before the worker is killed. */
@@ -144,8 +177,14 @@ async function giveBack(
 
   world.log.info('file.block-rests', { ...namesOf(job), untilMs: rest.atMs });
   await world.queues.send('file-blocks', [
-    blockMessage(job.file, block.number, { atMs, kept: rest.kept }),
+    blockMessage(job.file, block.number, { atMs, kept: rest.kept, fromMs: rest.own?.fromMs }),
   ]);
+}
+
+/** Stores what is known. Whoever lets the file go on finds the block. */
+async function leave(job: Job, block: Block, world: Needs): Promise<void> {
+  const commit = await world.db.commit([releaseBlock(job.file, block, 0)]);
+  skip(job, commit.ok ? 'file-not-delivering' : 'block-lost', world);
 }
 
 function namesOf({ file, number }: Pick<Job, 'file' | 'number'>) {

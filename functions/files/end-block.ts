@@ -16,10 +16,8 @@ type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
  * between leaves nothing that the next one would count twice.
  */
 export async function endBlock(job: Job, block: Block, world: Needs): Promise<void> {
-  const { file, number, users } = job;
-  const lines = Buffer.from(resultLines(users, block, world.clock.nowMs()));
-  await world.bucket.put(resultsKey(file, number), lines, 'application/x-ndjson');
-
+  const { file, number } = job;
+  await storeResults(job, block, world);
   const name = { tenantId: file.tenantId, fileId: file.id };
   const change = outcomesOf(block);
   const order = { change, blockWrite: finishBlock(file, block) };
@@ -32,8 +30,18 @@ export async function endBlock(job: Job, block: Block, world: Needs): Promise<vo
   });
   const next = number + file.window;
   if (counted && next < file.blocks) {
-    await world.queues.send('file-blocks', [blockMessage(file, next)]);
+    await world.queues.send('file-blocks', [blockMessage(file, next, { fromMs: job.own?.fromMs })]);
   }
+}
+
+/** Lists the users of a block with their outcomes, as they are now. */
+export async function storeResults(
+  { file, number, users }: Pick<Job, 'file' | 'number' | 'users'>,
+  block: Block,
+  { bucket, clock }: Pick<World, 'bucket' | 'clock'>,
+): Promise<void> {
+  const lines = Buffer.from(resultLines(users, block, clock.nowMs()));
+  await bucket.put(resultsKey(file, number), lines, 'application/x-ndjson');
 }
 
 /** One line per user. Who is `pending` has a delivery of their own. */

@@ -2,22 +2,27 @@ import type * as z from 'zod';
 import type { OutboxEvent } from '../events/event.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { PresignedPost } from '../shared/world.ts';
-import type { createFileRoute } from './contract.ts';
+import type { File } from './file.contract.ts';
 import type { AlertFile } from './file.ts';
+import { FAULTS_LISTED_MAX } from './user-rows.ts';
 
-type FileView = z.input<(typeof createFileRoute)['reply']['schema']>;
+type FileView = z.input<typeof File>;
+
+/** What only some answers have. */
+export interface Extras {
+  readonly upload?: (PresignedPost & { readonly expiresAtMs: number }) | undefined;
+  readonly etaMs?: number | undefined;
+}
 
 /** The file as its tenant sees it. */
-export function fileView(
-  file: AlertFile,
-  upload?: PresignedPost & { readonly expiresAtMs: number },
-): FileView {
+export function fileView(file: AlertFile, { upload, etaMs }: Extras = {}): FileView {
   const { id, state, endpointId, createdAtMs, completedAtMs } = file;
   return {
     ...countsOf(file),
     id: id as FileView['id'],
     object: 'file',
     status: state,
+    reason: file.reason,
     name: file.name,
     bytes: file.bytes,
     endpointId: endpointId as FileView['endpointId'],
@@ -32,6 +37,8 @@ export function fileView(
     allowRepeat: file.allowRepeat,
     ratePerSecond: file.ratePerSecond,
     release: file.release,
+    errorsTruncated: file.malformed > FAULTS_LISTED_MAX || undefined,
+    eta: etaMs === undefined ? undefined : toInstant(etaMs),
     error: file.error,
     createdAt: toInstant(createdAtMs),
     completedAt: completedAtMs === undefined ? undefined : toInstant(completedAtMs),
@@ -55,19 +62,32 @@ function countsOf(file: AlertFile) {
   };
 }
 
+/** What is told of a file. */
+export type FileEventType =
+  | 'file.ready'
+  | 'file.needs_approval'
+  | 'file.released'
+  | 'file.paused'
+  | 'file.resumed'
+  | 'file.completed'
+  | 'file.failed'
+  | 'file.cancelled'
+  | 'file.expired';
+
 /** The event that tells of a new state of a file, or of its alerts being ready. */
 export function fileEvent(
   file: AlertFile,
-  type: 'file.ready' | 'file.completed' | 'file.failed' | 'file.expired',
+  type: FileEventType,
   { id, nowMs }: { readonly id: OutboxEvent['id']; readonly nowMs: number },
 ): OutboxEvent {
-  const { endpointId, name, bytes, state, error } = file;
+  const { endpointId, name, bytes, state, reason, error } = file;
   const data = {
     fileId: file.id,
     name,
     bytes,
     endpointId,
     status: state,
+    reason,
     ...countsOf(file),
     error,
   };

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
-import { type AlertFile, type Outcomes, sumOf } from './file.ts';
+import { type AlertFile, FILE_REASONS, FILE_STATES, type Outcomes, sumOf } from './file.ts';
 import { FILE_FAULT_CODES, ROW_FAULT_CODES } from './file-fault.ts';
 import { ENCODINGS, TERMS_DEFAULT } from './file-terms.ts';
 
@@ -16,7 +17,8 @@ const FileErrorItem = z.object({
 const FileItem = z.object({
   id: z.templateLiteral(['fil_', z.string()]),
   tenantId: z.string(),
-  state: z.enum(['awaiting_upload', 'parsing', 'delivering', 'completed', 'failed', 'expired']),
+  state: z.enum(FILE_STATES),
+  reason: z.enum(FILE_REASONS).optional(),
   name: z.string(),
   bytes: z.number(),
   endpointId: z.templateLiteral(['end_', z.string()]),
@@ -54,6 +56,10 @@ const FileItem = z.object({
   readyAtMs: z.number().optional(),
   completedAtMs: z.number().optional(),
   error: FileErrorItem.optional(),
+  closed: z.literal(true).optional(),
+  resendFrom: z.number().optional(),
+  readingsBefore: z.number().optional(),
+  objectKey: z.string().optional(),
 });
 
 /** What names a file: its tenant and its id. */
@@ -145,33 +151,59 @@ export function addOutcomes(seen: AlertFile, change: Outcomes): Write {
 }
 
 /**
- * Completes the file with its last outcomes. Pending users only become fewer, so as long as
- * their number is the one that was seen, all counts are. Refused when it is not.
+ * Stores what differs of the file from what was seen. Refused when anybody has changed it since,
+ * but not by counting: counts that do not differ are left as they are.
  */
-export function completeFile(completed: AlertFile, seen: AlertFile): Write {
+export function saveChange(seen: AlertFile, file: AlertFile, nowMs: number): Write {
+  const { update, names, values } = setFields(changedFields(seen, file, nowMs));
   return {
     kind: 'update',
     table: 'files',
     key: fileKey(nameOf(seen)),
-    update:
-      'SET #state = :completed, completedAtMs = :at, pending = :none ' +
-      'ADD delivered :delivered, failed :failed, uncertain :uncertain, cancelled :cancelled, ' +
-      '#version :one REMOVE dueMs, duePk, dueSk',
-    condition: 'pending = :seen AND #state = :delivering',
-    names: { '#state': 'state', '#version': 'version' },
+    update,
+    condition: '#version = :seen',
+    names: { ...names, '#version': 'version' },
+    values: { ...values, ':seen': seen.version },
+  };
+}
+
+/**
+ * Stores a change that comes with the last of some outcomes: it completes or closes the file.
+ * Pending users only become fewer, so as long as their number is the one that was seen, all counts
+ * are. Refused when it is not, or the file is in another state.
+ */
+export function settleFile(seen: AlertFile, file: AlertFile, nowMs: number): Write {
+  const changed = Object.entries(changedFields(seen, file, nowMs));
+  const isCount = (name: string) =>
+    (COUNTS as readonly string[]).includes(name) || name === 'version';
+  const { update, names, values } = setFields({
+    ...Object.fromEntries(changed.filter(([name]) => !isCount(name))),
+    pending: file.pending,
+  });
+  const adds = COUNTS.map((name) => `${name} :${name}`).join(', ');
+  const added = COUNTS.map((name) => [`:${name}`, file[name] - seen[name]]);
+  return {
+    kind: 'update',
+    table: 'files',
+    key: fileKey(nameOf(seen)),
+    update: `${update} ADD #version :one, ${adds}`,
+    condition: '#pending = :seen AND #state = :seenState',
+    names: { ...names, '#version': 'version', '#state': 'state' },
     values: {
-      ':completed': 'completed',
-      ':at': completed.completedAtMs,
-      ':none': 0,
-      ':delivered': completed.delivered - seen.delivered,
-      ':failed': completed.failed - seen.failed,
-      ':uncertain': completed.uncertain - seen.uncertain,
-      ':cancelled': completed.cancelled - seen.cancelled,
-      ':one': 1,
-      ':seen': seen.pending,
-      ':delivering': 'delivering',
+      ...{ ...values, ...Object.fromEntries(added) },
+      ...{ ':one': 1, ':seen': seen.pending, ':seenState': seen.state },
     },
   };
+}
+
+const COUNTS = ['delivered', 'failed', 'uncertain', 'cancelled'] as const;
+
+function changedFields(seen: AlertFile, file: AlertFile, nowMs: number): Item {
+  const before: Item = toFields(seen, nowMs);
+  const after: Item = toFields(file, nowMs);
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const differs = (name: string) => JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+  return Object.fromEntries(names.filter(differs).map((name) => [name, after[name]]));
 }
 
 /** Notes when to look again. Refused when the file has been changed or looked at since `seen`. */

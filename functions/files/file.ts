@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { HOUR_MS, MINUTE_MS } from '../shared/units.ts';
 import type { FileError } from './file-fault.ts';
-import type { RowCounts } from './file-reading.ts';
 import type { FileTerms } from './file-terms.ts';
+import type { RowCounts } from './user-rows.ts';
 
 /** A list of users, each of whom gets one alert at the file's endpoint. */
 export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly id: `fil_${string}`;
   readonly tenantId: string;
   readonly state: FileState;
+  readonly reason?: FileReason | undefined;
   readonly name: string;
   /** The announced size of the upload. */
   readonly bytes: number;
@@ -37,16 +38,42 @@ export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly readyAtMs?: number | undefined;
   readonly completedAtMs?: number | undefined;
   readonly error?: FileError | undefined;
+  /** A cancelled file whose unsent users are counted: its blocks are closed. */
+  readonly closed?: true | undefined;
+  /** The block from which on failed and uncertain users are still to be sent again. */
+  readonly resendFrom?: number | undefined;
+  /** How many readings there were when a person last wanted another one. */
+  readonly readingsBefore?: number | undefined;
+  /** Where it lies in the bucket, if it was dropped there and not uploaded by a form. */
+  readonly objectKey?: string | undefined;
 }
 
-/** The last three are final. */
-export type FileState =
-  | 'awaiting_upload'
-  | 'parsing'
-  | 'delivering'
-  | 'completed'
-  | 'failed'
-  | 'expired';
+/** Every state; `needs_approval`, `ready` and `paused` wait for a person, the last four end it. */
+export const FILE_STATES = [
+  'awaiting_upload',
+  'parsing',
+  'needs_approval',
+  'ready',
+  'delivering',
+  'paused',
+  'completed',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
+
+export type FileState = (typeof FILE_STATES)[number];
+
+/** Why a file waits for a person or was ended, where it was not a person who did it. */
+export const FILE_REASONS = [
+  'too_many_malformed',
+  'same_content',
+  'endpoint_disabled',
+  'endpoint_deleted',
+  'too_old',
+] as const;
+
+export type FileReason = (typeof FILE_REASONS)[number];
 
 /** Final outcomes, counted in users. */
 export interface Outcomes {
@@ -71,17 +98,27 @@ export const READING_LEASE_MS = MINUTE_MS;
 /** A file over which so many parsers have died is given up. */
 export const READINGS_MAX = 5;
 /** In case that the event of an upload, or the message of a block, got lost. */
-const UPLOAD_LOOK_MS = 2 * MINUTE_MS;
-const LATE_UPLOAD_LOOK_MS = 20 * MINUTE_MS;
-const BLOCKS_LOOK_MS = MINUTE_MS;
-const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
+export const UPLOAD_LOOK_MS = 2 * MINUTE_MS;
+export const BLOCKS_LOOK_MS = MINUTE_MS;
+/** A file that waits for a person is looked at only so that it is not forgotten. */
+export const WAITING_LOOK_MS = 6 * HOUR_MS;
 
 /** Blocks of an endpoint without a limit that are under way at a time. */
 const WINDOW_UNLIMITED = 8;
 const WINDOW_MAX = 32;
 
 export type FileDraft = FileTerms &
-  Pick<AlertFile, 'id' | 'tenantId' | 'name' | 'bytes' | 'endpointId' | 'fingerprint'>;
+  Pick<
+    AlertFile,
+    | 'id'
+    | 'tenantId'
+    | 'name'
+    | 'bytes'
+    | 'endpointId'
+    | 'fingerprint'
+    | 'objectKey'
+    | 'objectVersion'
+  >;
 
 /** A file that waits for its upload. */
 export function newFile(draft: FileDraft, nowMs: number): AlertFile {
@@ -102,16 +139,6 @@ export function newFile(draft: FileDraft, nowMs: number): AlertFile {
     window: 0,
     floor: 0,
   };
-}
-
-/** When the form of the upload ends. */
-export function uploadEndsMs({ createdAtMs }: AlertFile): number {
-  return createdAtMs + UPLOAD_MS;
-}
-
-/** From when on nobody waits for the upload any more. */
-export function waitEndsMs(file: AlertFile): number {
-  return uploadEndsMs(file) + UPLOAD_LATE_MS;
 }
 
 /** Whether a parser may begin: the file waits for one, or the last one has died. */
@@ -142,24 +169,42 @@ export interface ReadingResult {
   readonly blocks: number;
   /** Webhooks a second of the endpoint; undefined is without a limit. */
   readonly perSecond: number | undefined;
+  /** The same bytes went to this endpoint within a day. */
+  readonly isRepeat?: boolean;
 }
 
-/** The file with all its users known: on its way, or at its end when there are none. */
+/** The file with all its users known: on its way, waiting for a person, or at its end. */
 export function finishReading(file: AlertFile, result: ReadingResult, nowMs: number): AlertFile {
   const { counts, blocks, perSecond } = result;
+  const doubt = doubtOf(file, result);
+  const state = file.release === 'manual' ? 'ready' : 'delivering';
   const next: AlertFile = {
     ...file,
     ...counts,
-    state: 'delivering',
+    state: doubt ? 'needs_approval' : state,
+    reason: doubt,
     version: file.version + 1,
     leaseMs: undefined,
-    dueMs: nowMs + BLOCKS_LOOK_MS,
+    dueMs: nowMs + (doubt || state === 'ready' ? WAITING_LOOK_MS : BLOCKS_LOOK_MS),
     pending: counts.alerts,
     blocks,
-    window: windowFor(perSecond),
+    window: windowFor(slowerOf(perSecond, file.ratePerSecond)),
     readyAtMs: nowMs,
   };
   return counts.alerts === 0 ? complete(next, nowMs) : next;
+}
+
+/** Why a person has to approve the file, if one has to. */
+function doubtOf(file: AlertFile, { counts, isRepeat }: ReadingResult): FileReason | undefined {
+  const { malformed, rows } = counts;
+  const isAsking = file.onMalformed === 'ask';
+  if (isAsking && malformed > file.maxMalformedShare * rows) return 'too_many_malformed';
+  return isRepeat && !file.allowRepeat ? 'same_content' : undefined;
+}
+
+/** The smaller of two limits; undefined is without one. */
+export function slowerOf(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 /** As many blocks as the endpoint empties in a minute. */
@@ -181,7 +226,7 @@ export function expireFile(file: AlertFile): AlertFile {
 const END = { leaseMs: undefined, dueMs: undefined };
 
 function complete(file: AlertFile, nowMs: number): AlertFile {
-  return { ...file, ...END, state: 'completed', completedAtMs: nowMs };
+  return { ...file, ...END, state: 'completed', reason: undefined, completedAtMs: nowMs };
 }
 
 /** The file with outcomes that are known but not yet counted, for those who look at it. */
@@ -196,11 +241,16 @@ export function withProgress(file: AlertFile, change: Outcomes): AlertFile {
   };
 }
 
-/** The file after some of its users came to a final outcome; completed with the last of them. */
+/**
+ * The file after some of its users came to a final outcome. The last one completes it, also while
+ * it is paused; a cancelled one that is closed needs no further look.
+ */
 export function withOutcomes(file: AlertFile, change: Outcomes, nowMs: number): AlertFile {
   const next = withProgress(file, change);
   assert(next.pending >= 0, 'more outcomes than users');
-  return next.pending === 0 && file.state === 'delivering' ? complete(next, nowMs) : next;
+  if (next.pending > 0 || file.resendFrom !== undefined) return next;
+  if (file.state === 'delivering' || file.state === 'paused') return complete(next, nowMs);
+  return file.closed ? { ...next, ...END } : next;
 }
 
 /** How many users a change takes from the pending ones. */
@@ -208,26 +258,9 @@ export function sumOf({ delivered, failed, uncertain, cancelled }: Outcomes): nu
   return delivered + failed + uncertain + cancelled;
 }
 
-/** When the file must be looked at again, if nothing happens until then. */
-export function nextLookMs(file: AlertFile, nowMs: number): number {
-  if (file.state === 'awaiting_upload') return nextUploadLookMs(file, nowMs);
-  if (file.state === 'parsing' || file.floor < file.blocks) return nowMs + BLOCKS_LOOK_MS;
-  // Only retries are left, for up to four days: the older they are, the less happens.
-  const ageMs = nowMs - (file.readyAtMs ?? nowMs);
-  return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, Math.floor(ageMs / 4)));
-}
-
-function nextUploadLookMs(file: AlertFile, nowMs: number): number {
-  const endsMs = waitEndsMs(file);
-  // The upload came at the last moment, and its reading has not begun.
-  if (nowMs >= endsMs) return nowMs + UPLOAD_LOOK_MS;
-  const lookMs = nowMs < uploadEndsMs(file) ? UPLOAD_LOOK_MS : LATE_UPLOAD_LOOK_MS;
-  return Math.min(nowMs + lookMs, endsMs);
-}
-
 /** Where the upload lies in the bucket. */
-export function uploadKey({ tenantId, id }: Pick<AlertFile, 'tenantId' | 'id'>): string {
-  return `incoming/${tenantId}/${id}`;
+export function uploadKey(file: Pick<AlertFile, 'tenantId' | 'id' | 'objectKey'>): string {
+  return file.objectKey ?? `incoming/${file.tenantId}/${file.id}`;
 }
 
 /** Where the lines of many blocks lie. */

@@ -7,15 +7,16 @@ import { openSecrets } from '../shared/aws/secrets.ts';
 import { openGuardedSender } from '../shared/http/guarded-sender.ts';
 import { bucketName, queues, receivers, secrets, tables } from '../shared/resources.ts';
 import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
+import { rememberEndpoints } from '../webhooks/remember-endpoints.ts';
 import { BlockMessage } from './block-message.ts';
 import { deliverBlock } from './deliver-block.ts';
 
-const world = {
-  ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
-  db: openDb({ tables: tables('outbox', 'endpoints', 'deliveries', 'files') }),
-  queues: openQueues(queues('file-blocks', 'file-care', 'delivery-slow')),
-  secrets: openSecrets(secrets('master-key')),
-  http: openGuardedSender(receivers()),
-};
+const clock = systemClock;
+const db = openDb({ tables: tables('outbox', 'endpoints', 'deliveries', 'files') });
+const hints = openQueues(queues('file-blocks', 'file-care', 'delivery-slow', 'endpoint-care'));
+const doors = { clock, ids: systemIds, log: jsonLog, db, queues: hints };
+const store = { bucket: openBucket(bucketName()), secrets: openSecrets(secrets('master-key')) };
+const http = openGuardedSender(receivers());
+const world = { ...doors, ...store, http, endpoints: rememberEndpoints({ clock, db }) };
 
 export const handler = batch(world, BlockMessage, againWhenBusy('file-blocks', deliverBlock));

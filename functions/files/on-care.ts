@@ -9,8 +9,8 @@ import { CareMessage, takeCare } from './take-care.ts';
 
 const world = {
   ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
-  db: openDb({ tables: tables('outbox', 'deliveries', 'files') }),
-  queues: openQueues(queues('file-blocks', 'file-events', 'file-care')),
+  db: openDb({ tables: tables('outbox', 'endpoints', 'deliveries', 'files') }),
+  queues: openQueues(queues('file-blocks', 'file-events', 'file-care', 'delivery-slow')),
 };
 
 export const handler = batch(world, CareMessage, againWhenBusy('file-care', takeCare));

@@ -1,7 +1,9 @@
 import { insertEvent } from '../events/event.store.ts';
+import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import { blockMessage } from './block-message.ts';
+import { markContent } from './content.store.ts';
 import { type FileName, findFile, saveFile } from './file.store.ts';
 import {
   type AlertFile,
@@ -10,10 +12,11 @@ import {
   finishReading,
   mayRead,
   READINGS_MAX,
+  type ReadingResult,
   uploadKey,
 } from './file.ts';
 import { type FileError, FileFault } from './file-fault.ts';
-import { fileEvent } from './file-view.ts';
+import { type FileEventType, fileEvent } from './file-view.ts';
 import { ReadingLost, readUpload, type Upload } from './read-upload.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
@@ -62,7 +65,7 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   if (!file || !mayRead(file, clock.nowMs())) return undefined;
   const facts = await bucket.stat(uploadKey(file), upload.objectVersion);
   if (!facts) return undefined;
-  if (file.readings >= READINGS_MAX) {
+  if (file.readings - (file.readingsBefore ?? 0) >= READINGS_MAX) {
     await fail(file, UNREADABLE, world);
     return undefined;
   }
@@ -79,31 +82,55 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
 }
 
 /** One commit: all counts, where the blocks lie, and the event. Then the first blocks go out. */
-async function release({ file, reading }: Upload, world: Needs): Promise<void> {
-  const { clock, db, ids, log, queues } = world;
-  const endpoint = await findEndpoint(db, file.tenantId, file.endpointId);
+async function release(upload: Upload, world: Needs): Promise<void> {
+  const { file, reading } = upload;
+  const endpoint = await findEndpoint(world.db, file.tenantId, file.endpointId);
   if (!endpoint) {
     const detail = 'The endpoint of the file was deleted.';
     throw new FileFault({ code: 'endpoint_not_found', detail });
   }
-  const nowMs = clock.nowMs();
   const { counts, blocks } = reading;
-  const ready = finishReading(file, { counts, blocks, perSecond: endpoint.perSecond }, nowMs);
-  const types =
-    blocks === 0 ? (['file.ready', 'file.completed'] as const) : (['file.ready'] as const);
-  const events = types.map((type) => fileEvent(ready, type, { id: ids.next('evt'), nowMs }));
-  const commit = await db.commit([
-    saveFile(ready, file.version, nowMs),
-    ...events.map(insertEvent),
-  ]);
-  if (!commit.ok) throw new ReadingLost();
+  const result = { counts, blocks, perSecond: endpoint.perSecond };
+  const ready =
+    (await commitReady(upload, result, world)) ??
+    (await commitReady(upload, { ...result, isRepeat: true }, world));
+  if (!ready) throw new ReadingLost();
 
-  log.info('file.parsed', { tenant: file.tenantId, file: file.id, ...counts, blocks });
+  world.log.info('file.parsed', { tenant: file.tenantId, file: file.id, ...counts, blocks });
+  if (ready.state !== 'delivering') return;
   const first = Array.from({ length: Math.min(ready.window, blocks) }, (_, number) => number);
-  await queues.send(
+  await world.queues.send(
     'file-blocks',
     first.map((number) => blockMessage(ready, number)),
   );
+}
+
+/** Undefined when the same bytes went to the endpoint lately, and a person has to approve them. */
+async function commitReady(
+  { file, contentHash }: Upload,
+  result: ReadingResult,
+  { clock, db, ids }: Needs,
+): Promise<AlertFile | undefined> {
+  const nowMs = clock.nowMs();
+  const ready = finishReading(file, result, nowMs);
+  const isNews = result.blocks > 0 && !result.isRepeat;
+  const events = eventsOf(ready).map((type) =>
+    insertEvent(fileEvent(ready, type, { id: ids.next('evt'), nowMs })),
+  );
+  const commit = await db.commit([
+    saveFile(ready, file.version, nowMs),
+    ...events,
+    ...(isNews ? [markContent(file, contentHash, nowMs)] : []),
+  ]);
+  if (commit.ok) return ready;
+  if (commit.reasons[0]?.code === 'condition' || !isNews) throw new ReadingLost();
+  if (commit.reasons.at(-1)?.code === 'condition') return undefined;
+  throw new Problem('busy', { detail: 'The file could not be stored.' });
+}
+
+function eventsOf({ state }: AlertFile): FileEventType[] {
+  if (state === 'needs_approval') return ['file.needs_approval'];
+  return state === 'completed' ? ['file.ready', 'file.completed'] : ['file.ready'];
 }
 
 /** Ends the file if it is still in the hands of the parser that found the fault. */

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { checkRows, readsTooLong } from './archive-limits.ts';
@@ -33,6 +34,8 @@ export class ReadingLost extends Error {
 export interface Upload {
   readonly reading: FileReading;
   readonly file: AlertFile;
+  /** Of the bytes as they were uploaded. */
+  readonly contentHash: string;
 }
 
 /**
@@ -54,8 +57,9 @@ export async function readUpload(
   if (!chunks) throw new FileFault({ code: 'not_found', detail: 'The upload is gone.' });
 
   const reading = new FileReading({ ...claimed, fileId: claimed.id, fileName: claimed.name });
+  const hash = createHash('sha256');
   let file = claimed;
-  for await (const chunk of readUnpacked(chunks, claimed.bytes)) {
+  for await (const chunk of readUnpacked(hashed(chunks, hash), claimed.bytes)) {
     reading.push(chunk);
     await storeSegments(bucket, file, reading);
     checkRows(reading.counts.rows);
@@ -65,7 +69,14 @@ export async function readUpload(
   reading.end();
   await storeSegments(bucket, file, reading);
   await storeLists(bucket, file, reading);
-  return { reading, file };
+  return { reading, file, contentHash: hash.digest('base64url') };
+}
+
+async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
 }
 
 async function storeSegments(

@@ -32,7 +32,8 @@ export interface Alert {
  * it may have been received, and a repeat has to say so.
  */
 export type AlertEnd =
-  | { readonly kind: 'delivered' | 'retried' | 'uncertain' | 'unclear' }
+  | { readonly kind: 'delivered' | 'retried' | 'uncertain'; readonly attempt: Attempt }
+  | { readonly kind: 'unclear' }
   | { readonly kind: 'unsent'; readonly restUntilMs: number };
 
 /** After a fault of our own. */
@@ -87,27 +88,26 @@ interface Tried {
 
 async function judgeAttempt(alert: Alert, tried: Tried, world: Needs): Promise<AlertEnd> {
   const { attempt } = tried;
-  if (attempt.outcome === 'delivered') return { kind: 'delivered' };
+  if (attempt.outcome === 'delivered') return { kind: 'delivered', attempt };
   if (attempt.throttled) {
     const restUntilMs = await blockEndpoint(world, alert.endpoint, attempt);
     return { kind: 'unsent', restUntilMs };
   }
   if (attempt.outcome === 'unknown' && alert.file.onUnknown === 'stop') {
-    return { kind: 'uncertain' };
+    return { kind: 'uncertain', attempt };
   }
   await recordDelivery(alert, tried, world);
-  return { kind: 'retried' };
+  return { kind: 'retried', attempt };
 }
 
-/** Where there is a record already, a worker that died has made it, and it goes its way. */
-async function recordDelivery(
-  { file, endpoint, block, place, user, isRepeat }: Alert,
-  { attempt, startedAtMs }: Tried,
-  world: Needs,
-): Promise<void> {
-  const what: NewDelivery = {
+/** What identifies the delivery of one user's alert, before there is any record of it. */
+export function deliveryOf(
+  file: AlertFile,
+  { block, place, user }: Pick<Alert, 'block' | 'place' | 'user'>,
+): NewDelivery {
+  return {
     tenantId: file.tenantId,
-    endpointId: endpoint.id,
+    endpointId: file.endpointId,
     eventId: alertEventId(file, user.userId),
     eventType: file.eventType,
     alert: {
@@ -117,6 +117,15 @@ async function recordDelivery(
       onUnknown: file.onUnknown,
     },
   };
+}
+
+/** Where there is a record already, a worker that died has made it, and it goes its way. */
+async function recordDelivery(
+  { file, endpoint, block, place, user, isRepeat }: Alert,
+  { attempt, startedAtMs }: Tried,
+  world: Needs,
+): Promise<void> {
+  const what = deliveryOf(file, { block, place, user });
   const after = afterFirstAttempt(what, attempt, {
     endpoint,
     nowMs: world.clock.nowMs(),

@@ -1,6 +1,7 @@
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { PresignedPost, World } from '../shared/world.ts';
-import { type AlertFile, uploadEndsMs, uploadKey } from './file.ts';
+import { type AlertFile, uploadKey } from './file.ts';
+import { uploadEndsMs } from './file-looks.ts';
 
 /** Below this a form is of no use any more. */
 const FORM_MS_MIN = MINUTE_MS;

@@ -2,7 +2,7 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { findPace } from '../webhooks/pace.store.ts';
-import { isLate, limitOf, type Pace, rateAt } from '../webhooks/pace.ts';
+import { intervalMs, isLate, limitOf, type Pace, rateAt } from '../webhooks/pace.ts';
 import { takeKnownSlots } from '../webhooks/take-slots.ts';
 
 /** A worker waits no longer than this for its first slot: its time costs money. */
@@ -16,17 +16,42 @@ export interface KeptSlots {
 }
 
 /**
+ * The limit of a file's own, where that is below its endpoint's: as much of it as one of the
+ * blocks gets that are under way at a time, and when the next user of this one may be alerted.
+ */
+export interface OwnPace {
+  readonly perSecond: number;
+  readonly fromMs: number;
+}
+
+/**
  * When to send the next users, one slot each; or, where that is too far away to wait for, from
  * when on, and which slots are kept for then.
  */
 export type Turn =
-  | { readonly kind: 'now'; readonly slotsMs: readonly number[] }
+  | { readonly kind: 'now'; readonly slotsMs: readonly number[]; readonly own?: OwnPace }
   | { readonly kind: 'later'; readonly atMs: number; readonly kept?: KeptSlots };
 
 /** How many users are sent at a time: as many as the endpoint takes in two seconds. */
 export function batchSize({ perSecond }: Pick<Endpoint, 'perSecond'>): number {
   if (perSecond === undefined) return BATCH_MAX;
   return Math.min(BATCH_MAX, Math.max(1, Math.floor(2 * perSecond)));
+}
+
+/** A slot of the endpoint's is used no later than this by a file that is slower itself. */
+const SPREAD_MS_MAX = 350;
+
+/** As many as come within the time for which a worker waits, or for which a slot can wait. */
+function ownBatchSize({ perSecond }: OwnPace, limit: number | undefined): number {
+  if (limit === undefined) return batchSize({ perSecond });
+  return 1 + Math.floor(SPREAD_MS_MAX / intervalMs(perSecond));
+}
+
+/** What a worker brings along. */
+export interface TurnOrder {
+  readonly count: number;
+  readonly kept: KeptSlots;
+  readonly own?: OwnPace | undefined;
 }
 
 /**
@@ -36,25 +61,42 @@ export function batchSize({ perSecond }: Pick<Endpoint, 'perSecond'>): number {
 export async function takeTurn(
   world: Pick<World, 'clock' | 'db'>,
   endpoint: Endpoint,
-  { count, kept }: { readonly count: number; readonly kept: KeptSlots },
+  { count, kept, own }: TurnOrder,
 ): Promise<Turn> {
   const pace = await findPace(world.db, endpoint);
   const nowMs = world.clock.nowMs();
+  if (own && own.fromMs - nowMs > WAIT_MS_MAX) return { kind: 'later', atMs: own.fromMs };
   const perSecond = rateAt(limitOf(endpoint, pace), pace, nowMs);
   const { blockedUntilMs = 0 } = pace;
   // Without a limit no slot is reserved, so there is none to keep.
   if (perSecond === undefined && blockedUntilMs > nowMs) {
     return { kind: 'later', atMs: blockedUntilMs };
   }
-  const most = Math.min(count, batchSize({ perSecond }));
-  const { slotsMs, version } = areKept(kept, pace, { perSecond, nowMs })
+  // A slot that is taken now is near; what is taken must be sent when the file may.
+  if (own && perSecond !== undefined) await world.clock.sleep(Math.max(0, own.fromMs - nowMs));
+  const ownMost = own ? ownBatchSize(own, perSecond) : Infinity;
+  const most = Math.min(count, batchSize({ perSecond }), ownMost);
+  const { slotsMs, version } = areKept(kept, pace, { perSecond, nowMs: world.clock.nowMs() })
     ? { ...kept, slotsMs: kept.slotsMs.slice(0, most) }
     : await takeKnownSlots(world, { endpoint, pace }, most);
   const [firstMs = nowMs] = slotsMs;
-  const isNear = firstMs - nowMs <= WAIT_MS_MAX;
+  const isNear = firstMs - world.clock.nowMs() <= WAIT_MS_MAX;
   return isNear
-    ? { kind: 'now', slotsMs }
+    ? spread(slotsMs, own)
     : { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
+}
+
+/** No user before the file may alert the next one. */
+function spread(slotsMs: readonly number[], own: OwnPace | undefined): Turn {
+  if (!own) return { kind: 'now', slotsMs };
+  const interval = intervalMs(own.perSecond);
+  let fromMs = own.fromMs;
+  const later = slotsMs.map((slotMs) => {
+    const atMs = Math.max(slotMs, fromMs);
+    fromMs = Math.ceil(atMs + interval);
+    return atMs;
+  });
+  return { kind: 'now', slotsMs: later, own: { ...own, fromMs } };
 }
 
 function areKept(

@@ -8,14 +8,13 @@ import {
   mayRead,
   NO_OUTCOMES,
   newFile,
-  nextLookMs,
   READING_LEASE_MS,
   renewReading,
   UPLOAD_LATE_MS,
   UPLOAD_MS,
-  uploadEndsMs,
   withOutcomes,
 } from '../../functions/files/file.ts';
+import { nextLookMs, uploadEndsMs } from '../../functions/files/file-looks.ts';
 import { TERMS_DEFAULT } from '../../functions/files/file-terms.ts';
 import { HOUR_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 

@@ -10,6 +10,7 @@ import { UploadMessage } from '../../functions/files/upload-message.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
+import { CareOrder, careForEndpoint } from '../../functions/webhooks/care-for-endpoint.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { DELIVERY_SHARDS, deliveryPartition } from '../../functions/webhooks/delivery.store.ts';
 import { insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
@@ -38,6 +39,8 @@ const PARSER_MS = 900 * SECOND_MS;
 /** The rooms around a file in one test: messages, the sweeper and a receiver, without a cloud. */
 export class FilesHouse {
   readonly received: Received[] = [];
+  /** Copies of each user's alert since `received` was last emptied. */
+  readonly #seen = new Map<string, number>();
   /** How the receiver answers; `nth` counts the copies of one alert from 1. */
   reply: (userId: string, nth: number) => Reply = () => 200;
   readonly world: TestWorld;
@@ -117,9 +120,13 @@ export class FilesHouse {
     if (queue === 'file-events') {
       await parseFile(UploadMessage.parse(message), doors, { deadlineMs: nowMs + PARSER_MS });
     } else if (queue === 'file-blocks') {
-      await deliverBlock(BlockMessage.parse(message), doors, { deadlineMs: nowMs + WORKER_MS });
+      const world = { ...doors, endpoints: rememberEndpoints(doors) };
+      await deliverBlock(BlockMessage.parse(message), world, { deadlineMs: nowMs + WORKER_MS });
     } else if (queue === 'file-care') {
       await takeCare(CareMessage.parse(message), doors, { deadlineMs: nowMs + WORKER_MS });
+    } else if (queue === 'endpoint-care') {
+      const world = { ...doors, endpoints: rememberEndpoints(doors) };
+      await careForEndpoint(CareOrder.parse(message), world);
     } else {
       const order = DeliveryOrder.parse(message);
       const world = { ...doors, endpoints: rememberEndpoints(doors) };
@@ -153,12 +160,13 @@ export class FilesHouse {
       const now = await this.find(file);
       if (now.dueMs === undefined) return now;
       const { clock, sent } = this.world;
-      const due = await this.#dueDeliveries(file);
+      const due = [...(await this.#dueDeliveries(file)), ...(await this.#dueCare(file))];
       const times = [...sent.map(({ atMs = 0 }) => atMs), ...due.map((it) => it.dueMs)];
       clock.set(Math.max(clock.nowMs() + 1, Math.min(now.dueMs, ...times)));
       await this.sweep(now);
       for (const body of due.filter((it) => it.dueMs <= clock.nowMs())) {
-        await this.handle({ queue: 'delivery-slow', body });
+        const queue = 'care' in body ? 'endpoint-care' : 'delivery-slow';
+        await this.handle({ queue, body });
       }
     }
     throw new Error(`after eight hours the file is ${JSON.stringify(await this.find(file))}`);
@@ -177,6 +185,14 @@ export class FilesHouse {
       .flatMap(({ items }) => items)
       .filter(({ duePk }) => duePk !== undefined)
       .map(({ pk, sk, due }) => ({ v: 1, pk, sk, dueMs: Number(due) }));
+  }
+
+  /** What it sends for probes and releases of that endpoint. */
+  async #dueCare({ tenantId, endpointId }: AlertFile) {
+    const page = await this.world.db.query({ table: 'endpoints', pk: `${tenantId}#${endpointId}` });
+    return page.items
+      .filter(({ duePk }) => duePk !== undefined)
+      .map(({ pk, sk, due }) => ({ v: 1, pk, sk, dueMs: Number(due), care: true }));
   }
 
   /** What the sweeper does when the file is due. */
@@ -201,7 +217,10 @@ export class FilesHouse {
     if (stillWanted?.() === false) return { kind: 'abandoned', ms: 0 };
     const text = Buffer.from(body).toString();
     const { userId } = ALERT.parse(JSON.parse(text)).data;
-    const reply = this.reply(userId, (this.copies().get(userId) ?? 0) + 1);
+    if (this.received.length === 0) this.#seen.clear();
+    const nth = (this.#seen.get(userId) ?? 0) + 1;
+    this.#seen.set(userId, nth);
+    const reply = this.reply(userId, nth);
     this.received.push({
       atMs: this.world.clock.nowMs(),
       eventId: headers['webhook-id'] ?? '',

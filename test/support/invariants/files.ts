@@ -49,9 +49,13 @@ function checkBits(file: AlertFile, blocks: readonly OwnedBlock[]): string[] {
       .filter((place) => block.finished || hasBit(block.retried, place))
       .map((place) => outcomeAt(block, place)),
   );
+  // Blocks of a cancelled file that nobody has begun have no item.
+  const begun = mine.filter(({ block }) => block.finished);
+  const untold = file.closed ? file.alerts - begun.reduce((sum, it) => sum + it.block.users, 0) : 0;
   const outcomes = Object.keys(NO_OUTCOMES) as (keyof Outcomes)[];
   return outcomes.flatMap((outcome) => {
-    const bits = counted.filter((it) => it === outcome).length;
+    const bits =
+      counted.filter((it) => it === outcome).length + (outcome === 'cancelled' ? untold : 0);
     if (bits === file[outcome]) return [];
     return [`F1 ${file.id} counts ${file[outcome]} ${outcome}, its blocks have ${bits}`];
   });

@@ -1,0 +1,121 @@
+import { Problem } from '../shared/problem.ts';
+import type { Endpoint } from '../webhooks/endpoint.ts';
+import {
+  type AlertFile,
+  type FileReason,
+  type FileState,
+  READING_LEASE_MS,
+  WAITING_LOOK_MS,
+} from './file.ts';
+import type { FileEventType } from './file-view.ts';
+
+/** A file in its next state, and what is told of it. */
+export interface FileStep {
+  readonly file: AlertFile;
+  readonly tells?: FileEventType;
+}
+
+/**
+ * What becomes of a file that somebody pauses, resumes and so on. Undefined: it is so already.
+ * Throws `Problem('conflict')` where its state does not allow it.
+ */
+export type FileAction = (file: AlertFile, nowMs: number) => FileStep | undefined;
+
+/** No batch begins any more. What is being retried by itself goes on. */
+export function pauseFile(
+  file: AlertFile,
+  nowMs: number,
+  reason?: FileReason,
+): FileStep | undefined {
+  if (file.state === 'paused') return undefined;
+  if (file.state !== 'delivering') throw wrongState(file, 'paused', ['delivering']);
+  const dueMs = nowMs + WAITING_LOOK_MS;
+  return { file: next(file, { state: 'paused', reason, dueMs }), tells: 'file.paused' };
+}
+
+/** Goes on where it was paused. */
+export function resumeFile(file: AlertFile, nowMs: number): FileStep | undefined {
+  if (file.state === 'delivering') return undefined;
+  if (file.state !== 'paused') throw wrongState(file, 'resumed', ['paused']);
+  return { file: begin(file, nowMs), tells: 'file.resumed' };
+}
+
+/** Lets the alerts begin of a file that waits for a person's word. */
+export function releaseFile(file: AlertFile, nowMs: number): FileStep | undefined {
+  if (file.state === 'delivering') return undefined;
+  if (file.state !== 'ready' && file.state !== 'needs_approval') {
+    throw wrongState(file, 'released', ['ready', 'needs_approval']);
+  }
+  return { file: { ...begin(file, nowMs), readyAtMs: nowMs }, tells: 'file.released' };
+}
+
+/**
+ * Ends the file: nobody gets a first alert any more. Where alerts are under way it is closed, and
+ * told of, only when its workers have stopped.
+ */
+export function cancelFile(
+  file: AlertFile,
+  nowMs: number,
+  reason?: FileReason,
+): FileStep | undefined {
+  const { state, alerts } = file;
+  if (state === 'cancelled') return undefined;
+  if (state === 'delivering' || state === 'paused') {
+    return {
+      file: next(file, { state: 'cancelled', reason, dueMs: nowMs, resendFrom: undefined }),
+    };
+  }
+  if (state === 'completed' || state === 'failed' || state === 'expired') {
+    throw wrongState(file, 'cancelled', ['any state before its end']);
+  }
+  const end = { dueMs: undefined, leaseMs: undefined, closed: true } as const;
+  const counts = { cancelled: alerts, pending: 0 };
+  return {
+    file: next(file, { state: 'cancelled', reason, ...end, ...counts }),
+    tells: 'file.cancelled',
+  };
+}
+
+/**
+ * Reads a file again that could not be read, or sends it again to those whom it failed to reach or
+ * of whom nobody knows. Throws `Problem('not_retryable')` where there is nothing of either.
+ */
+export function retryFile(file: AlertFile, nowMs: number): FileStep {
+  const { state, failed, uncertain, readings } = file;
+  if (state === 'failed') {
+    const again = { state: 'parsing', error: undefined, leaseMs: undefined } as const;
+    const dueMs = nowMs + READING_LEASE_MS;
+    return { file: next(file, { ...again, dueMs, readingsBefore: readings }) };
+  }
+  if (state !== 'completed' && state !== 'delivering') {
+    const detail = `The file is ${state}; a retry is for files that are completed or failed.`;
+    throw new Problem('not_retryable', { detail });
+  }
+  if (file.resendFrom !== undefined || failed + uncertain === 0) {
+    const detail = 'Nobody of this file has failed or is uncertain.';
+    throw new Problem('not_retryable', { detail });
+  }
+  const again = { state: 'delivering', completedAtMs: undefined, resendFrom: 0 } as const;
+  return { file: next(file, { ...again, dueMs: nowMs }), tells: 'file.resumed' };
+}
+
+/** Throws `Problem('not_retryable')` for an endpoint that takes nothing. */
+export function assertReachable(endpoint: Pick<Endpoint, 'status'> | undefined): void {
+  if (endpoint?.status === 'active') return;
+  throw new Problem('not_retryable', { detail: 'The endpoint of the file is not active.' });
+}
+
+/** Due at once, so that the blocks which nobody has are found and sent. */
+function begin(file: AlertFile, nowMs: number): AlertFile {
+  return next(file, { state: 'delivering', reason: undefined, dueMs: nowMs });
+}
+
+function next(file: AlertFile, change: Partial<AlertFile> & { state: FileState }): AlertFile {
+  return { ...file, ...change, version: file.version + 1 };
+}
+
+function wrongState({ state }: AlertFile, done: string, from: readonly string[]): Problem {
+  return new Problem('conflict', {
+    detail: `The file is ${state}; it can be ${done} from ${from.join(' or ')}.`,
+  });
+}

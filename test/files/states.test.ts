@@ -1,0 +1,438 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { cancel, pause, release, resume, retry } from '../../functions/files/change-state.ts';
+import { File } from '../../functions/files/file.contract.ts';
+import type { AlertFile, FileDraft, FileState } from '../../functions/files/file.ts';
+import { getFile } from '../../functions/files/get-file.ts';
+import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
+import { Problem } from '../../functions/shared/problem.ts';
+import { DAY_MS, HOUR_MS } from '../../functions/shared/units.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { checkFiles } from '../support/invariants/files.ts';
+import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { FilesHouse, usersFile } from './files-house.ts';
+
+let house: FilesHouse;
+beforeEach(async () => {
+  house = await FilesHouse.open();
+});
+
+const ACTIONS = { pause, resume, release, cancel, retry };
+
+async function call<Needs>(route: Route<Needs>, { tenantId, id }: AlertFile, world: Needs) {
+  const asked = { tenantId: tenantId as never, params: { id } as never };
+  const answer = await route.answer(asked as unknown as Call<Contract>, world);
+  return answer.body as { status: string; retried?: number } & Record<string, unknown>;
+}
+
+const act = (verb: keyof typeof ACTIONS, file: AlertFile) => call(ACTIONS[verb], file, house.doors);
+
+const read = (file: AlertFile) => call(getFile, file, house.doors).then((it) => File.parse(it));
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'done',
+    (error: unknown) => (error instanceof Problem ? error.code : String(error)),
+  );
+}
+
+async function typesOf({ tenantId }: AlertFile): Promise<string[]> {
+  const { outbox } = await takeSnapshot(house.world.client, house.world.tables);
+  return outbox.filter((it) => it.tenant === tenantId).map((it) => String(it.type));
+}
+
+async function violations(): Promise<string[]> {
+  return checkFiles(await takeSnapshot(house.world.client, house.world.tables));
+}
+
+/** Does the work of the messages whose time has come, and of those that follow at once. */
+async function work(rounds = 1): Promise<void> {
+  for (let n = 0; n < rounds; n += 1) await house.handleAll();
+}
+
+/** A file that is read, and whose first blocks are about to begin. */
+async function parsed(given: Partial<FileDraft> = {}, endpoint?: Endpoint, users = 60) {
+  const file = await house.upload(endpoint ?? (await house.addEndpoint()), usersFile(users), given);
+  await work();
+  return file;
+}
+
+describe('a file that waits for a person', () => {
+  it('is ready until it is released, when that is wanted by hand', async () => {
+    const file = await parsed({ release: 'manual' });
+    expect(await read(file)).toMatchObject({ status: 'ready', alerts: 60, pending: 60 });
+    house.world.clock.advance(HOUR_MS);
+    await work();
+    expect(house.received).toEqual([]);
+
+    expect((await act('release', file)).status).toBe('delivering');
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 60 });
+    const types = ['file.ready', 'file.released', 'file.completed'];
+    expect((await typesOf(file)).sort()).toEqual(types.sort());
+  });
+
+  it('has too many malformed rows, and is sent without them when it is released', async () => {
+    const content = 'user_id,n\nu1,1\nu2,2\n,3\nu4,4\n';
+    const file = await house.upload(await house.addEndpoint(), content);
+    await work();
+    expect(await read(file)).toMatchObject({
+      status: 'needs_approval',
+      reason: 'too_many_malformed',
+      malformed: 1,
+    });
+    await act('release', file);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
+    expect(await typesOf(file)).toContain('file.needs_approval');
+  });
+
+  it.each([
+    [{ onMalformed: 'skip' as const }, 'delivering'],
+    [{ maxMalformedShare: 0.25 }, 'delivering'],
+    [{ maxMalformedShare: 0.24 }, 'needs_approval'],
+  ])('with a quarter of its rows malformed and %j is %s', async (given, state) => {
+    const content = 'user_id,n\nu1,1\nu2,2\n,3\nu4,4\n';
+    const file = await house.upload(await house.addEndpoint(), content, given);
+    await work();
+    expect((await house.find(file)).state).toBe(state);
+  });
+
+  it('for four weeks is cancelled, with the reason', async () => {
+    const file = await parsed({ release: 'manual' });
+    house.world.clock.advance(28 * DAY_MS + HOUR_MS);
+    await house.sweep(await house.find(file));
+    expect(await house.find(file)).toMatchObject({
+      state: 'cancelled',
+      reason: 'too_old',
+      cancelled: 60,
+    });
+  });
+});
+
+describe('the same bytes', () => {
+  const repeat = (endpoint: Endpoint, given: Partial<FileDraft> = {}) =>
+    house.upload(endpoint, usersFile(5), given).then(async (file) => {
+      await work();
+      return house.find(file);
+    });
+
+  it('to the same endpoint within a day need approval', async () => {
+    const endpoint = await house.addEndpoint();
+    expect((await repeat(endpoint)).state).toBe('delivering');
+    const again = await repeat(endpoint);
+    expect(again).toMatchObject({ state: 'needs_approval', reason: 'same_content' });
+    await act('release', again);
+    expect(await house.settle(again)).toMatchObject({ state: 'completed', delivered: 5 });
+  });
+
+  it.each([
+    ['a day later', DAY_MS, {}],
+    ['that may repeat', 0, { allowRepeat: true }],
+  ])('%s go out', async (_what, laterMs, given) => {
+    const endpoint = await house.addEndpoint();
+    await repeat(endpoint);
+    house.world.clock.advance(laterMs);
+    expect((await repeat(endpoint, given)).state).toBe('delivering');
+  });
+
+  it('to another endpoint go out, and so do other bytes', async () => {
+    const endpoint = await house.addEndpoint();
+    await repeat(endpoint);
+    const other = await house.addEndpoint({ tenantId: endpoint.tenantId });
+    expect((await repeat(other)).state).toBe('delivering');
+    const file = await house.upload(endpoint, usersFile(6));
+    await work();
+    expect((await house.find(file)).state).toBe('delivering');
+  });
+
+  it('that are read twice after a crash are no repeat of themselves', async () => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(5));
+    const [message] = house.world.sent;
+    await work();
+    if (message) await house.handle(message);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 5 });
+  });
+});
+
+describe('a pause', () => {
+  it('takes effect within one batch, and nobody is missed or alerted twice after it', async () => {
+    const file = await parsed({}, undefined, 1_500);
+    const { http } = house.doors;
+    let paused = false;
+    const post: typeof http.post = async (request) => {
+      if (house.received.length >= 100 && !paused) {
+        paused = true;
+        await act('pause', file);
+      }
+      return http.post(request);
+    };
+    const [block] = house.world.sent.splice(0);
+    if (block) await house.handle(block, { ...house.doors, http: { ...http, post } });
+    expect(house.received.length).toBeLessThanOrEqual(125);
+    expect(await read(file)).toMatchObject({
+      status: 'paused',
+      delivered: house.received.length,
+      pending: 1_500 - house.received.length,
+    });
+
+    expect((await act('resume', file)).status).toBe('delivering');
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 1_500 });
+    expect(house.received).toHaveLength(1_500);
+    expect(await violations()).toEqual([]);
+    expect(await typesOf(file)).toEqual(expect.arrayContaining(['file.paused', 'file.resumed']));
+  });
+
+  it('lets retries go on, and completes the file with the last of them', async () => {
+    house.reply = (userId, nth) => (userId === 'u1' && nth === 1 ? 500 : 200);
+    const file = await parsed({}, undefined, 3);
+    await work();
+    await act('pause', file);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+});
+
+describe('a cancelled file', () => {
+  it('leaves whom it has not reached cancelled, and its counts add up', async () => {
+    const endpoint = await house.addEndpoint({ perSecond: 20 });
+    const file = await parsed({}, endpoint, 2_500);
+    await work();
+    const answer = await act('cancel', file);
+    expect(answer.status).toBe('cancelled');
+
+    const done = await house.settle(file);
+
+    expect(done).toMatchObject({ state: 'cancelled', pending: 0 });
+    expect(done.delivered).toBe(house.received.length);
+    expect(done.delivered).toBeGreaterThan(0);
+    expect(done.cancelled).toBe(2_500 - done.delivered);
+    expect((await typesOf(file)).filter((it) => it === 'file.cancelled')).toHaveLength(1);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('before anybody was alerted has nobody pending at once', async () => {
+    const file = await parsed({ release: 'manual' });
+    expect(await act('cancel', file)).toMatchObject({ cancelled: 60, pending: 0 });
+    expect(await typesOf(file)).toContain('file.cancelled');
+    expect((await house.find(file)).dueMs).toBeUndefined();
+  });
+
+  it('waits for the retries that are under way', async () => {
+    house.reply = (userId, nth) => (userId === 'u1' && nth < 3 ? 500 : 200);
+    const file = await parsed({}, undefined, 40);
+    await work();
+    const second = await house.upload(await house.addEndpoint(), usersFile(1_100));
+    await work(1);
+    await act('cancel', second);
+    expect(await house.settle(second)).toMatchObject({ state: 'cancelled', pending: 0 });
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 40 });
+    expect(await violations()).toEqual([]);
+  });
+
+  it('never reads its upload', async () => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(5));
+    await act('cancel', file);
+    await work(3);
+    expect(house.received).toEqual([]);
+    expect(await house.find(file)).toMatchObject({ state: 'cancelled', alerts: 0 });
+  });
+});
+
+describe('a retry', () => {
+  it('sends again to those who failed or are uncertain, under the same ids', async () => {
+    const endpoint = await house.addEndpoint({ onUnknown: 'stop', retry: { maxAttempts: 1 } });
+    house.reply = (userId) => {
+      if (userId === 'u3') return 'hangs';
+      return userId === 'u5' || userId === 'u7' ? 500 : 200;
+    };
+    const file = await parsed({}, endpoint, 30);
+    expect(await house.settle(file)).toMatchObject({ failed: 2, uncertain: 1, delivered: 27 });
+    const before = new Map(house.received.map((it) => [it.userId, it.eventId]));
+    house.received.length = 0;
+    house.reply = () => 200;
+
+    const answer = await act('retry', file);
+
+    expect(answer).toMatchObject({ status: 'delivering', retried: 3 });
+    const done = await house.settle(file);
+    expect(done).toMatchObject({ state: 'completed', delivered: 30, failed: 0, uncertain: 0 });
+    expect(house.received.map((it) => it.userId).sort()).toEqual(['u3', 'u5', 'u7']);
+    for (const { userId, eventId } of house.received) expect(eventId).toBe(before.get(userId));
+    expect(house.received.find((it) => it.userId === 'u3')?.possibleDuplicate).toBe(true);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('of those who fail once more is counted again', async () => {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+    house.reply = (userId) => (userId === 'u1' ? 500 : 200);
+    const file = await parsed({}, endpoint, 3);
+    await house.settle(file);
+    await act('retry', file);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 1, delivered: 2 });
+    expect(house.copies().get('u1')).toBe(2);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('reads a file again that could not be read', async () => {
+    const file = await house.upload(await house.addEndpoint(), 'name\nAnn\n');
+    expect((await house.settle(file)).state).toBe('failed');
+    expect(await act('retry', file)).toMatchObject({ status: 'parsing', retried: 0 });
+    expect(await house.settle(file)).toMatchObject({ state: 'failed', readings: 2 });
+  });
+
+  it('of a file that reached everybody is refused', async () => {
+    const file = await parsed({}, undefined, 3);
+    await house.settle(file);
+    expect(await codeOf(act('retry', file))).toBe('not_retryable');
+  });
+});
+
+describe('a limit of the file itself', () => {
+  it.each([
+    [5, undefined, 60],
+    [40, 100, 150],
+    [0.5, undefined, 6],
+    [100, 5, 30],
+  ])('of %d per second holds beside %s of its endpoint', async (rate, perSecond, users) => {
+    const endpoint = await house.addEndpoint({ perSecond });
+    const file = await house.upload(endpoint, usersFile(users), { ratePerSecond: rate });
+
+    const done = await house.settle(file);
+
+    expect(done).toMatchObject({ state: 'completed', delivered: users });
+    const slower = Math.min(rate, perSecond ?? Infinity);
+    const lastMs = Math.max(...house.received.map((it) => it.atMs));
+    const seconds = (lastMs - (done.readyAtMs ?? 0)) / 1_000;
+    expect((users - 1) / seconds).toBeLessThanOrEqual(slower);
+    expect((users - 1) / seconds).toBeGreaterThan(slower * 0.8);
+  });
+
+  it('is shared by the blocks that are under way', async () => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(2_400), {
+      ratePerSecond: 40,
+    });
+    const done = await house.settle(file);
+    expect(done).toMatchObject({ window: 3, blocks: 3, delivered: 2_400 });
+  });
+});
+
+describe('the time of the end', () => {
+  it('is told by the limit that holds', async () => {
+    const endpoint = await house.addEndpoint({ perSecond: 9.5 });
+    const file = await parsed({}, endpoint, 95);
+    const { eta } = await read(file);
+    const aheadMs = Date.parse(eta ?? '') - house.world.clock.nowMs();
+    expect(aheadMs).toBeGreaterThanOrEqual(10_000);
+    expect(aheadMs).toBeLessThan(11_000);
+    await house.settle(file);
+    expect((await read(file)).eta).toBeUndefined();
+  });
+});
+
+/** What each action makes of a file in each state. */
+const TABLE: readonly [FileState, Record<keyof typeof ACTIONS, string>][] = [
+  [
+    'awaiting_upload',
+    {
+      pause: 'conflict',
+      resume: 'conflict',
+      release: 'conflict',
+      cancel: 'cancelled',
+      retry: 'not_retryable',
+    },
+  ],
+  [
+    'ready',
+    {
+      pause: 'conflict',
+      resume: 'conflict',
+      release: 'delivering',
+      cancel: 'cancelled',
+      retry: 'not_retryable',
+    },
+  ],
+  [
+    'delivering',
+    {
+      pause: 'paused',
+      resume: 'delivering',
+      release: 'delivering',
+      cancel: 'cancelled',
+      retry: 'not_retryable',
+    },
+  ],
+  [
+    'paused',
+    {
+      pause: 'paused',
+      resume: 'delivering',
+      release: 'conflict',
+      cancel: 'cancelled',
+      retry: 'not_retryable',
+    },
+  ],
+  [
+    'completed',
+    {
+      pause: 'conflict',
+      resume: 'conflict',
+      release: 'conflict',
+      cancel: 'conflict',
+      retry: 'not_retryable',
+    },
+  ],
+  [
+    'failed',
+    {
+      pause: 'conflict',
+      resume: 'conflict',
+      release: 'conflict',
+      cancel: 'conflict',
+      retry: 'parsing',
+    },
+  ],
+  [
+    'cancelled',
+    {
+      pause: 'conflict',
+      resume: 'conflict',
+      release: 'conflict',
+      cancel: 'cancelled',
+      retry: 'not_retryable',
+    },
+  ],
+];
+
+describe('in the state', () => {
+  async function fileIn(state: FileState): Promise<AlertFile> {
+    const endpoint = await house.addEndpoint();
+    if (state === 'failed') return settled(await house.upload(endpoint, 'name\nAnn\n'));
+    const given = state === 'ready' ? { release: 'manual' as const } : {};
+    const file = await house.upload(endpoint, usersFile(3), given);
+    if (state === 'awaiting_upload') return file;
+    await work();
+    if (state === 'completed') return settled(file);
+    if (state === 'paused') await act('pause', file);
+    if (state === 'cancelled') await act('cancel', file);
+    return file;
+  }
+  const settled = (file: AlertFile) => house.settle(file).then(() => file);
+
+  it.each(TABLE)('%s each action does what it may, or is refused', async (state, expected) => {
+    for (const verb of Object.keys(ACTIONS) as (keyof typeof ACTIONS)[]) {
+      house.world.sent.length = 0;
+      const file = await fileIn(state);
+      expect((await house.find(file)).state, verb).toBe(state);
+      const outcome = await act(verb, file).then(
+        (it) => it.status,
+        (error: unknown) => (error instanceof Problem ? error.code : String(error)),
+      );
+      expect(outcome, `${verb} of ${state}`).toBe(expected[verb]);
+    }
+  });
+
+  it('of another tenant no action finds the file', async () => {
+    const file = await fileIn('paused');
+    const stranger = { ...file, tenantId: house.world.ids.next('ten') };
+    for (const verb of Object.keys(ACTIONS) as (keyof typeof ACTIONS)[]) {
+      expect(await codeOf(act(verb, stranger)), verb).toBe('not_found');
+    }
+  });
+});
