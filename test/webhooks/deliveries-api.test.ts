@@ -10,6 +10,7 @@ import {
   deliveryWorld,
   drain,
   handle,
+  handleDue,
   newEndpoint,
   relayed,
   takeDue,
@@ -78,7 +79,7 @@ describe('GET /v1/deliveries/{id}', () => {
       eventType: 'order.paid',
       attempts: [],
     });
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     const retrying = (await ask(endpoint.tenantId, path)).body;
     expect(retrying).toMatchObject({
       object: 'delivery',

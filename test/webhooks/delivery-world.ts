@@ -123,6 +123,11 @@ export function takeDue(world: DeliveryWorld): SentMessage[] {
   return due;
 }
 
+/** Works off what may be delivered by now. */
+export async function handleDue(world: DeliveryWorld): Promise<void> {
+  for (const message of takeDue(world)) await handle(message, world);
+}
+
 /** Works the delivery queues off, turning the clock to each message that waits. */
 export async function drain(world: DeliveryWorld): Promise<void> {
   for (;;) {

@@ -11,6 +11,7 @@ import {
   deliveryWorld,
   drain,
   handle,
+  handleDue,
   newEndpoint,
   recordOf,
   relayed,
@@ -55,7 +56,7 @@ describe('behind an open breaker', () => {
     const receiver = await startReceiver(() => 500);
     const endpoint = await newEndpoint(world, receiver.url);
     const event = await relayed(world, endpoint.tenantId);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     await breakOpen(world, endpoint);
     await drain(world);
     expect(await recordOf(world, endpoint, event)).toMatchObject({

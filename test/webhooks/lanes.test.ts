@@ -7,6 +7,7 @@ import {
   type DeliveryWorld,
   deliveryWorld,
   handle,
+  handleDue,
   newEndpoint,
   newEvent,
   recordOf,
@@ -34,7 +35,7 @@ async function isSlow({ tenantId, id }: Endpoint): Promise<boolean> {
 async function attemptOften(endpoint: Endpoint, count: number): Promise<void> {
   for (let nth = 0; nth < count; nth += 1) {
     await relayed(world, endpoint.tenantId);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
   }
 }
 

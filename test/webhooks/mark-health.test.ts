@@ -5,6 +5,7 @@ import {
   type DeliveryWorld,
   deliveryWorld,
   handle,
+  handleDue,
   newEndpoint,
   relayed,
   takeDue,
@@ -27,14 +28,14 @@ async function endpointThat(behaviour: Behaviour, fields: Partial<Endpoint> = {}
 /** One event more, sent at once; retries are an hour away. */
 async function attemptOnce({ tenantId }: Endpoint): Promise<void> {
   await relayed(world, tenantId);
-  for (const message of takeDue(world)) await handle(message, world);
+  await handleDue(world);
 }
 
 /** What one delivery costs after its relay: no read may be among it. */
 async function unitsOfOne({ tenantId }: Endpoint): Promise<number> {
   await relayed(world, tenantId);
   world.takeUnits();
-  for (const message of takeDue(world)) await handle(message, world);
+  await handleDue(world);
   return world.takeUnits();
 }
 

@@ -12,6 +12,7 @@ import {
   type DeliveryWorld,
   deliveryWorld,
   handle,
+  handleDue,
   newEndpoint,
   newEvent,
   recordOf,
@@ -32,7 +33,7 @@ beforeAll(async () => {
 const purge = () => world.sent.splice(0);
 
 async function work(): Promise<void> {
-  for (const message of takeDue(world)) await handle(message, world);
+  await handleDue(world);
 }
 
 async function relayed(event: OutboxEvent): Promise<void> {

@@ -13,6 +13,7 @@ import {
   deliveryWorld,
   drain,
   handle,
+  handleDue,
   newEndpoint,
   newEvent,
   recordOf,
@@ -53,7 +54,7 @@ describe('a receiver of one request per two seconds', () => {
     const [first, second] = [await newEvent(world, tenantId), await newEvent(world, tenantId)];
     await relayEvents([first, second], world);
     world.clock.advance(20_000);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     expect(receiver.got).toHaveLength(1);
     const waiting = await recordOf(world, endpoint, second);
     expect(waiting).toMatchObject({ status: 'waiting', seq: 0 });
@@ -101,7 +102,7 @@ describe('a limit that is changed by PATCH', () => {
     const { tenantId } = endpoint;
     const events = await Promise.all(Array.from({ length: 90 }, () => newEvent(world, tenantId)));
     await relayEvents(events, world);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     await change(endpoint, { rateLimit: { perSecond: 0.5 } });
     const changedMs = world.clock.nowMs();
     await drain(world);
@@ -131,7 +132,7 @@ describe('a receiver that is made active during its block', () => {
     const endpoint = await newEndpoint(world, receiver.url, fields);
     const { tenantId, id } = endpoint;
     const first = await relayed(world, tenantId);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     // This worker knows of the block, and of its end only five seconds later.
     expect((await world.endpoints.find(tenantId, id))?.pace.blockedUntilMs).toBeDefined();
     const api = webhooksApi(world);
@@ -143,7 +144,7 @@ describe('a receiver that is made active during its block', () => {
   it('gets what is new at once, and not after the block that was', async () => {
     const { receiver, endpoint } = await unblocked({});
     await relayed(world, endpoint.tenantId);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     expect(receiver.got).toHaveLength(2);
   });
 
@@ -151,7 +152,7 @@ describe('a receiver that is made active during its block', () => {
     const { receiver, endpoint, first, api } = await unblocked({ perSecond: 10 });
     const id = deliveryId({ endpointId: endpoint.id, eventId: first.id });
     expect((await api(endpoint.tenantId, `POST /v1/deliveries/${id}/retry`)).status).toBe(202);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     expect(receiver.got).toHaveLength(2);
   });
 });

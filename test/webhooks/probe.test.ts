@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
+import { findHealth } from '../../functions/webhooks/health.store.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { breakOpen } from './broken.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
@@ -30,11 +31,7 @@ async function broken(behaviour: Behaviour, count: number, fields: Partial<Endpo
     retry: { maxAttempts: 9, scheduleSeconds: [3_600] },
     ...fields,
   });
-  const nowMs = world.clock.nowMs();
-  for (let nth = 0; nth < 10; nth += 1) {
-    await world.db.commit([countFailure(endpoint, false, nowMs)]);
-  }
-  await world.db.commit([openBreaker(endpoint, nowMs)]);
+  await breakOpen(world, endpoint);
   const events = [];
   for (let nth = 0; nth < count; nth += 1) {
     world.clock.advance(1);

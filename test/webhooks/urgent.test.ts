@@ -11,10 +11,10 @@ import {
   deliveryWorld,
   drain,
   handle,
+  handleDue,
   newEndpoint,
   recordOf,
   relayed,
-  takeDue,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
 
@@ -51,7 +51,7 @@ describe('a delivery that a person sends again', () => {
     const { tatUs: after = 0 } = await findPace(world.db, endpoint);
     expect(after - before).toBeGreaterThan(2_000_000);
     world.clock.advance(5_000);
-    for (const message of takeDue(world)) await handle(message, world);
+    await handleDue(world);
     expect(receiver.got).toHaveLength(2);
     expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
   });
