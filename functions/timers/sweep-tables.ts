@@ -16,20 +16,20 @@ import { HORIZON_MS, messageTimeMs, needsMessage, SETTLING_MS } from './sweep.ts
 
 type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues'>;
 
-/** A table with an index `due`, and the queue of the room that looks at what is due there. */
-interface SweptTable {
-  readonly table: TableName;
-  readonly queue: QueueName;
-}
+/** Each table with an index `due`, and the queue of the room that looks at what is due there. */
+const QUEUES = {
+  deliveries: 'delivery-slow',
+  endpoints: 'endpoint-care',
+  files: 'file-care',
+  ledger: 'hold-expiry',
+  control: 'audits',
+  tasks: 'tasks',
+} as const satisfies Partial<Record<TableName, QueueName>>;
 
-const SWEPT_TABLES: readonly SweptTable[] = [
-  { table: 'deliveries', queue: 'delivery-slow' },
-  { table: 'endpoints', queue: 'endpoint-care' },
-  { table: 'files', queue: 'file-care' },
-  { table: 'ledger', queue: 'hold-expiry' },
-  { table: 'control', queue: 'audits' },
-  { table: 'tasks', queue: 'tasks' },
-];
+/** A table that is swept. */
+export type SweptTable = keyof typeof QUEUES;
+
+const SWEPT_TABLES = Object.keys(QUEUES) as SweptTable[];
 
 /** What one tick sends per minute and shard at most; the next tick goes on behind it. */
 const SHARD_MESSAGES_MAX = 1_250;
@@ -47,8 +47,12 @@ export async function sweepTables(
   await Promise.all(SWEPT_TABLES.map((it) => sweepTable(it, world, time)));
 }
 
-async function sweepTable(swept: SweptTable, world: Needs, { stopMs }: TickTime): Promise<void> {
-  const { table } = swept;
+/** What a tick does on one table. */
+export async function sweepTable(
+  table: SweptTable,
+  world: Needs,
+  { stopMs }: TickTime = { stopMs: Infinity },
+): Promise<void> {
   const nowMs = world.clock.nowMs();
   const settled = minuteOf(nowMs - SETTLING_MS);
   // Before its first tick an installation has nothing that is due.
@@ -63,7 +67,7 @@ async function sweepTable(swept: SweptTable, world: Needs, { stopMs }: TickTime)
     settled,
     stopMs,
     visit: async (minute) => {
-      const visit = { ...swept, minute, seenMs: sweep.seenMs, nowMs, stopMs, stops };
+      const visit = { table, minute, seenMs: sweep.seenMs, nowMs, stopMs, stops };
       const result = await sweepMinute(visit, world);
       sent += result.sent;
       seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
@@ -79,7 +83,8 @@ function minuteOf(ms: number): number {
   return Math.floor(ms / MINUTE_MS);
 }
 
-interface Minute extends SweptTable, TickTime {
+interface Minute extends TickTime {
+  readonly table: SweptTable;
   readonly minute: number;
   readonly seenMs: number;
   readonly nowMs: number;
@@ -99,11 +104,18 @@ async function sweepMinute(what: Minute, world: Needs): Promise<MinuteVisit & { 
 /** A damaged row keeps its minute open for a day, so that a person hears of it. */
 const DAMAGED_MS = DAY_MS;
 
+/** Sorts before every time. */
+const FIRST_SK = '0';
+
 /** Begins where the last visit was left: nothing behind that had its message yet. */
 async function sweepShard(what: Minute, shard: number, world: Needs) {
   const { table, minute, stops, seenMs, nowMs, stopMs } = what;
   const partition = minutePartition(minute, shard);
   const from = stops.get(partition);
+  if (world.clock.nowMs() >= stopMs) {
+    if (stops.size < STOPS_MAX) stops.set(partition, from ?? FIRST_SK);
+    return { isDone: false, sent: 0 };
+  }
   stops.delete(partition);
   let isDone = from === undefined;
   let sent = 0;
@@ -145,11 +157,12 @@ function toMessage({ pk, sk, dueMs }: DueEntry, nowMs: number): Message {
 
 /** Whether the queue took all of them; else the next tick finds the same entries again. */
 async function send(
-  { queue, nowMs }: Minute,
+  { table, nowMs }: Minute,
   entries: readonly DueEntry[],
   { queues, log }: Needs,
 ): Promise<boolean> {
   if (entries.length === 0) return true;
+  const queue = QUEUES[table];
   try {
     const refused = await queues.send(
       queue,

@@ -9,7 +9,7 @@ import {
 import { shardOf } from '../../functions/shared/ids/derive.ts';
 import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
-import { sweepTables } from '../../functions/timers/sweep-tables.ts';
+import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 import { AuditHouse, foundBy, makePast, type Past } from './audit-house.ts';
 
@@ -156,7 +156,7 @@ describe('a step', () => {
   });
 
   it('whose message got lost is brought back by the sweeper, and by nobody before', async () => {
-    await sweepTables(world);
+    await sweepTable('control', world);
     house.messages();
     const { id } = await house.begin();
     const size = { rowsMax: 40, timeMaxMs: 20_000 };
@@ -166,7 +166,7 @@ describe('a step', () => {
       // Whatever a step sends is lost; the sweeper alone goes on.
       house.messages();
       const before = (await house.find(id)).step;
-      await sweepTables(world);
+      await sweepTable('control', world);
       for (const message of house.messages()) {
         expect(message.body.step).toBeUndefined();
         await house.deliver(message, size);
@@ -301,7 +301,7 @@ describe('an audit that is asked for', () => {
   });
 
   it('begins although its message could not be sent: the sweeper has it', async () => {
-    await sweepTables(world);
+    await sweepTable('control', world);
     const down = new AuditHouse({
       ...world,
       queues: { send: () => Promise.reject(new Error('down')) },
@@ -309,7 +309,7 @@ describe('an audit that is asked for', () => {
     const { id } = await down.begin();
 
     world.clock.advance(3 * MINUTE_MS);
-    await sweepTables(world);
+    await sweepTable('control', world);
     const [message] = house.messages();
     expect(message?.body).toMatchObject({ sk: `AUD#${id}` });
     if (message) await house.deliver(message);

@@ -4,7 +4,7 @@ import { HoldMessage } from '../../functions/ledger/hold-message.ts';
 import { remindOfHolds } from '../../functions/ledger/remind-of-holds.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
-import { sweepTables } from '../../functions/timers/sweep-tables.ts';
+import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import { faultsOf, type LedgerClient, ledgerClient, told } from './ledger-client.ts';
@@ -243,14 +243,14 @@ describe('the reminder of a new hold', () => {
 
 describe('the sweeper', () => {
   it('sends the message of a hold whose reminder was lost, and none once it is over', async () => {
-    await sweepTables(world);
+    await sweepTable('ledger', world);
     const { id, expiresAtMs, message } = await holdFor(10 * MINUTE_MS);
     const mine = () => world.sent.splice(0).filter((it) => it.body.pk === message.pk);
-    await sweepTables(world);
+    await sweepTable('ledger', world);
     expect(mine()).toEqual([]);
 
     world.clock.set(expiresAtMs - MINUTE_MS);
-    await sweepTables(world);
+    await sweepTable('ledger', world);
     const [first, ...others] = mine();
     expect(others).toEqual([]);
     expect(first).toMatchObject({ queue: 'hold-expiry', body: { ...message } });
@@ -260,7 +260,7 @@ describe('the sweeper', () => {
     await expireHold(HoldMessage.parse(first?.body), world);
 
     world.clock.advance(2 * MINUTE_MS);
-    await sweepTables(world);
+    await sweepTable('ledger', world);
     expect([mine(), (await shown(id)).status]).toEqual([[], 'expired']);
   });
 });
