@@ -18,6 +18,7 @@ const MEASUREMENTS = [
   { area: 'webhooks', title: 'A backlog at 50 a second', script: 'bench/backlog.ts' },
   { area: 'webhooks', title: 'The guarded sender', script: 'bench/sender.ts' },
   { area: 'files', title: 'The CSV scanner', script: 'bench/scanner.ts' },
+  { area: 'files', title: 'Reading a file', script: 'bench/file-reading.ts' },
 ];
 const RESULTS = new URL('results.md', import.meta.url);
 const HEAD = `# Measurements
