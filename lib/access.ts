@@ -186,10 +186,16 @@ export const ACCESS = {
       control: CALLER,
       outbox: ['PutItem'],
       endpoints: ['GetItem'],
+      deliveries: ['BatchGetItem'],
       files: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
     },
     sendsTo: ['file-events', 'file-care'],
-    bucket: { '': ['ListBucket'], 'incoming/': ['PutObject'], 'work/': ['GetObject'] },
+    bucket: {
+      '': ['ListBucket'],
+      'incoming/': ['PutObject'],
+      'work/': ['GetObject'],
+      'results/': ['GetObject', 'PutObject'],
+    },
     secrets: ['admin-key', 'cursor-key'],
   },
   'files/on-upload': {

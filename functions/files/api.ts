@@ -11,16 +11,18 @@ import { createFile } from './create-file.ts';
 import { getFile } from './get-file.ts';
 import { listErrors } from './list-errors.ts';
 import { listFiles } from './list-files.ts';
+import { listResults } from './list-results.ts';
+import { exportFile } from './save-export.ts';
 
 const world = {
   ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
   metrics: embeddedMetrics,
   queues: openQueues(queues('file-care', 'file-events')),
-  db: openDb({ tables: tables('control', 'outbox', 'endpoints', 'files') }),
+  db: openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries', 'files') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 
 const actions = [pause, resume, release, cancel, retry];
-const routes = [createFile, listFiles, getFile, listErrors, ...actions];
+const routes = [createFile, listFiles, getFile, listErrors, listResults, exportFile, ...actions];
 
 export const handler = api(world, routes, authenticator());

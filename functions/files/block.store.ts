@@ -29,6 +29,7 @@ const BlockItem = z.object({
   notBefore: z.number().optional(),
   finished: z.boolean().default(false),
   stopped: z.literal(true).optional(),
+  at: z.number().optional(),
 });
 
 const PREFIX = 'B#';
@@ -50,7 +51,7 @@ export function claimBlock(file: AlertFile, block: Block, nowMs: number): Write 
     kind: 'update',
     table: 'files',
     key: keyOf(file, block),
-    update: 'SET v = :v, n = :n, #lease = :lease, #token = :token REMOVE notBefore',
+    update: 'SET v = :v, n = :n, #at = :now, #lease = :lease, #token = :token REMOVE notBefore',
     answersItem: true,
     condition: 'attribute_not_exists(finished) AND (attribute_not_exists(#lease) OR #lease < :now)',
     names: NAMES,
@@ -64,7 +65,7 @@ export function claimBlock(file: AlertFile, block: Block, nowMs: number): Write 
   };
 }
 
-const NAMES = { '#lease': 'lease', '#token': 'token' };
+const NAMES = { '#lease': 'lease', '#token': 'token', '#at': 'at' };
 
 /** Stores results and what is about to be sent. Refused when the worker has lost the block. */
 export function saveProgress(file: AlertFile, block: Block): Write {
@@ -166,7 +167,8 @@ export function saveReopened(file: AlertFile, block: Block): Write {
 
 /** The block in a stored item. */
 export function toBlock(item: Item): Block {
-  const { sk, n, sv, lease, token, notBefore, finished, stopped, ...bits } = BlockItem.parse(item);
+  const { sk, n, sv, lease, token, notBefore, finished, stopped, at, ...bits } =
+    BlockItem.parse(item);
   const none = emptyBitmap(n);
   return {
     number: Number(sk.slice(PREFIX.length)),
@@ -185,6 +187,7 @@ export function toBlock(item: Item): Block {
     leaseMs: lease,
     token,
     notBeforeMs: notBefore,
+    atMs: at,
     finished,
     stopped,
   };

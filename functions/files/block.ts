@@ -23,6 +23,8 @@ export interface Block {
   readonly token?: string | undefined;
   /** Nobody need begin before this time. */
   readonly notBeforeMs?: number | undefined;
+  /** When a worker took it last. */
+  readonly atMs?: number | undefined;
   readonly finished: boolean;
   /** Its file was cancelled: whoever has no result will never get the alert. */
   readonly stopped?: true | undefined;

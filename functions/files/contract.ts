@@ -8,6 +8,7 @@ import { listErrorsRoute } from './errors.contract.ts';
 import { File, FileData } from './file.contract.ts';
 import { ENCODINGS } from './file-terms.ts';
 import { isMessageTemplate } from './message-template.ts';
+import { resultRoutes } from './result.contract.ts';
 
 /** Quota of one upload by a form. */
 const FILE_BYTES_MAX = 5 * GIB;
@@ -116,6 +117,7 @@ export const fileRoutes = [
   getFileRoute,
   listErrorsRoute,
   ...actionRoutes,
+  ...resultRoutes,
 ];
 
 /** What the room tells of. */

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { OutboxEvent } from '../events/event.ts';
+import type { PresignedPost } from '../shared/bucket.ts';
 import { toInstant } from '../shared/wire.ts';
-import type { PresignedPost } from '../shared/world.ts';
 import type { File } from './file.contract.ts';
 import type { AlertFile } from './file.ts';
 import { FAULTS_LISTED_MAX } from './user-rows.ts';

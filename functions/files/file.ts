@@ -283,6 +283,11 @@ export function resultsKey({ id }: Pick<AlertFile, 'id'>, block: number): string
   return `results/${id}/b-${sixDigits(block)}.ndjson`;
 }
 
+/** Where the results are collected that somebody wants as one object. */
+export function exportKey({ id }: Pick<AlertFile, 'id'>, status = 'all'): string {
+  return `results/${id}/export-${status}.ndjson`;
+}
+
 /** Each reading has its own, so that a parser which comes back from the dead disturbs nobody. */
 function workFolder({ id, readings }: Pick<AlertFile, 'id' | 'readings'>): string {
   return `work/${id}/${readings}`;

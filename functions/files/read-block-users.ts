@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Bucket } from '../shared/world.ts';
+import type { Bucket } from '../shared/bucket.ts';
 import { type AlertFile, indexKey, segmentKey } from './file.ts';
 import { INDEX_ENTRY_BYTES } from './segments.ts';
 

@@ -1,5 +1,6 @@
+import type { PresignedPost } from '../shared/bucket.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
-import type { PresignedPost, World } from '../shared/world.ts';
+import type { World } from '../shared/world.ts';
 import { type AlertFile, uploadKey } from './file.ts';
 import { uploadEndsMs } from './file-looks.ts';
 

@@ -1,3 +1,5 @@
+import type { Bucket } from './bucket.ts';
+
 /**
  * The doors through which a use case reaches anything outside itself. A use case names those
  * that it needs, `Pick<World, 'clock' | 'db'>`, and gets no others.
@@ -207,40 +209,6 @@ export interface DeadLetters {
   moveBack(name: QueueName, perSecond?: number): Promise<boolean>;
   /** Deletes one. False when it is not among the first thousand that nobody else looks at. */
   drop(name: ParkedName, id: string): Promise<boolean>;
-}
-
-export interface ObjectRange {
-  readonly versionId?: string;
-  /** First byte, inclusive. */
-  readonly start?: number;
-  /** Last byte, exclusive. */
-  readonly end?: number;
-}
-
-export interface ObjectFacts {
-  readonly bytes: number;
-  readonly versionId?: string;
-}
-
-export interface PresignedPost {
-  readonly method: 'POST';
-  readonly url: string;
-  readonly fields: Readonly<Record<string, string>>;
-}
-
-export interface Bucket {
-  readonly name: string;
-  put(key: string, body: Uint8Array, contentType: string): Promise<void>;
-  /** The bytes of an object in chunks of any size. Undefined when there is no such object. */
-  read(key: string, range?: ObjectRange): Promise<AsyncIterable<Uint8Array> | undefined>;
-  stat(key: string, versionId?: string): Promise<ObjectFacts | undefined>;
-  /** A form that takes exactly this key and a body of `minBytes` to `maxBytes`. */
-  presignPost(form: {
-    readonly key: string;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly expiresInSeconds: number;
-  }): Promise<PresignedPost>;
 }
 
 /** A POST to a receiver. `headers` are sent as they are; the body's exact bytes are sent. */

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { inject } from 'vitest';
 import { openDb, type Units } from '../../functions/shared/aws/db.ts';
+import type { Bucket } from '../../functions/shared/bucket.ts';
 import { openIds } from '../../functions/shared/ids/ulid.ts';
 import type {
-  Bucket,
   Clock,
   Ids,
   LogFields,
@@ -124,6 +124,10 @@ function memoryBucket(objects: Map<string, Uint8Array>): Bucket {
       const body = objects.get(key);
       return body && { bytes: body.length };
     },
+    async list(prefix) {
+      return { keys: [...objects.keys()].filter((it) => it.startsWith(prefix)).sort() };
+    },
+    presignGet: async (key) => `http://127.0.0.1/tests/${key}`,
     async presignPost({ key }) {
       return { method: 'POST', url: 'http://127.0.0.1/tests', fields: { key } };
     },

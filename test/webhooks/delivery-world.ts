@@ -1,8 +1,9 @@
 import { insertEvent } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
+import type { Bucket } from '../../functions/shared/bucket.ts';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
-import type { Bucket, GuardedSender } from '../../functions/shared/world.ts';
+import type { GuardedSender } from '../../functions/shared/world.ts';
 import { type EndpointTerms, findEndpointTerms } from '../../functions/tenants/find-limits.ts';
 import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { findDelivery } from '../../functions/webhooks/delivery.store.ts';

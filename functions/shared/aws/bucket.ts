@@ -1,14 +1,16 @@
 import {
   GetObjectCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Bucket, ObjectRange } from '../bucket.ts';
 import { lazily } from '../lazily.ts';
-import type { Bucket, ObjectRange } from '../world.ts';
 import { answered, PATIENCE } from './answered.ts';
 
 /** The World's bucket on S3. */
@@ -24,6 +26,16 @@ export function openBucket(name: string): Bucket {
     read: (key, range) => readObject(client(), { Bucket: name, Key: key }, range),
     stat: (key, versionId) =>
       statObject(client(), { Bucket: name, Key: key, VersionId: versionId }),
+    async list(prefix, after) {
+      const input = { Bucket: name, Prefix: prefix, ContinuationToken: after };
+      const { Contents = [], NextContinuationToken: next } = await client().send(
+        new ListObjectsV2Command(input),
+      );
+      const keys = Contents.flatMap(({ Key }) => Key ?? []);
+      return next === undefined ? { keys } : { keys, next };
+    },
+    presignGet: (key, expiresIn) =>
+      getSignedUrl(client(), new GetObjectCommand({ Bucket: name, Key: key }), { expiresIn }),
     async presignPost({ key, minBytes, maxBytes, expiresInSeconds }) {
       const { url, fields } = await createPresignedPost(client(), {
         Bucket: name,
@@ -63,10 +75,13 @@ async function statObject(
   object: { Bucket: string; Key: string; VersionId: string | undefined },
 ) {
   try {
-    const { ContentLength = 0, VersionId } = await client.send(new HeadObjectCommand(object));
-    return VersionId === undefined
-      ? { bytes: ContentLength }
-      : { bytes: ContentLength, versionId: VersionId };
+    const {
+      ContentLength = 0,
+      VersionId,
+      Metadata,
+    } = await client.send(new HeadObjectCommand(object));
+    const facts = { bytes: ContentLength, ...(Metadata && { metadata: Metadata }) };
+    return VersionId === undefined ? facts : { ...facts, versionId: VersionId };
   } catch (error) {
     return undefinedIfMissing(error);
   }

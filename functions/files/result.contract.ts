@@ -1,0 +1,52 @@
+import * as z from 'zod';
+import { defineRoute } from '../shared/http/route.ts';
+import { id, PageQuery, pageOf } from '../shared/wire.ts';
+
+const ResultStatus = z.enum(['delivered', 'failed', 'uncertain', 'cancelled', 'pending']);
+
+const Result = z
+  .object({
+    userId: z.string(),
+    row: z.int().meta({ description: 'The data row, counted from 1.' }),
+    status: ResultStatus,
+    code: z.string().optional().meta({
+      description: 'How the last attempt failed: `timeout`, `http_500` …',
+    }),
+    at: z.string().optional().meta({ description: 'Of the last attempt, to a minute or better.' }),
+  })
+  .meta({ id: 'Result' });
+
+const params = z.object({ id: id('fil') });
+
+export const listResultsRoute = defineRoute({
+  method: 'GET',
+  path: '/v1/files/{id}/results',
+  summary: 'The users of a file with their outcomes, in the order of their rows',
+  access: 'files:read',
+  params,
+  query: z.strictObject({
+    ...PageQuery,
+    status: ResultStatus.optional().meta({
+      description: 'A page may then hold fewer than `limit`, or none, and not be the last.',
+    }),
+  }),
+  reply: { status: 200, schema: pageOf(Result) },
+  refusals: ['not_found', 'invalid_cursor'],
+});
+
+export const exportFileRoute = defineRoute({
+  method: 'POST',
+  path: '/v1/files/{id}/export',
+  summary: 'A link to all results or malformed rows of a file, as NDJSON',
+  access: 'files:read',
+  params,
+  body: z.strictObject({
+    what: z.enum(['errors', 'results']),
+    status: ResultStatus.optional().meta({ description: 'Of results only; all if absent.' }),
+  }),
+  reply: { status: 200, schema: z.object({ url: z.string(), expiresAt: z.string() }) },
+  refusals: ['not_found', 'not_available'],
+});
+
+/** Who got the alerts of a file. */
+export const resultRoutes = [listResultsRoute, exportFileRoute];

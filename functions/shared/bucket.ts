@@ -1,0 +1,45 @@
+export interface ObjectRange {
+  readonly versionId?: string;
+  /** First byte, inclusive. */
+  readonly start?: number;
+  /** Last byte, exclusive. */
+  readonly end?: number;
+}
+
+export interface ObjectFacts {
+  readonly bytes: number;
+  readonly versionId?: string;
+  /** What was stored with it: `x-amz-meta-*`, by the names after that. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Some keys under a prefix, in their order, and where to go on. */
+export interface ObjectPage {
+  readonly keys: readonly string[];
+  readonly next?: string;
+}
+
+export interface PresignedPost {
+  readonly method: 'POST';
+  readonly url: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+export interface Bucket {
+  readonly name: string;
+  put(key: string, body: Uint8Array, contentType: string): Promise<void>;
+  /** The bytes of an object in chunks of any size. Undefined when there is no such object. */
+  read(key: string, range?: ObjectRange): Promise<AsyncIterable<Uint8Array> | undefined>;
+  stat(key: string, versionId?: string): Promise<ObjectFacts | undefined>;
+  /** Up to a thousand keys at a time; `after` is the `next` of the page before. */
+  list(prefix: string, after?: string): Promise<ObjectPage>;
+  /** A link to an object, for whoever has it. */
+  presignGet(key: string, expiresInSeconds: number): Promise<string>;
+  /** A form that takes exactly this key and a body of `minBytes` to `maxBytes`. */
+  presignPost(form: {
+    readonly key: string;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly expiresInSeconds: number;
+  }): Promise<PresignedPost>;
+}
