@@ -4,7 +4,7 @@ import { deriveId } from '../../functions/shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import { fireTask } from '../../functions/tasks/fire-task.ts';
-import { sweepTables } from '../../functions/timers/sweep-tables.ts';
+import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { faultsOf, type LedgerClient, ledgerClient } from '../ledger/ledger-client.ts';
 import type { Ask, RoomBody } from '../support/room-client.ts';
 import { NOON_MS } from '../support/world.ts';
@@ -118,13 +118,13 @@ describe('a task with an event', () => {
   });
 
   it('is found by the sweeper when its message got lost', async () => {
-    await sweepTables(world);
+    await sweepTable('tasks', world);
     world.sent.splice(0);
     const task = await schedule(ask, 600);
     expect(world.sent).toEqual([]);
     for (let minute = 0; minute < 12; minute += 1) {
       world.clock.advance(MINUTE_MS);
-      await sweepTables(world);
+      await sweepTable('tasks', world);
     }
     const { pk, dueMs } = messageOf(tenantId, task);
     const sent = world.sent.filter((it) => it.body.pk === pk);
@@ -132,7 +132,7 @@ describe('a task with an event', () => {
     world.sent.splice(0);
     await fire(task);
     world.clock.advance(20 * MINUTE_MS);
-    await sweepTables(world);
+    await sweepTable('tasks', world);
     expect(world.sent.filter((it) => it.body.pk === pk)).toEqual([]);
   });
 });

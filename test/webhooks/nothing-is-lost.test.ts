@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
 import { findSweep } from '../../functions/timers/sweep.store.ts';
-import { sweepTables } from '../../functions/timers/sweep-tables.ts';
+import { sweepTable, sweepTables } from '../../functions/timers/sweep-tables.ts';
 import { deliveryKey, findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import { type Delivery, isFinal } from '../../functions/webhooks/delivery.ts';
 import { findWatches } from '../../functions/webhooks/outbox-watch.store.ts';
@@ -26,7 +26,7 @@ let world: DeliveryWorld;
 beforeAll(async () => {
   world = await deliveryWorld();
   await reconcileOutbox(world);
-  await sweepTables(world);
+  await sweepTable('deliveries', world);
 });
 
 /** All queues are emptied: whatever was in them is gone. */
@@ -138,14 +138,14 @@ describe('the sweeper', () => {
     const { dueMs = 0 } = await recordOf(world, endpoint, event);
 
     world.clock.set(dueMs - 90_000);
-    await sweepTables(world);
+    await sweepTable('deliveries', world);
     const mine = world.sent.filter((it) => it.body.dueMs === dueMs);
     expect(mine).toMatchObject([{ queue: 'delivery-slow', body: { v: 1, sk: event.id } }]);
     const aheadMs = dueMs - (mine[0]?.atMs ?? 0);
     expect(aheadMs).toBeGreaterThanOrEqual(1_000);
     expect(aheadMs).toBeLessThan(2_000);
     world.clock.advance(MINUTE_MS);
-    await sweepTables(world);
+    await sweepTable('deliveries', world);
     expect(world.sent.filter((it) => it.body.dueMs === dueMs)).toHaveLength(1);
 
     world.clock.set(mine[0]?.atMs ?? 0);
@@ -168,7 +168,7 @@ describe('the sweeper', () => {
     for (const minute of [-1, 1, 2, 3, 4, 5, 6, 12]) {
       world.clock.set(dueMs + minute * MINUTE_MS);
       purge();
-      await sweepTables(world);
+      await sweepTable('deliveries', world);
       if (world.sent.some((it) => it.body.dueMs === dueMs)) ticks.push(minute);
     }
     expect(ticks).toEqual([-1, 1, 2, 3, 5]);
@@ -178,7 +178,7 @@ describe('the sweeper', () => {
     expect(await open()).toContain(minute);
 
     await handle({ body: { v: 1, ...deliveryKey(row), dueMs } }, world);
-    await sweepTables(world);
+    await sweepTable('deliveries', world);
     expect(await open()).not.toContain(minute);
   });
 });
@@ -225,7 +225,7 @@ describe('purging every queue', () => {
     for (let round = 0; round < 30 && !isSettled(await rows()); round += 1) {
       world.clock.advance(6 * MINUTE_MS);
       await reconcileOutbox(world);
-      await sweepTables(world);
+      await sweepTable('deliveries', world);
       if (round === 0 || round === 6) purge();
       await work();
       if (round % 2 === 0) purge();
