@@ -15,7 +15,7 @@ export interface WebhookPlan {
   readonly seed: number;
   /** Workers are killed and queues purged at random moments, about so far apart. */
   readonly troubleEveryMs: number;
-  /** How long everything may take to settle after the last trouble. */
+  /** How long nothing may settle, after the last trouble, before it is given up. */
   readonly settleMs: number;
   /** Told how far it is, every few seconds. */
   readonly tell: (line: string) => void;
@@ -201,11 +201,16 @@ const REOPEN_MS = 30_000;
 /** Waits until nothing moves any more; endpoints behind an open breaker are opened by hand. */
 async function settle(run: Run, tables: Tables): Promise<void> {
   let reopenMs = 0;
-  const deadlineMs = Date.now() + run.plan.settleMs;
+  let deadlineMs = Date.now() + run.plan.settleMs;
+  let missing = Infinity;
   for (;;) {
     const lookedMs = Date.now();
     const { rows, open, held } = await look(tables);
     const isComplete = rows >= run.wanted;
+    if (open + run.wanted - rows < missing) {
+      missing = open + run.wanted - rows;
+      deadlineMs = Date.now() + run.plan.settleMs;
+    }
     run.plan.tell(`${rows} deliveries of ${run.wanted}, ${open} of them open`);
     if ((open === 0 && isComplete) || Date.now() > deadlineMs) return;
     if (lookedMs > reopenMs + REOPEN_MS) {

@@ -70,7 +70,7 @@ async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
   const { violations, ...figures } = await runWebhookSoak(cloud, {
     ...{ events: numberOf('events'), seed: numberOf('seed') },
     troubleEveryMs: 4_000,
-    settleMs: 240_000 + 2 * numberOf('events'),
+    settleMs: 240_000,
     tell: (line) => console.log(`${new Date().toISOString().slice(11, 19)}  ${line}`),
   });
   for (const [name, value] of Object.entries(figures)) {
