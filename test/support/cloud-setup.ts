@@ -13,6 +13,8 @@ export interface SharedCloud {
   readonly tables: Readonly<Record<TableName, string>>;
   /** The URL of the queue for dead letters of audits. */
   readonly deadLettersUrl: string;
+  /** The URL of the queue of what is due for endpoints. */
+  readonly endpointCareUrl: string;
 }
 
 declare module 'vitest' {
@@ -33,6 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       SNAPSHOT_TABLES.map((it) => [it, cloud.table(it)]),
     ) as SharedCloud['tables'],
     deadLettersUrl: cloud.variable('PARKED_AUDITS'),
+    endpointCareUrl: cloud.queue('endpoint-care'),
   });
   return async () => {
     await cloud.stop();

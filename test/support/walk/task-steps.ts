@@ -8,7 +8,7 @@ export async function walkTasks(walk: Walk, accountId: string): Promise<void> {
     data: { invoiceId: 'invoice-7', customer: 'customer-17' },
   };
   const task = await walk.call('createTask', {
-    body: { dueAt: '2099-12-01T09:00:00+01:00', action: reminder, metadata: { team: 'billing' } },
+    body: { dueAt: '2030-12-01T09:00:00+01:00', action: reminder, metadata: { team: 'billing' } },
   });
   const params = idOf(task);
   await walk.call('getTask', { params });
