@@ -165,6 +165,8 @@ describe('the body of a new file', () => {
     { onMalformed: 'skip', maxMalformedShare: 0 },
     { format: 'ndjson', encoding: 'windows-1252' },
     { ratePerSecond: 0.5, release: 'manual', allowRepeat: true },
+    { message: 'Hi {{ first name }}, {} }} {{user_id}}!' },
+    { encoding: 'utf-16be' },
   ])('may be %j', (given) => {
     expect(createFileRoute.body.safeParse({ ...valid, ...given }).success).toBe(true);
   });
@@ -180,6 +182,9 @@ describe('the body of a new file', () => {
     { message: '' },
     { message: 'x'.repeat(1_001) },
     { message: 'Hi {{' },
+    { message: 'Hi {{name' },
+    { message: 'Hi {{ }}' },
+    { message: 'Hi {{a{{b}}' },
     { name: '' },
     { name: 'ü'.repeat(256) },
     { endpointId: 'end_1' },
