@@ -68,10 +68,10 @@ const ListDeliveriesQuery = z
     eventId: id('evt').optional(),
     status: StatusList.optional().meta({
       description:
-        'One status, or several: `held,expired`. Pending ones of an event only. Without endpointId ' +
-        `and eventId it must be of ${OpenStatus.options.join(', ')}; then up to 50 endpoints, ` +
-        'divided by the number of statuses, are looked at together, the newest event first, and ' +
-        'then the next: a page may be short, or empty.',
+        'One status, or several: `held,expired`. Pending ones of an event only. Without ' +
+        `endpointId and eventId it must be of ${OpenStatus.options.join(', ')}; then up to 50 ` +
+        'endpoints, divided by the number of statuses, are looked at together, the newest event ' +
+        'first, and then the next: a page may be short, or empty.',
     }),
   })
   .refine(

@@ -138,7 +138,7 @@ describe('GET /v1/deliveries', () => {
     );
   });
 
-  it('asks little for each page of a tenant with many endpoints, and leaves out nobody', async () => {
+  it('asks little for each page, however many endpoints there are, and misses none', async () => {
     const { tenantId } = await newEndpoint(world, 'http://127.0.0.1:1/');
     const endpoints: Endpoint[] = [];
     for (let n = 0; n < 119; n += 1) {
