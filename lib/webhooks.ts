@@ -29,7 +29,11 @@ export class Webhooks extends Construct {
   constructor(scope: Construct, id: string, { settings, api, outbox }: WebhooksProps) {
     super(scope, id);
     this.tables = {
-      endpoints: new RoomTable(this, 'Endpoints', { settings, indexes: { due: [] } }),
+      endpoints: new RoomTable(this, 'Endpoints', {
+        settings,
+        indexes: { due: [] },
+        expires: true,
+      }),
       deliveries: new RoomTable(this, 'Deliveries', {
         settings,
         indexes: { due: [], open: [] },

@@ -4,7 +4,7 @@ import { shardOf } from '../shared/ids/derive.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
-import { type Delivery, type DeliveryStatus, RETENTION_MS } from './delivery.ts';
+import { type Delivery, type DeliveryStatus, RETENTION_MS, type ReplayMark } from './delivery.ts';
 import type { DeliveryName } from './delivery-name.ts';
 
 /** How many partitions the deliveries of one endpoint are spread over. */
@@ -37,13 +37,23 @@ const AttemptItem = z.object({
   dup: z.boolean().optional(),
 });
 
+// Of these two nothing is stored.
+const Status = z.enum(DELIVERY_STATES).exclude(['pending', 'missing']);
+
+const ReplayItem = z.object({
+  id: z.string(),
+  status: Status,
+  spent: z.number(),
+  firstAt: z.number().optional(),
+  reason: z.string().optional(),
+});
+
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const DeliveryItem = z.object({
   pk: z.string(),
   sk: z.string(),
   type: z.string(),
-  // Of these two nothing is stored.
-  status: z.enum(DELIVERY_STATES).exclude(['pending', 'missing']),
+  status: Status,
   seq: z.number(),
   spent: z.number(),
   token: z.string(),
@@ -56,6 +66,7 @@ const DeliveryItem = z.object({
   urgent: z.literal(true).optional(),
   attempts: z.array(AttemptItem).default([]),
   unsure: z.boolean().default(false),
+  replay: ReplayItem.optional(),
   reason: z.string().optional(),
   origin: z.object({ fileId: z.string(), block: z.number(), index: z.number() }).optional(),
   bodyRef: z.object({ key: z.string(), start: z.number(), end: z.number() }).optional(),
@@ -119,9 +130,10 @@ export function saveDelivery(
 /** All fields that we may write; an undefined one is removed from the item. */
 function toFields(delivery: Delivery, nowMs: number) {
   const key = deliveryKey(delivery);
-  const { dueMs, alert } = delivery;
+  const { dueMs, alert, replay } = delivery;
   const isOpen = (OPEN_STATUSES as readonly string[]).includes(delivery.status);
   const isNext = delivery.status === 'waiting' || delivery.status === 'retrying';
+  const isPutOff = delivery.status === 'waiting' || delivery.status === 'held';
   const due = dueMs === undefined ? undefined : dueAttributes(key, dueMs, nowMs);
   const shard = shardOf(delivery.eventId, DELIVERY_SHARDS);
   return {
@@ -149,6 +161,7 @@ function toFields(delivery: Delivery, nowMs: number) {
       dup: possibleDuplicate,
     })),
     unsure: delivery.unsure || undefined,
+    replay: isPutOff && replay ? toReplayItem(replay) : undefined,
     reason: delivery.reason,
     origin: alert?.origin,
     bodyRef: alert?.bodyRef,
@@ -158,10 +171,18 @@ function toFields(delivery: Delivery, nowMs: number) {
   };
 }
 
+function toReplayItem({ firstAtMs, ...rest }: ReplayMark) {
+  return { ...rest, firstAt: firstAtMs };
+}
+
+function toReplayMark({ firstAt, ...rest }: z.output<typeof ReplayItem>): ReplayMark {
+  return { ...rest, firstAtMs: firstAt };
+}
+
 /** The delivery in a stored item. */
 export function toDelivery(item: Item): Delivery {
   const stored = DeliveryItem.parse(item);
-  const { origin, bodyRef, timestamp, onUnknown } = stored;
+  const { origin, bodyRef, timestamp, onUnknown, replay } = stored;
   return {
     ...nameOfKey(stored),
     eventType: stored.type,
@@ -183,6 +204,7 @@ export function toDelivery(item: Item): Delivery {
       possibleDuplicate: dup,
     })),
     unsure: stored.unsure,
+    replay: replay && toReplayMark(replay),
     reason: stored.reason,
     ...(origin &&
       bodyRef && { alert: { origin, bodyRef, timestampMs: timestamp ?? 0, onUnknown } }),

@@ -43,6 +43,8 @@ export interface Delivery {
   /** The outcome of some attempt is not known, so that each later one may be a repeat. */
   readonly unsure: boolean;
   readonly reason?: string | undefined;
+  /** While it waits or is held because of a replay: which one, and what it was before. */
+  readonly replay?: ReplayMark | undefined;
   /** Where its payload comes from, when that is not an event of the outbox. */
   readonly alert?: AlertSource | undefined;
 }
@@ -61,6 +63,11 @@ export type DeliveryStatus =
   | 'uncertain'
   | 'expired'
   | 'cancelled';
+
+/** What a delivery has to become again if its replay is cancelled before it is sent. */
+export interface ReplayMark extends Pick<Delivery, 'status' | 'spent' | 'firstAtMs' | 'reason'> {
+  readonly id: string;
+}
 
 export interface RecordedAttempt {
   readonly n: number;

@@ -1,12 +1,14 @@
 import { findEvents } from '../events/event.store.ts';
 import { fitsFilter, type RelayedEvent } from '../events/event.ts';
 import type { World } from '../shared/world.ts';
+import { findDeliveries } from './delivery.store.ts';
 import { type Delivery, newDelivery } from './delivery.ts';
 import { type Care, findCares } from './delivery-care.store.ts';
+import type { DeliveryName } from './delivery-name.ts';
 import { wants } from './endpoint.ts';
 import { addressOf } from './event-address.ts';
 import { isWanted, type Release } from './release.ts';
-import { listReleasePage } from './release-page.store.ts';
+import { listReleasePage, type ReleasePage } from './release-page.store.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 
 /** What a release has to send next. */
@@ -70,6 +72,47 @@ export async function findNextWanted(
   if (found.length <= count) return { rows: found, cursor, isEnd };
   const rows = found.slice(0, count);
   return { rows, cursor: rows.at(-1)?.eventId, isEnd: false };
+}
+
+/** What a planned step of a replay has counted and not sent yet. */
+export async function findPlanned(
+  release: Searching & Pick<Release, 'planned'>,
+  known: Pick<KnownEndpoint, 'endpoint'>,
+  world: Pick<World, 'clock' | 'db' | 'log'>,
+): Promise<Delivery[]> {
+  const { after: cursor, through = '' } = release.planned ?? {};
+  const rows: Delivery[] = [];
+  let page: WantedPage = { rows, cursor, isEnd: false };
+  while (!page.isEnd && (page.cursor ?? '') < through) {
+    const next = { ...release, cursor: page.cursor };
+    page = await findWanted(next, known, { count: TOGETHER_MAX, world });
+    rows.push(...page.rows.filter((it) => it.eventId <= through));
+  }
+  return rows;
+}
+
+/** Events of such a step that do not name the endpoint, although they have a delivery by now. */
+export async function findUnmarked(
+  release: Searching & Pick<Release, 'planned'>,
+  { db }: Pick<World, 'db'>,
+): Promise<DeliveryName[]> {
+  const { tenantId, endpointId, wants: wanted } = release;
+  if (!wanted.statuses.includes('missing')) return [];
+  const { after, through = '' } = release.planned ?? {};
+  const names: DeliveryName[] = [];
+  let page: ReleasePage = { eventIds: [], isEnd: false };
+  let cursor = after;
+  while (!page.isEnd && (cursor ?? '') < through) {
+    page = await listReleasePage(db, { ...release, cursor }, TOGETHER_MAX);
+    cursor = page.eventIds.at(-1) ?? through;
+    const eventIds = page.eventIds.filter((it) => it <= through);
+    const events = await findEvents(db, tenantId, eventIds);
+    const unnamed = events.filter((it) => it.relayedAtMs && !it.sentTo?.includes(endpointId));
+    const these = unnamed.map(({ id: eventId }) => ({ tenantId, endpointId, eventId }));
+    const found = await findDeliveries(db, these);
+    names.push(...these.filter((_, index) => found[index]));
+  }
+  return names;
 }
 
 interface Looking {

@@ -111,8 +111,8 @@ export function forgetFailures({ tenantId, id }: Named): Write {
 }
 
 /**
- * Holds while this very breaker is open and does not wait for a delivery to be its probe: nothing is
- * held but behind a closed door.
+ * Holds while this very breaker is open and does not wait for a delivery to be its probe: nothing
+ * is held but behind a closed door.
  */
 export function checkOpen({ tenantId, id }: Named, { openedAtMs }: Health): Write {
   return {

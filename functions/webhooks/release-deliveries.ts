@@ -1,27 +1,27 @@
-import { markRelayed } from '../events/event.store.ts';
-import { SECOND_MS } from '../shared/units.ts';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Key, World } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
-import type { Delivery } from './delivery.ts';
 import { doorOf } from './door.ts';
-import { findNextWanted, findWanted } from './find-wanted.ts';
-import { careMessage, findRelease, saveRelease } from './release.store.ts';
+import { endReleaseStep, endReplayStep } from './end-release.ts';
+import { checkStatus } from './endpoint.store.ts';
+import { findNextWanted, findPlanned, findUnmarked, type WantedPage } from './find-wanted.ts';
+import { checkOpen } from './health.store.ts';
+import { careMessage, findRelease, removeRelease, saveRelease } from './release.store.ts';
 import {
   afterStep,
   finish,
+  isGone,
   nextRate,
+  planStep,
   type Release,
   ratesOf,
-  releaseAt,
   type StepResult,
   stepOf,
 } from './release.ts';
+import { markSent, releaseRows } from './release-rows.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
-import { saveStep } from './save-delivery.ts';
-import { sendNext, tellOrigin } from './settle-delivery.ts';
-import { takeSlots } from './take-slots.ts';
 import { tellQueue } from './tell-queue.ts';
-import { cancel } from './waiting.ts';
+import { tellReplays } from './tell-replays.ts';
 
 export type ReleaseNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
   readonly endpoints: EndpointMemory;
@@ -29,10 +29,8 @@ export type ReleaseNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'
 
 /** A worker that died in the midst of a step is followed by another one after this time. */
 const LEASE_MS = 60 * SECOND_MS;
-/** A replay looks so often whether its endpoint takes webhooks again. */
-const CLOSED_MS = 60 * SECOND_MS;
-/** Deliveries of a step that are written at once. */
-const AT_ONCE = 50;
+/** The next opening of a closed endpoint tells its replays; besides, each looks once a day. */
+const CLOSED_MS = DAY_MS;
 
 /**
  * One step of a release, safe to repeat: only one worker has it, and what a dead one had written
@@ -42,17 +40,21 @@ const AT_ONCE = 50;
 export async function releaseDeliveries(key: Key, world: ReleaseNeeds): Promise<void> {
   const { clock, db, endpoints } = world;
   const found = await findRelease(db, key);
-  const aheadMs = (found?.dueMs ?? 0) - clock.nowMs();
-  if (found?.status !== 'running' || aheadMs > EARLY_MS) return;
+  if (found?.dueMs === undefined) return;
+  const aheadMs = found.dueMs - clock.nowMs();
+  if (aheadMs > EARLY_MS) return;
   if (aheadMs > 0) await clock.sleep(aheadMs);
 
   const { tenantId, endpointId } = found;
-  const release = await save(found, { ...found, dueMs: clock.nowMs() + LEASE_MS }, world);
+  const leased = { ...found, isWaiting: undefined, dueMs: clock.nowMs() + LEASE_MS };
+  const release = await save(found, leased, world);
   if (!release) return;
   endpoints.forget(tenantId, endpointId);
   const known = await endpoints.find(tenantId, endpointId);
-  const next = known ? await takeStep(release, known, world) : await cancelStep(release, world);
-  const saved = await save(release, next, world);
+  const opens = release.kind !== 'replay' && release.cursor === undefined;
+  if (opens && (!known || doorOf(known) === 'open')) await tellReplays(release, world);
+  const taken = await takeStep(release, known, world);
+  const saved = taken && (await save({ ...release, step: taken.step }, taken, world));
   if (saved?.dueMs !== undefined) await tellQueue('endpoint-care', careMessage(saved), world);
 }
 
@@ -62,21 +64,25 @@ async function save(
   after: Release,
   { clock, db }: ReleaseNeeds,
 ): Promise<Release | undefined> {
-  const commit = await db.commit([saveRelease(before, after, clock.nowMs())]);
+  const write = isGone(after) ? removeRelease(before) : saveRelease(before, after, clock.nowMs());
+  const commit = await db.commit([write]);
   return commit.ok ? { ...after, step: before.step + 1 } : undefined;
 }
 
+/** Undefined when somebody has ended the release meanwhile. */
 async function takeStep(
   release: Release,
-  known: KnownEndpoint,
+  known: KnownEndpoint | undefined,
   world: ReleaseNeeds,
-): Promise<Release> {
-  const nowMs = world.clock.nowMs();
+): Promise<Release | undefined> {
+  if (!known) return endReleaseStep(release, world);
+  if (release.status === 'cancelled') return endReplayStep(release, world);
   const { endpoint, pace, health } = known;
-  if (doorOf(known) !== 'open') {
-    if (release.kind !== 'replay') return finish(release, 'done');
-    return { ...release, dueMs: nowMs + CLOSED_MS };
-  }
+  const nowMs = world.clock.nowMs();
+  const door = doorOf(known);
+  const isProbe = door === 'breaker_open' && health.idle === true;
+  if (door !== 'open' && release.kind !== 'replay') return finish(release, 'done');
+  if (door !== 'open' && !isProbe) return waitForDoor(release, known, world);
   const rates = ratesOf(endpoint.perSecond, release.share);
   const { blockedUntilMs = 0 } = pace;
   if (blockedUntilMs > nowMs) {
@@ -86,81 +92,87 @@ async function takeStep(
   // It learns nothing of the receiver as long as it sends nothing.
   const perSecond =
     release.hasMoved || isFailing ? nextRate(release, rates, isFailing) : release.perSecond;
-  const { count, lastsMs } = stepOf(perSecond);
-  const begun = { ...release, paceVersion: release.paceVersion ?? pace.version };
-  const { cursor, isEnd, rows } = await findNextWanted(begun, known, { count, world });
-  const sent = await sendAgain(rows, { known, lastsMs, world });
+  const paceVersion = release.paceVersion ?? pace.version;
+  const begun = { ...release, perSecond, paceVersion };
+  return begun.planned
+    ? finishStep(begun, known, world)
+    : sendStep(begun, known, { world, isProbe });
+}
+
+/** Until its endpoint's next opening tells it. Not if that has just been: then it looks again. */
+async function waitForDoor(
+  release: Release,
+  { endpoint, health }: KnownEndpoint,
+  { clock, db }: ReleaseNeeds,
+): Promise<undefined> {
+  const nowMs = clock.nowMs();
+  const isBroken = endpoint.status === 'active';
+  const isClosed = isBroken ? checkOpen(endpoint, health) : checkStatus(endpoint);
+  const probeMs = Math.max(health.probeAtMs ?? 0, nowMs + LEASE_MS);
+  const next = {
+    ...release,
+    isWaiting: true,
+    dueMs: isBroken ? probeMs : nowMs + CLOSED_MS,
+  } as const;
+  await db.commit([saveRelease(release, next, nowMs), isClosed]);
+  return undefined;
+}
+
+/** What an open breaker lets through of a replay, where there is nothing else to probe with. */
+const PROBE_STEP = { count: 1, lastsMs: 30 * SECOND_MS };
+
+interface Step {
+  readonly world: ReleaseNeeds;
+  readonly isProbe: boolean;
+}
+
+async function sendStep(
+  release: Release,
+  known: KnownEndpoint,
+  { world, isProbe }: Step,
+): Promise<Release | undefined> {
+  const nowMs = world.clock.nowMs();
+  const { count, lastsMs } = isProbe ? PROBE_STEP : stepOf(release.perSecond);
+  const page = await findNextWanted(release, known, { count, world });
+  const { rows, cursor, isEnd } = page;
+  const begun = await plan(release, page, world);
+  if (!begun) return undefined;
+  const sent = await releaseRows(rows, { release: begun, known, lastsMs, world });
+  const planned = begun.planned ? rows.length : 0;
   const result: StepResult = {
-    ...{ cursor, isEnd, sent, perSecond },
-    matched: rows.length,
+    ...{ cursor, isEnd, perSecond: release.perSecond },
+    ...{ matched: rows.length - planned, sent: sent - planned },
     // A page without anything to send takes no time.
     nextMs: nowMs + (rows.length > 0 ? lastsMs : SECOND_MS),
   };
-  world.log.info('release.step', { endpointId: endpoint.id, kind: release.kind, ...result });
+  const { kind, endpointId } = release;
+  world.log.info('release.step', { endpointId, kind, ...result, rows: rows.length });
   return afterStep(begun, result, world.clock.nowMs());
 }
 
-interface Sending {
-  readonly known: KnownEndpoint;
-  readonly lastsMs: number;
-  readonly world: ReleaseNeeds;
+/** Counts what is about to be sent, where a tenant looks at the counts. */
+async function plan(
+  release: Release,
+  { rows, cursor }: WantedPage,
+  world: ReleaseNeeds,
+): Promise<Release | undefined> {
+  if (release.kind !== 'replay' || rows.length === 0 || cursor === undefined) return release;
+  return save(release, planStep(release, rows.length, cursor), world);
 }
 
-/** Answers how many are on their way. Of the others somebody else has made something. */
-async function sendAgain(rows: readonly Delivery[], sending: Sending): Promise<number> {
-  if (rows.length === 0) return 0;
-  const { known, lastsMs, world } = sending;
-  const { endpoint } = known;
-  const { slotsMs, version } = await takeSlots(world, endpoint, rows.length);
+/** What a worker that died has counted and not sent, and not told the events. */
+async function finishStep(
+  release: Release,
+  known: KnownEndpoint,
+  world: ReleaseNeeds,
+): Promise<Release> {
+  const unmarked = await findUnmarked(release, world);
+  await Promise.all(unmarked.map((it) => markSent(it, world)));
+  const rows = await findPlanned(release, known, world);
+  const { perSecond, cursor } = release;
+  const { lastsMs } = stepOf(perSecond);
   const nowMs = world.clock.nowMs();
-  // Where there is no limit the slow start is one.
-  const spacingMs = endpoint.perSecond === undefined ? lastsMs / rows.length : 0;
-  const slotOf = (index: number) => ({
-    atMs: Math.floor((slotsMs[index] ?? nowMs) + index * spacingMs),
-    version,
-  });
-  let sent = 0;
-  for (let start = 0; start < rows.length; start += AT_ONCE) {
-    const some = rows.slice(start, start + AT_ONCE);
-    const saved = await Promise.all(
-      some.map(async (before, index) => {
-        const after = releaseAt(before, slotOf(start + index), nowMs);
-        const step = await saveStep(world, { before, after });
-        if (!step.won) return false;
-        if (before.token === '') await markSent(before, world);
-        await tellOrigin(step.delivery, world);
-        await sendNext(step.delivery, world);
-        return true;
-      }),
-    );
-    sent += saved.filter((it) => it).length;
-  }
-  return sent;
+  await releaseRows(rows, { release, known, lastsMs, world });
+  const nothing = { matched: 0, sent: 0, isEnd: false };
+  return afterStep(release, { ...nothing, cursor, perSecond, nextMs: nowMs + lastsMs }, nowMs);
 }
-
-/** The event names all endpoints that it went to, also those that it missed at first. */
-async function markSent(delivery: Delivery, { clock, db }: ReleaseNeeds): Promise<void> {
-  const { eventId, tenantId, endpointId } = delivery;
-  const event = { id: eventId as `evt_${string}`, tenantId };
-  await db.commit([markRelayed(event, [endpointId], clock.nowMs())]);
-}
-
-/** What was held behind an endpoint that is deleted is sent to nobody. */
-async function cancelStep(release: Release, world: ReleaseNeeds): Promise<Release> {
-  if (release.kind === 'replay') return finish(release, 'cancelled');
-  const { count } = stepOf(STEPS_OF_CANCEL);
-  const { cursor, isEnd, rows } = await findWanted(release, undefined, { count, world });
-  await Promise.all(
-    rows.map(async (before) => {
-      const step = await saveStep(world, { before, after: cancel(before) });
-      if (step.won) await tellOrigin(step.delivery, world);
-    }),
-  );
-  const { perSecond } = release;
-  const nextMs = world.clock.nowMs() + SECOND_MS;
-  const result = { cursor, isEnd, matched: rows.length, sent: rows.length, perSecond, nextMs };
-  return afterStep(release, result, world.clock.nowMs());
-}
-
-/** Nothing is sent, so that a step may be as large as it gets. */
-const STEPS_OF_CANCEL = 100;

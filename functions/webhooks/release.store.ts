@@ -1,10 +1,13 @@
 import * as z from 'zod';
 import { DELIVERY_STATES } from '../events/event.ts';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
 import { forgetFailures } from './health.store.ts';
 import { RELEASED, type Release, ratesOf } from './release.ts';
+
+const RETENTION_MS = 32 * DAY_MS;
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const ReleaseItem = z.object({
@@ -22,6 +25,9 @@ const ReleaseItem = z.object({
   perSecond: z.number(),
   cursor: z.string().optional(),
   hasMoved: z.boolean(),
+  planned: z.object({ after: z.string().optional(), through: z.string() }).optional(),
+  endedAt: z.number().optional(),
+  waits: z.literal(true).optional(),
   matched: z.number(),
   sent: z.number(),
   step: z.number(),
@@ -50,20 +56,23 @@ export function insertRelease(release: Release, nowMs: number): Write {
   return { kind: 'put', table: 'endpoints', item: toItem(release, nowMs), condition };
 }
 
-/**
- * Stores the next state of a release, of which nothing stays when it is over, unless a tenant may
- * ask for it. Refused when somebody has done the step before it.
- */
+/** Stores the next state of a release. Refused when somebody has done the step before it. */
 export function saveRelease(before: Release, after: Release, nowMs: number): Write {
-  const asSeen = {
-    table: 'endpoints',
-    condition: 'step = :seen AND #status = :running',
+  const item = toItem({ ...after, step: before.step + 1 }, nowMs);
+  return { kind: 'put', table: 'endpoints', item, ...isAt(before) };
+}
+
+/** Ends a release of which nothing stays. Refused when somebody has done the step before. */
+export function removeRelease(before: Release): Write {
+  return { kind: 'remove', table: 'endpoints', key: releaseKey(before), ...isAt(before) };
+}
+
+function isAt({ step, status }: Release) {
+  return {
+    condition: 'step = :seen AND #status = :status',
     names: { '#status': 'status' },
-    values: { ':seen': before.step, ':running': 'running' },
-  } as const;
-  const isGone = after.kind !== 'replay' && after.status !== 'running';
-  if (isGone) return { ...asSeen, kind: 'remove', key: releaseKey(before) };
-  return { ...asSeen, kind: 'put', item: toItem({ ...after, step: before.step + 1 }, nowMs) };
+    values: { ':seen': step, ':status': status },
+  };
 }
 
 function toItem(release: Release, nowMs: number): Key & Item {
@@ -87,6 +96,9 @@ function toItem(release: Release, nowMs: number): Key & Item {
     perSecond: release.perSecond,
     cursor: release.cursor,
     hasMoved: release.hasMoved,
+    planned: release.planned,
+    endedAt: release.endedAtMs,
+    waits: release.isWaiting,
     matched: release.matched,
     sent: release.sent,
     step: release.step,
@@ -95,7 +107,13 @@ function toItem(release: Release, nowMs: number): Key & Item {
     dueSk: due?.dueSk,
     createdAt: release.createdAtMs,
     fingerprint: release.fingerprint,
+    ttl: release.kind === 'replay' ? replayEnd(release) : undefined,
   };
+}
+
+/** When a replay and its Idempotency-Key end, as those of events do: nothing is left of it then. */
+export function replayEnd({ createdAtMs }: Pick<Release, 'createdAtMs'>): number {
+  return Math.floor((createdAtMs + RETENTION_MS) / SECOND_MS);
 }
 
 /** The release in a stored item. */
@@ -115,6 +133,9 @@ export function toRelease(item: Item): Release {
     perSecond: stored.perSecond,
     cursor: stored.cursor,
     hasMoved: stored.hasMoved,
+    planned: stored.planned,
+    endedAtMs: stored.endedAt,
+    isWaiting: stored.waits,
     matched: stored.matched,
     sent: stored.sent,
     step: stored.step,
@@ -122,6 +143,21 @@ export function toRelease(item: Item): Release {
     createdAtMs: stored.createdAt,
     fingerprint: stored.fingerprint,
   };
+}
+
+/** The replays of an endpoint that have something left to do. */
+export async function findOpenReplays(
+  db: Pick<Db, 'query'>,
+  { tenantId, endpointId }: Pick<Release, 'tenantId' | 'endpointId'>,
+): Promise<Release[]> {
+  const found: Release[] = [];
+  let after: Item | undefined;
+  do {
+    const page = await db.query({ ...replaysOf(tenantId, endpointId), ...(after && { after }) });
+    found.push(...page.items.map(toRelease).filter(({ dueMs }) => dueMs !== undefined));
+    after = page.next;
+  } while (after);
+  return found;
 }
 
 /** Undefined when there is no such release. */

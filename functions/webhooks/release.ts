@@ -29,6 +29,12 @@ export interface Release {
   readonly hasMoved: boolean;
   readonly matched: number;
   readonly sent: number;
+  /** Of a replay: what a step has counted and not yet sent, to the last. */
+  readonly planned?: PlannedStep | undefined;
+  /** A replay that waits for its endpoint to be opened. */
+  readonly isWaiting?: true | undefined;
+  /** When it was cancelled. */
+  readonly endedAtMs?: number | undefined;
   /** Counts its steps: whoever names the present one may do it. */
   readonly step: number;
   /** When somebody must look at it again. */
@@ -47,6 +53,12 @@ export const RELEASED = {
   drain: ['held', 'waiting'],
   repace: ['waiting'],
 } as const satisfies Partial<Record<Release['kind'], readonly ReleasedStatus[]>>;
+
+/** The events behind one, exclusive, up to another one, inclusive. */
+export interface PlannedStep {
+  readonly after?: string | undefined;
+  readonly through: string;
+}
 
 /** Which deliveries a release is about. */
 export interface Wanted {
@@ -113,19 +125,44 @@ export interface StepResult {
 export function afterStep(release: Release, result: StepResult, nowMs: number): Release {
   const counted = {
     ...release,
+    planned: undefined,
     matched: release.matched + result.matched,
     sent: release.sent + result.sent,
     perSecond: result.perSecond,
   };
-  const hasMoved = release.hasMoved || result.sent > 0;
+  const hasMoved = release.hasMoved || result.sent !== 0;
   if (!result.isEnd) {
     return { ...counted, cursor: result.cursor, hasMoved, dueMs: result.nextMs };
   }
-  const settledMs = release.createdAtMs + SETTLING_MS;
-  const isOver = release.kind === 'replay' || (!hasMoved && nowMs >= settledMs);
-  if (isOver) return finish(counted, 'done');
+  const { kind, status, createdAtMs, endedAtMs = createdAtMs } = release;
+  const isSending = kind === 'replay' && status === 'running';
+  const settledMs = endedAtMs + SETTLING_MS;
+  const isOver = isSending || (!hasMoved && nowMs >= settledMs);
+  if (isOver) return finish(counted, status === 'cancelled' ? 'cancelled' : 'done');
   const dueMs = hasMoved ? result.nextMs : Math.max(result.nextMs, settledMs);
   return { ...counted, cursor: undefined, hasMoved: false, dueMs };
+}
+
+/** A replay that has counted its next step before it sends any of it: a crash miscounts none. */
+export function planStep(release: Release, count: number, through: string): Release {
+  const { matched, sent, cursor } = release;
+  const counted = { matched: matched + count, sent: sent + count, hasMoved: true };
+  return { ...release, ...counted, cursor: through, planned: { after: cursor, through } };
+}
+
+/**
+ * A replay that sends no more. What it has sent to the queues and nobody has claimed is still to be
+ * given back.
+ */
+export function cancelReplay(release: Release, nowMs: number): Release {
+  const ended = { ...finish(release, 'cancelled'), planned: undefined, endedAtMs: nowMs };
+  if (release.sent === 0) return ended;
+  return { ...ended, cursor: undefined, hasMoved: false, dueMs: nowMs };
+}
+
+/** Whether nothing stays of a release: it is over, and no tenant may ask for it. */
+export function isGone({ kind, status }: Pick<Release, 'kind' | 'status'>): boolean {
+  return kind !== 'replay' && status !== 'running';
 }
 
 /** The release with nothing more to do. */
@@ -148,6 +185,26 @@ export function isWanted(
   if (status === 'retrying' && reason !== BLOCKED) return false;
   if (between && delivery.alert) return false;
   return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
+}
+
+/** The delivery as a replay takes it up, which may have to give it back. */
+export function takeUp(delivery: Delivery, { id, kind }: Pick<Release, 'id' | 'kind'>): Delivery {
+  if (kind !== 'replay') return delivery;
+  const { token, status, spent, firstAtMs, reason } = delivery;
+  // What never came to be cannot be undone: it has to stay with a reason.
+  const isNew = token === '';
+  const was = isNew
+    ? ({ status: 'exhausted', reason: 'replay_cancelled' } as const)
+    : { status, reason };
+  return { ...delivery, replay: { id, spent, firstAtMs, ...was } };
+}
+
+/** The delivery as it was before its replay took it up. Undefined where that did not. */
+export function giveBack(delivery: Delivery, { id }: Pick<Release, 'id'>): Delivery | undefined {
+  const { replay } = delivery;
+  if (replay?.id !== id) return undefined;
+  const { id: _, ...was } = replay;
+  return { ...delivery, ...was, replay: undefined, dueMs: undefined };
 }
 
 /** The delivery on its way again at a slot: what is at its end gets a full plan, others go on. */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { idPart } from '../shared/ids/derive.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
+import { replayEnd } from './release.store.ts';
 import type { Release } from './release.ts';
 
 const ReplayKeyItem = z.object({
@@ -14,7 +15,7 @@ function keyOf(tenantId: string, keyId: string): Key {
 
 /**
  * Notes which replay an Idempotency-Key has made, whichever endpoint it is of. Refused when the
- * key was used before. `keyId` is derived from the tenant and the key.
+ * key was used before. `keyId` is derived from the tenant and the key. It ends with the replay.
  */
 export function insertReplayKey(keyId: string, release: Release): Write {
   const { tenantId, endpointId, id } = release;
@@ -22,7 +23,13 @@ export function insertReplayKey(keyId: string, release: Release): Write {
     kind: 'put',
     table: 'endpoints',
     condition: 'attribute_not_exists(pk)',
-    item: { ...keyOf(tenantId, keyId), v: 1, endpoint: endpointId, replay: id },
+    item: {
+      ...keyOf(tenantId, keyId),
+      v: 1,
+      endpoint: endpointId,
+      replay: id,
+      ttl: replayEnd(release),
+    },
   };
 }
 

@@ -183,7 +183,8 @@ describe('POST /v1/replays', () => {
     await ask(tenantId, 'POST /v1/replays', { body });
     await workOn();
     expect(receiver.got).toHaveLength(3);
-    await putStatus(world, endpoint, 'active');
+    const message = await putStatus(world, endpoint, 'active');
+    if (message) world.sent.push({ ...message, queue: 'endpoint-care' });
     await workOn();
     expect(receiver.got).toHaveLength(9);
   });

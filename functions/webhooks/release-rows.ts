@@ -1,0 +1,71 @@
+import { markRelayed } from '../events/event.store.ts';
+import type { World } from '../shared/world.ts';
+import type { Delivery } from './delivery.ts';
+import { type Release, releaseAt, takeUp } from './release.ts';
+import type { KnownEndpoint } from './remember-endpoints.ts';
+import { saveStep } from './save-delivery.ts';
+import { sendNext, tellOrigin } from './settle-delivery.ts';
+import { takeSlots } from './take-slots.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+
+/** Where deliveries go, for whom, and within which time. */
+export interface Sending {
+  readonly release: Release;
+  readonly known: Pick<KnownEndpoint, 'endpoint'>;
+  readonly lastsMs: number;
+  readonly world: Needs;
+}
+
+/** Deliveries that are written at once. */
+const AT_ONCE = 50;
+
+/**
+ * Sets deliveries on their way, a slot each. Answers how many are; of the others somebody else has
+ * made something. Stops when the lease of the step is over: somebody else has it then.
+ */
+export async function releaseRows(rows: readonly Delivery[], sending: Sending): Promise<number> {
+  if (rows.length === 0) return 0;
+  const { release, known, lastsMs, world } = sending;
+  const { endpoint } = known;
+  const { slotsMs, version } = await takeSlots(world, endpoint, rows.length);
+  const nowMs = world.clock.nowMs();
+  // Where there is no limit the slow start is one.
+  const spacingMs = endpoint.perSecond === undefined ? lastsMs / rows.length : 0;
+  const slotOf = (index: number) => ({
+    atMs: Math.floor((slotsMs[index] ?? nowMs) + index * spacingMs),
+    version,
+  });
+  let sent = 0;
+  for (let start = 0; start < rows.length; start += AT_ONCE) {
+    if (world.clock.nowMs() >= (release.dueMs ?? Infinity)) return sent;
+    const some = rows.slice(start, start + AT_ONCE);
+    const saved = await Promise.all(
+      some.map(async (before, index) => {
+        const taken = takeUp(before, release);
+        const after = releaseAt(taken, slotOf(start + index), nowMs);
+        return sendRow(before, after, world);
+      }),
+    );
+    sent += saved.filter((it) => it).length;
+  }
+  return sent;
+}
+
+async function sendRow(before: Delivery, after: Delivery, world: Needs): Promise<boolean> {
+  const step = await saveStep(world, { before, after });
+  if (!step.won) return false;
+  if (before.token === '') await markSent(before, world);
+  await tellOrigin(step.delivery, world);
+  await sendNext(step.delivery, world);
+  return true;
+}
+
+/** The event names all endpoints that it went to, also those that it missed at first. */
+export async function markSent(
+  { eventId, tenantId, endpointId }: Pick<Delivery, 'eventId' | 'tenantId' | 'endpointId'>,
+  { clock, db }: Pick<World, 'clock' | 'db'>,
+): Promise<void> {
+  const event = { id: eventId as `evt_${string}`, tenantId };
+  await db.commit([markRelayed(event, [endpointId], clock.nowMs())]);
+}

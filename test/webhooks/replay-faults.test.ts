@@ -1,0 +1,231 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { findEvents } from '../../functions/events/event.store.ts';
+import type { OutboxEvent } from '../../functions/events/event.ts';
+import type { Write } from '../../functions/shared/world.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
+import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { type Ask, type Body, webhooksApi } from './api.ts';
+import { care, sweepEndpoint, takeReady, workUntil } from './care.ts';
+import {
+  type DeliveryWorld,
+  deliveryWorld,
+  newEndpoint,
+  newEvent,
+  recordOf,
+} from './delivery-world.ts';
+import { type Behaviour, startReceiver } from './receiver.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+let world: DeliveryWorld;
+let ask: Ask;
+beforeAll(async () => {
+  world = await deliveryWorld();
+  ask = webhooksApi(world);
+});
+
+/** An endpoint with some exhausted deliveries, and some events that it never got. */
+async function outage(failures: number, missing: number, behaviour: Behaviour = () => 200) {
+  const receiver = await startReceiver((nth) => (nth <= failures ? 500 : behaviour(nth)));
+  const endpoint = await newEndpoint(world, receiver.url, { retry: { maxAttempts: 1 } });
+  const { tenantId, id: endpointId } = endpoint;
+  const patch = (body: object) => ask(tenantId, `PATCH /v1/endpoints/${endpointId}`, { body });
+  const from = new Date(world.clock.nowMs()).toISOString();
+  const events: OutboxEvent[] = [];
+  const send = async () => {
+    world.clock.advance(1);
+    const event = await newEvent(world, tenantId);
+    events.push(event);
+    await relayEvents([event], world);
+    await workUntil(world, world.clock.nowMs());
+  };
+  for (let nth = 0; nth < failures; nth += 1) await send();
+  await patch({ status: 'disabled' });
+  for (let nth = 0; nth < missing; nth += 1) await send();
+  await patch({ status: 'active' });
+  await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
+  const to = new Date(world.clock.nowMs()).toISOString();
+  const replay = async (fields: object = {}) => {
+    const body = { endpointId, from, to, rateShare: 1, ...fields };
+    const made = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
+    expect(made.status).toBe(202);
+    return made.body.id;
+  };
+  const find = async (id: string): Promise<Body> =>
+    (await ask(tenantId, `GET /v1/replays/${id}`)).body;
+  const rows = () => Promise.all(events.map((it) => recordOf(world, endpoint, it)));
+  return { receiver, endpoint, events, patch, replay, find, rows };
+}
+
+async function sweepFor(endpoint: Endpoint, minutes: number): Promise<void> {
+  for (let minute = 0; minute < minutes; minute += 1) {
+    await workUntil(world, world.clock.nowMs() + MINUTE_MS);
+    world.sent.push(...(await sweepEndpoint(world, endpoint)));
+  }
+  await workUntil(world, world.clock.nowMs());
+}
+
+function withCommit(commit: DeliveryWorld['db']['commit']): DeliveryWorld {
+  return { ...world, db: { ...world.db, commit } };
+}
+
+describe('a replay that is cancelled', () => {
+  it('is over when all have their slots, although they wait for them', async () => {
+    const { endpoint, receiver, patch, replay, find, rows } = await outage(3, 2);
+    await patch({ rateLimit: { perSecond: 0.5 } });
+    await takeSlots(world, { ...endpoint, perSecond: 0.5 }, 500);
+    const id = await replay();
+    await workUntil(world, world.clock.nowMs() + MINUTE_MS);
+    expect((await rows()).map((it) => it.status)).toEqual(new Array(5).fill('waiting'));
+    expect(await find(id)).toMatchObject({ status: 'done', matched: 5, sent: 5 });
+    expect(receiver.got).toHaveLength(3);
+  });
+
+  it.each([1, 2, 3])(
+    'gives back what it took up in %i steps, and has not sent it',
+    async (steps) => {
+      const { endpoint, receiver, patch, replay, find } = await outage(4, 3);
+      await patch({ rateLimit: { perSecond: 0.2 } });
+      await takeSlots(world, { ...endpoint, perSecond: 0.2 }, 500);
+      const id = await replay();
+      // A step of one, and then of one in five seconds each.
+      await workUntil(world, world.clock.nowMs() + (steps - 1) * 5 * SECOND_MS + 100);
+      expect(await find(id)).toMatchObject({ status: 'running', matched: steps, sent: steps });
+      const ended = await ask(endpoint.tenantId, `DELETE /v1/replays/${id}`);
+      expect(ended.body).toMatchObject({ status: 'cancelled' });
+      await sweepFor(endpoint, 3);
+      expect(await find(id)).toMatchObject({ status: 'cancelled', matched: steps, sent: 0 });
+      await workUntil(world, world.clock.nowMs() + HOUR_MS);
+      expect(receiver.got).toHaveLength(4);
+    },
+  );
+
+  it('restores each as it was, and leaves what is new with a reason', async () => {
+    const { endpoint, events, patch, replay } = await outage(1, 2);
+    const taken = () => Promise.all(events.slice(0, 2).map((it) => recordOf(world, endpoint, it)));
+    await patch({ rateLimit: { perSecond: 0.2 } });
+    await takeSlots(world, { ...endpoint, perSecond: 0.2 }, 500);
+    const id = await replay();
+    await workUntil(world, world.clock.nowMs() + 5 * SECOND_MS + 100);
+    expect((await taken()).map((it) => it.status)).toEqual(['waiting', 'waiting']);
+    await ask(endpoint.tenantId, `DELETE /v1/replays/${id}`);
+    await sweepFor(endpoint, 1);
+    const facts = (await taken()).map(({ status, reason, spent, dueMs, replay: mark }) => ({
+      ...{ status, reason, spent, dueMs, mark },
+    }));
+    const gone = { dueMs: undefined, mark: undefined };
+    expect(facts).toEqual([
+      { status: 'exhausted', reason: 'attempts_used_up', spent: 1, ...gone },
+      { status: 'exhausted', reason: 'replay_cancelled', spent: 0, ...gone },
+    ]);
+  });
+});
+
+describe('a replay whose worker dies', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('at its write %i counts and tells right', async (fatal) => {
+    const { endpoint, events, receiver, replay, find } = await outage(2, 2);
+    const id = await replay();
+    let commits = 0;
+    const dying = withCommit(async (writes) => {
+      commits += 1;
+      if (commits >= fatal) throw new Error('died');
+      return world.db.commit(writes);
+    });
+    for (const message of takeReady(world, /endpoint-care/)) {
+      await expect(care(message, dying)).rejects.toThrow('died');
+    }
+    await sweepFor(endpoint, 5);
+    expect(await find(id)).toMatchObject({ status: 'done', matched: 4, sent: 4 });
+    expect(receiver.got).toHaveLength(2 + 4);
+    const ids = events.map((it) => it.id);
+    for (const event of await findEvents(world.db, endpoint.tenantId, ids)) {
+      expect(event.sentTo).toEqual([endpoint.id]);
+    }
+  });
+});
+
+describe('a replay of a closed endpoint', () => {
+  it('waits for its opening, and looks no more until then', async () => {
+    const { endpoint, receiver, patch, replay, find } = await outage(2, 1);
+    await patch({ status: 'paused' });
+    const id = await replay();
+    await workUntil(world, world.clock.nowMs() + MINUTE_MS);
+    world.units.splice(0);
+    await sweepFor(endpoint, 30);
+    const asked = world.units.filter((it) => it.operation === 'get');
+    expect(asked).toEqual([]);
+    await patch({ status: 'active' });
+    await sweepFor(endpoint, 2);
+    expect(await find(id)).toMatchObject({ status: 'done', sent: 3 });
+    expect(receiver.got).toHaveLength(5);
+  });
+
+  it('does not miss an opening at the very moment', async () => {
+    const { endpoint, patch, replay, find } = await outage(2, 0);
+    await patch({ status: 'paused' });
+    const id = await replay();
+    const [message] = takeReady(world, /endpoint-care/);
+    if (!message) throw new Error('no message');
+    const racing = withCommit(async (writes: readonly Write[]) => {
+      if (writes.some((it) => it.kind === 'check')) {
+        await patch({ status: 'active' });
+        for (const it of takeReady(world, /endpoint-care/)) await care(it, world);
+      }
+      return world.db.commit(writes);
+    });
+    await care(message, racing);
+    await sweepFor(endpoint, 4);
+    expect(await find(id)).toMatchObject({ status: 'done', sent: 2 });
+  });
+
+  it('is cancelled with its endpoint', async () => {
+    const { endpoint, patch, replay, find } = await outage(1, 1);
+    await patch({ status: 'paused' });
+    const id = await replay();
+    await workUntil(world, world.clock.nowMs());
+    await ask(endpoint.tenantId, `DELETE /v1/endpoints/${endpoint.id}`);
+    await sweepFor(endpoint, 2);
+    expect(await find(id)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('is what an open breaker is probed with, where nothing is held', async () => {
+    const { endpoint, receiver, replay, find } = await outage(3, 0);
+    const nowMs = world.clock.nowMs();
+    for (let nth = 0; nth < 10; nth += 1) {
+      await world.db.commit([countFailure(endpoint, false, nowMs)]);
+    }
+    await world.db.commit([openBreaker(endpoint, nowMs)]);
+    world.endpoints.forget(endpoint.tenantId, endpoint.id);
+    const id = await replay();
+    await sweepFor(endpoint, 8);
+    expect((await findHealth(world.db, endpoint)).openedAtMs).toBeUndefined();
+    expect(await find(id)).toMatchObject({ status: 'done', sent: 3 });
+    expect(receiver.got).toHaveLength(6);
+  });
+});
+
+describe('the record of a replay, and of its key', () => {
+  it('ends 32 days after it was made', async () => {
+    const { endpoint, replay } = await outage(0, 0);
+    const puts: Record<string, unknown>[] = [];
+    const { commit } = world.db;
+    const seen = webhooksApi(
+      withCommit((writes) => {
+        puts.push(...writes.flatMap((it) => (it.kind === 'put' ? [it.item] : [])));
+        return commit(writes);
+      }),
+    );
+    await replay();
+    const nowMs = world.clock.nowMs();
+    const times = { from: new Date(0).toISOString(), to: new Date(nowMs).toISOString() };
+    const body = { endpointId: endpoint.id, ...times };
+    await seen(endpoint.tenantId, 'POST /v1/replays', { body, key: 'another' });
+    const ttl = Math.floor((nowMs + 32 * DAY_MS) / SECOND_MS);
+    expect(puts.map((it) => it.ttl)).toEqual([ttl, ttl]);
+  });
+});
