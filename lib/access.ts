@@ -199,12 +199,18 @@ export const ACCESS = {
     secrets: ['admin-key', 'cursor-key'],
   },
   'files/on-upload': {
-    tables: { outbox: ['PutItem'], endpoints: ['GetItem'], files: ['GetItem', 'UpdateItem'] },
+    tables: {
+      control: ['GetItem'],
+      outbox: ['PutItem'],
+      endpoints: ['GetItem'],
+      files: ['GetItem', 'PutItem', 'UpdateItem'],
+    },
     consumes: ['file-events'],
     sendsTo: ['file-blocks'],
     bucket: {
       '': ['ListBucket'],
       'incoming/': ['GetObject', 'GetObjectVersion'],
+      'drop/': ['GetObject', 'GetObjectVersion'],
       'work/': ['PutObject'],
     },
   },
@@ -237,6 +243,7 @@ export const ACCESS = {
     bucket: {
       '': ['ListBucket'],
       'incoming/': ['GetObject', 'GetObjectVersion'],
+      'drop/': ['GetObject'],
       'work/': ['GetObject'],
       'results/': ['PutObject'],
     },
@@ -258,6 +265,12 @@ export const ACCESS = {
     },
     consumes: ['tasks'],
     sendsTo: ['tasks'],
+  },
+  // It looks through what was dropped for what no event has told of.
+  'files/on-hour': {
+    tables: { files: ['BatchGetItem'] },
+    sendsTo: ['file-events'],
+    bucket: { '': ['ListBucket'], 'drop/': ['GetObject'] },
   },
   'audit/api': {
     tables: { control: [...CALLER, 'BatchGetItem', 'PutItem ten_*', 'Query listing'] },

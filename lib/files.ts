@@ -1,9 +1,10 @@
 import { CfnOutput, Duration } from 'aws-cdk-lib';
-import { Rule } from 'aws-cdk-lib/aws-events';
-import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { fileRoutes } from '../functions/files/contract.ts';
+import { alarm, countedMetric } from './kit/alarm.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomBucket } from './kit/room-bucket.ts';
@@ -36,15 +37,22 @@ export class Files extends Construct {
     const onUpload = parser(this, settings);
     const onBlock = blockWorker(this, settings);
     const onCare = carer(this, settings);
+    const onHour = finder(this, settings);
     this.functions = {
       'files/api': routes,
       'files/on-upload': onUpload,
       'files/on-block': onBlock,
       'files/on-care': onCare,
+      'files/on-hour': onHour,
     };
 
     this.queues = this.#queues(settings);
     this.#tellUploads();
+    alarm(this, 'DropsOfNobody', {
+      metric: countedMetric('DropsOfNobody'),
+      impact: 'A file was dropped into the folder of a tenant that does not exist.',
+      runbook: 'files-dropped-for-nobody',
+    });
   }
 
   #queues(settings: Settings) {
@@ -74,7 +82,7 @@ export class Files extends Construct {
     };
   }
 
-  /** An object under `incoming/` becomes a message. */
+  /** An object under `incoming/` or `drop/` becomes a message. */
   #tellUploads(): void {
     new Rule(this, 'Uploaded', {
       eventPattern: {
@@ -82,7 +90,7 @@ export class Files extends Construct {
         detailType: ['Object Created'],
         detail: {
           bucket: { name: [this.bucket.bucketName] },
-          object: { key: [{ prefix: 'incoming/' }] },
+          object: { key: [{ prefix: 'incoming/' }, { prefix: 'drop/' }] },
         },
       },
       targets: [new SqsQueue(this.queues['file-events'])],
@@ -109,6 +117,23 @@ function blockWorker(scope: Construct, settings: Settings): NodeFunction {
     memoryMb: 1_024,
     impact: 'Some users of a file are alerted late, at most 25 of them twice under the same id.',
   });
+}
+
+/** Each hour; what one call misses, the next one finds. */
+function finder(scope: Construct, settings: Settings): NodeFunction {
+  const worker = new NodeFunction(scope, 'OnHour', {
+    entry: 'files/on-hour',
+    settings,
+    timeout: Duration.minutes(5),
+    memoryMb: 512,
+    impact: 'Dropped files whose event got lost are found late.',
+  });
+  worker.configureAsyncInvoke({ retryAttempts: 0 });
+  new Rule(scope, 'EachHour', {
+    schedule: Schedule.rate(Duration.hours(1)),
+    targets: [new LambdaFunction(worker, { retryAttempts: 0 })],
+  });
+  return worker;
 }
 
 function carer(scope: Construct, settings: Settings): NodeFunction {

@@ -24,6 +24,7 @@ export const FILE_FAULT_CODES = [
   'unreadable',
   'endpoint_not_found',
   'not_found',
+  'metadata_invalid',
   // A single row is enough where the file was announced so.
   ...ROW_FAULT_CODES,
 ] as const;

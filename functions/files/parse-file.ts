@@ -63,7 +63,9 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   const { bucket, clock, db } = world;
   const file = await findFile(db, upload);
   if (!file || !mayRead(file, clock.nowMs())) return undefined;
-  const facts = await bucket.stat(uploadKey(file), upload.objectVersion);
+  // A drop is the version that it was made of, whatever has come under its key since.
+  const pinned = file.objectKey === undefined ? upload.objectVersion : file.objectVersion;
+  const facts = await bucket.stat(uploadKey(file), pinned);
   if (!facts) return undefined;
   if (file.readings - (file.readingsBefore ?? 0) >= READINGS_MAX) {
     await fail(file, UNREADABLE, world);
@@ -71,7 +73,7 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   }
 
   const nowMs = clock.nowMs();
-  const claimed = claimReading(file, upload.objectVersion ?? facts.versionId, nowMs);
+  const claimed = claimReading(file, pinned ?? facts.versionId, nowMs);
   const commit = await db.commit([saveFile(claimed, file.version, nowMs)]);
   if (!commit.ok) return undefined;
   if (facts.bytes === file.bytes) return claimed;

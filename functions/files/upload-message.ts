@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Message } from '../shared/world.ts';
+import { type DroppedObject, toDrop } from './drop.ts';
 import type { AlertFile } from './file.ts';
 import type { UploadedFile } from './parse-file.ts';
 
@@ -10,19 +11,30 @@ const ObjectCreated = z.object({
   }),
 });
 
+/** An object under `drop/` of which nobody has told. */
+const LostDrop = z.object({ dropKey: z.string(), version: z.string().optional() });
+
 /** The same, said by ourselves when that message got lost. */
 const Reminder = z.object({ tenant: z.string(), file: z.string() });
 
-/** Decodes to the uploaded file, or to undefined for an object that is no upload of a file. */
-export const UploadMessage = z
-  .union([Reminder, ObjectCreated])
-  .transform((message) => ('detail' in message ? ofObject(message.detail) : ofReminder(message)));
+/**
+ * Decodes to the uploaded file or the dropped object, or to undefined for an object that is
+ * neither.
+ */
+export const UploadMessage = z.union([Reminder, LostDrop, ObjectCreated]).transform((message) => {
+  if ('dropKey' in message) return toDrop(message.dropKey, message.version);
+  return 'detail' in message ? ofObject(message.detail) : ofReminder(message);
+});
 
 function ofReminder({ tenant, file }: z.output<typeof Reminder>): UploadedFile {
   return { tenantId: tenant, fileId: file };
 }
 
-function ofObject({ object }: z.output<typeof ObjectCreated>['detail']): UploadedFile | undefined {
+function ofObject({
+  object,
+}: z.output<typeof ObjectCreated>['detail']): UploadedFile | DroppedObject | undefined {
+  const drop = toDrop(object.key, object['version-id']);
+  if (drop) return drop;
   const [, tenantId, fileId] = /^incoming\/(ten_\w+)\/(fil_\w+)$/.exec(object.key) ?? [];
   if (tenantId === undefined || fileId === undefined) return undefined;
   return { tenantId, fileId, objectVersion: object['version-id'] };
@@ -31,4 +43,9 @@ function ofObject({ object }: z.output<typeof ObjectCreated>['detail']): Uploade
 /** Asks a parser to look at the upload once more. */
 export function uploadReminder({ tenantId, id }: AlertFile): Message {
   return { body: { v: 1, tenant: tenantId, file: id }, group: tenantId };
+}
+
+/** Tells of a dropped object whose own event seems to have been lost. */
+export function lostDrop({ key, objectVersion, tenantId }: DroppedObject): Message {
+  return { body: { v: 1, dropKey: key, version: objectVersion }, group: tenantId };
 }

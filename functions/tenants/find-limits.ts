@@ -10,6 +10,11 @@ export interface EndpointTerms {
   readonly isTest: boolean;
 }
 
+/** Whether there is such a tenant. */
+export async function isTenant({ db }: Pick<World, 'db'>, tenantId: string): Promise<boolean> {
+  return (await findTenant(db, tenantId)) !== undefined;
+}
+
 /** What holds for the endpoints of this tenant. */
 export async function findEndpointTerms(
   { db }: Pick<World, 'db'>,

@@ -40,15 +40,20 @@ const Retry = z.strictObject({
     .meta({ description: 'Seconds after the previous attempt; the last one repeats.' }),
 });
 
+const HALF_PLACEHOLDER = /\{\{(?![^{}]*[^{}\s][^{}]*\}\})/;
+
 const FileDefaults = z.strictObject({
   message: text(1, 1_000)
-    .refine((it) => !it.includes('{{'), 'may not hold {{, which is kept for names of columns')
+    .refine((it) => !HALF_PLACEHOLDER.test(it), 'holds {{ without the name of a column and }}')
     .exactOptional(),
   idColumn: z.union([text(1, 200), z.int().min(1).max(65_536)]).exactOptional(),
   eventType: EventType.refine(
     (it) => it === 'alert' || !isReservedType(it),
     'is a type of Tallyhook itself',
   ).exactOptional(),
+  ratePerSecond: RateLimit.shape.perSecond.exactOptional(),
+  onMalformed: z.enum(['ask', 'skip', 'fail']).exactOptional(),
+  onUnknown: z.enum(['resend', 'stop']).exactOptional(),
 });
 
 /** Names in lower case. Each fault is told at the header that has it. */
@@ -118,6 +123,9 @@ const Endpoint = z.object({
       message: z.string().exactOptional(),
       idColumn: z.union([z.string(), z.int()]).exactOptional(),
       eventType: z.string().exactOptional(),
+      ratePerSecond: z.number().exactOptional(),
+      onMalformed: z.enum(['ask', 'skip', 'fail']).exactOptional(),
+      onUnknown: OnUnknown.exactOptional(),
     })
     .optional(),
   createdAt: z.string(),

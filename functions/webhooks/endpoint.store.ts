@@ -15,6 +15,9 @@ const StoredFileDefaults = z.object({
   message: z.string().exactOptional(),
   idColumn: z.union([z.string(), z.number()]).exactOptional(),
   eventType: z.string().exactOptional(),
+  ratePerSecond: z.number().exactOptional(),
+  onMalformed: z.enum(['ask', 'skip', 'fail']).exactOptional(),
+  onUnknown: z.enum(['resend', 'stop']).exactOptional(),
 });
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */

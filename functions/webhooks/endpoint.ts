@@ -63,6 +63,9 @@ export interface FileDefaults {
   readonly message?: string;
   readonly idColumn?: string | number;
   readonly eventType?: string;
+  readonly ratePerSecond?: number;
+  readonly onMalformed?: 'ask' | 'skip' | 'fail';
+  readonly onUnknown?: 'resend' | 'stop';
 }
 
 export interface RetryPlan {

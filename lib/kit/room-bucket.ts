@@ -7,6 +7,8 @@ import type { Settings } from './settings.ts';
 const LIFETIME_DAYS = {
   // As long as a file that failed can be parsed again.
   'incoming/': 30,
+  // The hourly look for lost events reads all of it, so it is kept short.
+  'drop/': 7,
   // Bodies of retried deliveries are read from here: a delivery's 30 days and two more.
   'work/': 32,
   'results/': 30,

@@ -4,8 +4,8 @@ import { deliverBlock } from '../../functions/files/deliver-block.ts';
 import { fileKey, findFile, insertFile } from '../../functions/files/file.store.ts';
 import { type AlertFile, type FileDraft, newFile, uploadKey } from '../../functions/files/file.ts';
 import { termsOf } from '../../functions/files/file-terms.ts';
-import { parseFile } from '../../functions/files/parse-file.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
+import { takeUpload } from '../../functions/files/take-upload.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
@@ -118,7 +118,7 @@ export class FilesHouse {
     const nowMs = this.world.clock.nowMs();
     const message = JSON.parse(JSON.stringify(body));
     if (queue === 'file-events') {
-      await parseFile(UploadMessage.parse(message), doors, { deadlineMs: nowMs + PARSER_MS });
+      await takeUpload(UploadMessage.parse(message), doors, { deadlineMs: nowMs + PARSER_MS });
     } else if (queue === 'file-blocks') {
       const world = { ...doors, endpoints: rememberEndpoints(doors) };
       await deliverBlock(BlockMessage.parse(message), world, { deadlineMs: nowMs + WORKER_MS });

@@ -1,0 +1,95 @@
+import type * as z from 'zod';
+import { insertEvent } from '../events/event.store.ts';
+import type { World } from '../shared/world.ts';
+import { isTenant } from '../tenants/find-limits.ts';
+import { findEndpoint } from '../webhooks/endpoint.store.ts';
+import { createFileRoute } from './contract.ts';
+import { type DroppedObject, dropFileId, saidBy } from './drop.ts';
+import { findFile, insertFile } from './file.store.ts';
+import { type AlertFile, failFile, newFile } from './file.ts';
+import type { FileError } from './file-fault.ts';
+import { TERMS_DEFAULT, termsOf } from './file-terms.ts';
+import { fileEvent } from './file-view.ts';
+import { parseFile, type UploadedFile } from './parse-file.ts';
+import type { UploadMessage } from './upload-message.ts';
+
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'>;
+
+/** Reads an upload; for a dropped object, its file is made before. Safe to repeat. */
+export async function takeUpload(
+  upload: z.output<typeof UploadMessage>,
+  world: Needs,
+  receipt: { readonly deadlineMs: number },
+): Promise<void> {
+  const isDrop = upload !== undefined && 'endpointId' in upload;
+  await parseFile(isDrop ? await takeDrop(upload, world) : upload, world, receipt);
+}
+
+const ENDPOINT_MISSING: FileError = {
+  code: 'endpoint_not_found',
+  detail:
+    'The folder names no endpoint of the tenant. Put the file under drop/<tenant>/<endpoint>/.',
+};
+
+/**
+ * The file of a dropped object, made now if no event has told of it before. Undefined where there
+ * is nothing to read: the object is gone, its tenant is unknown, or the file has failed.
+ */
+async function takeDrop(drop: DroppedObject, world: Needs): Promise<UploadedFile | undefined> {
+  const { bucket, clock, db, ids, log, metrics } = world;
+  const { tenantId, objectVersion } = drop;
+  const id = dropFileId(bucket.name, drop);
+  const taken = { tenantId, fileId: id, objectVersion };
+  if (await findFile(db, taken)) return taken;
+
+  const facts = await bucket.stat(drop.key, objectVersion);
+  if (!facts) return undefined;
+  if (!(await isTenant(world, tenantId))) {
+    metrics.count('DropsOfNobody');
+    log.error('drop.unknown-tenant', { key: drop.key, bytes: facts.bytes });
+    return undefined;
+  }
+  const nowMs = clock.nowMs();
+  const { file, error } = await draft(drop, { id, facts, nowMs }, world);
+  const stored = error ? failFile(file, error) : file;
+  const event = fileEvent(stored, 'file.failed', { id: ids.next('evt'), nowMs });
+  await db.commit([insertFile(stored, nowMs), ...(error ? [insertEvent(event)] : [])]);
+  log.info('drop.taken', { tenant: tenantId, file: id, key: drop.key, code: error?.code });
+  return error ? undefined : taken;
+}
+
+interface Found {
+  readonly id: AlertFile['id'];
+  readonly facts: { readonly bytes: number; readonly metadata?: Readonly<Record<string, string>> };
+  readonly nowMs: number;
+}
+
+const Said = createFileRoute.body.omit({ name: true, size: true, endpointId: true });
+
+async function draft(
+  drop: DroppedObject,
+  { id, facts, nowMs }: Found,
+  { db }: Needs,
+): Promise<{ readonly file: AlertFile; readonly error?: FileError }> {
+  const { tenantId, endpointId, name, key: objectKey, objectVersion } = drop;
+  const endpoint = await findEndpoint(db, tenantId, endpointId);
+  const said = Said.safeParse(saidBy(facts.metadata ?? {}));
+  const place = { objectKey, objectVersion, fingerprint: undefined };
+  const terms =
+    endpoint && said.success
+      ? termsOf(said.data, endpoint)
+      : { ...TERMS_DEFAULT, onUnknown: 'resend' as const };
+  const file = newFile(
+    { ...terms, ...place, id, tenantId, name, bytes: facts.bytes, endpointId },
+    nowMs,
+  );
+  if (!endpoint) return { file, error: ENDPOINT_MISSING };
+  return said.success ? { file } : { file, error: metadataFault(said.error) };
+}
+
+function metadataFault({ issues }: z.ZodError): FileError {
+  const [issue] = issues;
+  const at = issue?.path.join('.') ?? '';
+  const detail = `The metadata x-amz-meta-tallyhook-* do not fit: ${at} ${issue?.message ?? ''}.`;
+  return { code: 'metadata_invalid', detail };
+}
