@@ -4,16 +4,20 @@ import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { newStateDir } from '../support/state-dir.ts';
 import { outcomesOf } from './bank-audit.ts';
 import { type CloudBankResult, runCloudBank } from './cloud-bank.ts';
+import { filePhases, runFileSoak } from './cloud-files.ts';
 import { IMPATIENT, runWebhookSoak } from './cloud-webhooks.ts';
+import { startKillableCloud } from './killable-cloud.ts';
 
 /**
  * Each on a local cloud of its own, whose functions are killed. Exits with 1 on any violation.
  *
  *   npm run soak -- ledger --seconds 600 --clients 10 --seed 1
  *   npm run soak -- webhooks --events 500000 --seed 1
+ *   npm run soak -- files --rows 5000000
  *
  * The first is a bank whose clients hang up. The second has receivers that are slow, busy, broken
- * or dead, and queues that are purged.
+ * or dead, and queues that are purged. The third kills the workers of files at each of their
+ * steps; with 200,000 rows it takes some minutes.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,13 +25,14 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '60' },
     clients: { type: 'string', default: '10' },
     events: { type: 'string', default: '5000' },
+    rows: { type: 'string', default: '5000000' },
     seed: { type: 'string', default: '1' },
   },
 });
 /** So many violations are enough to begin with. */
 const SHOWN_MAX = 40;
 
-const numberOf = (name: 'seconds' | 'clients' | 'events' | 'seed'): number => {
+const numberOf = (name: 'seconds' | 'clients' | 'events' | 'rows' | 'seed'): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new Error(`--${name} is a positive integer`);
@@ -36,13 +41,15 @@ const numberOf = (name: 'seconds' | 'clients' | 'events' | 'seed'): number => {
 const SOAKS: Readonly<Record<string, (cloud: LocalCloud) => Promise<readonly string[]>>> = {
   ledger: soakLedger,
   webhooks: soakWebhooks,
+  files: soakFiles,
 };
 
 const soak = SOAKS[positionals.join()];
 if (!soak) throw new Error(`say which room: npm run soak -- ${Object.keys(SOAKS).join(' | ')}`);
 if (soak === soakWebhooks) Object.assign(process.env, IMPATIENT);
 const stateDir = await newStateDir('soak');
-const cloud = await startLocalCloud({ stateDir });
+const killable = soak === soakFiles ? await startKillableCloud(stateDir) : undefined;
+const cloud = killable ?? (await startLocalCloud({ stateDir }));
 try {
   const violations = await soak(cloud);
   for (const violation of violations.slice(0, SHOWN_MAX)) console.log(violation);
@@ -71,7 +78,7 @@ async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
     ...{ events: numberOf('events'), seed: numberOf('seed') },
     troubleEveryMs: 4_000,
     settleMs: 240_000,
-    tell: (line) => console.log(`${new Date().toISOString().slice(11, 19)}  ${line}`),
+    tell,
   });
   for (const [name, value] of Object.entries(figures)) {
     console.log(`${name.padEnd(12)} ${JSON.stringify(value)}`);
@@ -79,6 +86,31 @@ async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
   const perSecond = figures.deliveries / figures.loadSeconds;
   console.log(`${perSecond.toFixed(1)} deliveries a second`);
   return violations;
+}
+
+async function soakFiles(): Promise<readonly string[]> {
+  if (!killable) return [];
+  const rows = numberOf('rows');
+  const { violations, kills, ...figures } = await runFileSoak(killable, {
+    phases: filePhases(rows),
+    together: 4,
+    // A short one kills once at each step.
+    ...(rows >= 1_000_000 && { againAfterMs: 20_000 }),
+    limitMs: 600_000 + 10 * rows,
+    tell,
+  });
+  for (const { step, fileId, healedMs } of kills) {
+    tell(`killed ${step} of ${fileId}, healed after ${(healedMs / 1_000).toFixed(1)} s`);
+  }
+  for (const [name, value] of Object.entries(figures)) {
+    console.log(`${name.padEnd(12)} ${JSON.stringify(value)}`);
+  }
+  console.log(`${(figures.users / figures.seconds).toFixed(1)} alerts a second, healing included`);
+  return violations;
+}
+
+function tell(line: string): void {
+  console.log(`${new Date().toISOString().slice(11, 19)}  ${line}`);
 }
 
 function report({ day, killed }: Omit<CloudBankResult, 'violations'>, duration: number): void {

@@ -1,0 +1,69 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { type Assembly, synthesise } from '../../local/synthesise.ts';
+import { KILL_STEPS, KILL_VARIABLES, type KillRecord, type KillStep } from './kill-points.ts';
+
+/** A local cloud whose file workers die, by SIGKILL, at the steps that they are told. */
+export interface KillableCloud extends LocalCloud {
+  /** The next worker that reaches the step dies there. */
+  order(step: KillStep): void;
+  /** Whether an order is still to be taken. */
+  isOrdered(step: KillStep): boolean;
+  /** Those who died so far. */
+  deaths(): KillRecord[];
+}
+
+interface Template {
+  readonly Resources: Readonly<Record<string, FunctionResource>>;
+}
+
+interface FunctionResource {
+  readonly Type: string;
+  readonly Properties: {
+    readonly Description?: string;
+    Environment?: { Variables?: Record<string, string> };
+  };
+}
+
+/** The very stack; only that the workers load a program that can end them. */
+export async function startKillableCloud(stateDir: string): Promise<KillableCloud> {
+  const folder = join(stateDir, 'kill-orders');
+  mkdirSync(folder, { recursive: true });
+  const assembly = withKillPoints(await synthesise('loopback'), stateDir, folder);
+  const cloud = await startLocalCloud({ stateDir: join(stateDir, 'cloud'), assembly });
+  return {
+    ...cloud,
+    order: (step) => writeFileSync(join(folder, step), ''),
+    isOrdered: (step) => existsSync(join(folder, step)),
+    deaths: () =>
+      readdirSync(folder)
+        .filter((it) => it.includes('.done.'))
+        .map((it) => JSON.parse(readFileSync(join(folder, it), 'utf8')) as KillRecord)
+        .toSorted((a, b) => a.atMs - b.atMs),
+  };
+}
+
+function withKillPoints(assembly: Assembly, stateDir: string, folder: string): Assembly {
+  const template = JSON.parse(readFileSync(assembly.templateFile, 'utf8')) as Template;
+  const preload = pathToFileURL(join(import.meta.dirname, 'kill-points.ts')).href;
+  for (const { Type, Properties } of Object.values(template.Resources)) {
+    const entry = Properties?.Description?.replace(/^Tallyhook /, '') ?? '';
+    if (Type !== 'AWS::Lambda::Function' || !(entry in KILL_STEPS)) continue;
+    Properties.Environment = {
+      Variables: {
+        ...Properties.Environment?.Variables,
+        NODE_OPTIONS: `--import=${preload}`,
+        [KILL_VARIABLES.folder]: folder,
+        [KILL_VARIABLES.entry]: entry,
+      },
+    };
+  }
+  // Beside the code, which is the deployment's own.
+  const dir = join(stateDir, 'assembly');
+  cpSync(assembly.dir, dir, { recursive: true });
+  const templateFile = join(dir, basename(assembly.templateFile));
+  writeFileSync(templateFile, JSON.stringify(template));
+  return { dir, templateFile };
+}
