@@ -42,8 +42,19 @@ export function killableDoors<Doors extends Omit<World, 'deadLetters'>>(
     bucket: {
       ...bucket,
       put: (key, body, type) => pass(() => bucket.put(key, body, type)),
-      read: (key, range) => pass(() => bucket.read(key, range)),
+      read: async (key, range) => {
+        const chunks = await pass(() => bucket.read(key, range));
+        return chunks && eachChunk(chunks, pass);
+      },
       stat: (key, version) => pass(() => bucket.stat(key, version)),
     },
   };
+}
+
+/** A worker may die between any two chunks that it reads. */
+async function* eachChunk(
+  chunks: AsyncIterable<Uint8Array>,
+  pass: (call: () => Promise<Uint8Array>) => Promise<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield await pass(async () => chunk);
 }
