@@ -7,8 +7,8 @@ const CONSUMER_MAX = 1_000;
 
 /** How the consumers divide what the workers may use, in percent. */
 const PERCENT: Readonly<Record<QueueName, number>> = {
-  'delivery-fast': 34,
-  'delivery-slow': 29,
+  'delivery-fast': 42,
+  'delivery-slow': 21,
   'endpoint-care': 2,
   'file-blocks': 17,
   'file-care': 3,

@@ -28,6 +28,9 @@ interface Pair {
   readonly slot?: Slot | undefined;
 }
 
+/** What has slots at such a limit comes one by one, and needs workers that are free in time. */
+const CALM_PER_SECOND = 100;
+
 /** So many messages are in memory at once, each of up to 48 KB. */
 const CHUNK = 500;
 
@@ -71,13 +74,19 @@ async function match(
     return wanting.map((endpoint) => ({ event, endpoint }));
   });
   const isTroubled = endpoints.endpoints.some((it) => it.slow && it.status === 'active');
-  const messages = pairs.filter(({ endpoint }) => !endpoint.slow).length;
+  const messages = pairs.filter(({ endpoint }) => mayBurst(endpoint)).length;
   let fastLeft = messages > 0 ? world.fastLane(tenantId, { messages, isTroubled }) : 0;
   return pairs.map((pair): Pair => {
-    const isFast = !pair.endpoint.slow && fastLeft > 0;
-    if (isFast) fastLeft -= 1;
+    const { endpoint } = pair;
+    const isFast = !endpoint.slow && (!mayBurst(endpoint) || fastLeft > 0);
+    if (mayBurst(endpoint)) fastLeft -= 1;
     return { ...pair, lane: isFast ? 'delivery-fast' : 'delivery-slow' };
   });
+}
+
+/** Whether a share of the fast lane is needed to keep it from taking all workers. */
+function mayBurst({ slow, perSecond = Infinity }: Endpoint): boolean {
+  return !slow && perSecond > CALM_PER_SECOND;
 }
 
 /** Of a damaged endpoint nobody knows what it wants: the others get theirs nevertheless. */

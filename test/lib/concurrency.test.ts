@@ -18,11 +18,11 @@ describe('consumersOf', () => {
   // The smallest share is two for each of nine queues, and one less is refused.
   it.each([
     { lambdaConcurrency: 30, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2, 2] },
-    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [16, 14, 2, 9, 3, 3, 3, 4, 2] },
+    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [19, 10, 2, 9, 3, 3, 3, 4, 2] },
     {
       lambdaConcurrency: 1_000,
       workerShare: 0.6,
-      consumers: [199, 170, 13, 100, 19, 19, 19, 42, 13],
+      consumers: [246, 124, 13, 100, 19, 19, 19, 42, 13],
     },
     {
       lambdaConcurrency: 100_000,

@@ -102,11 +102,14 @@ describe('a burst', () => {
         .entries()
         .map(([queue, them]) => [queue, them.length]),
     );
-  async function burst(tenantId: string, count: number) {
+  async function relayBurst(tenantId: string, count: number) {
     const events = await Promise.all(
       Array.from({ length: count }, () => newEvent(world, tenantId)),
     );
     await relayEvents(events, world);
+  }
+  async function burst(tenantId: string, count: number) {
+    await relayBurst(tenantId, count);
     return takeDue(world);
   }
 
@@ -119,6 +122,15 @@ describe('a burst', () => {
     expect(lanesOf(await burst(endpoint.tenantId, 5))).toEqual({ 'delivery-slow': 5 });
     const beside = await endpointThat(() => 200);
     expect(lanesOf(await burst(beside.endpoint.tenantId, 5))).toEqual({ 'delivery-fast': 5 });
+  });
+
+  it('takes the fast lane where a limit keeps it from all workers', async () => {
+    const { endpoint } = await endpointThat(() => 200, { perSecond: 50 });
+    await relayBurst(endpoint.tenantId, 25);
+    expect(lanesOf(world.sent.splice(0))).toEqual({ 'delivery-fast': 25 });
+    const fast = await endpointThat(() => 200, { perSecond: 5_000 });
+    await relayBurst(fast.endpoint.tenantId, 25);
+    expect(lanesOf(world.sent.splice(0))).toEqual({ 'delivery-fast': 10, 'delivery-slow': 15 });
   });
 
   it('gets all of its receivers to know, whichever of them does not answer', async () => {
