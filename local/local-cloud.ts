@@ -1,4 +1,5 @@
 import { type Deployment, deploy } from './deployment.ts';
+import { watchDropFolder } from './drop-folder.ts';
 import type { Endpoints } from './functions.ts';
 import { openLog } from './log.ts';
 import { openApi, startServices } from './services.ts';
@@ -79,6 +80,11 @@ async function start(options: LocalCloudOptions, undo: Undo): Promise<LocalCloud
   );
   const { adminKey } = options;
   const deployment = await deploy({ state, log, port, api, services, assembly, adminKey }, undo);
+  const { bucket, endpoints } = deployment;
+  if (bucket !== '') {
+    const dir = state.path('drop');
+    undo.push(watchDropFolder({ dir, endpoint: endpoints.s3, bucket, log }));
+  }
   const named = (kind: string) => (name: string) =>
     deployment.variable(`${kind}_${name.toUpperCase().replaceAll('-', '_')}`);
   return {

@@ -24,6 +24,7 @@ import { hasCode, LocalFailure, messageOf } from './failure.ts';
  * secrets.json     the values of the secrets, readable by their owner only
  * streams.json     how far each stream was read
  * log/             what functions and parts wrote
+ * drop/            <tenant>/<endpoint>/<file>: taken like drops into the bucket
  * ```
  */
 export interface State {
