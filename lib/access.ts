@@ -217,7 +217,7 @@ export const ACCESS = {
   'files/on-block': {
     tables: {
       outbox: ['PutItem'],
-      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
+      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
       files: ['GetItem', 'UpdateItem'],
     },
