@@ -29,6 +29,8 @@ export interface Access {
   /** Reads the stream of this table, and parks the records that it cannot handle. */
   readonly streamOf?: 'outbox';
   readonly sendsTo?: readonly QueueName[];
+  /** Puts what it gives up among the dead letters of these. */
+  readonly parks?: readonly QueueName[];
   /** Looks at what is parked there, deletes it, and moves it back to its queue if it has one. */
   readonly cares?: readonly ParkedName[];
   /**
@@ -59,6 +61,8 @@ export const ACCESS = {
       tasks: ['Query due'],
     },
     sendsTo: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'],
+    // What stays due, however often it was sent.
+    parks: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'],
   },
   'tenants/api': {
     tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },

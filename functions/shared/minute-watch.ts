@@ -16,12 +16,20 @@ export interface OpenMinute {
   readonly minute: number;
   /** No visit is worth its cost before this time. */
   readonly againMs: number;
+  readonly sends?: Sends | undefined;
+}
+
+/** How often the work of a minute was handed on in vain, and since when. */
+export interface Sends {
+  readonly count: number;
+  readonly sinceMs: number;
 }
 
 /** What a visit to one minute found. `againMs` is absent when there is no work left in it. */
 export interface MinuteVisit {
   readonly minute: number;
   readonly againMs?: number | undefined;
+  readonly sends?: Sends | undefined;
 }
 
 /** Bounds on one tick, and on what a watch may carry; after an outage it takes some ticks. */
@@ -54,12 +62,14 @@ export function afterVisits(
 ): MinuteWatch {
   const open = new Map(watch.open.map((it) => [it.minute, it]));
   let { through } = watch;
-  for (const { minute, againMs } of visits) {
+  for (const { minute, againMs, sends } of visits) {
     const isNext = minute === through + 1 && minute <= settled;
     const hasRoom = againMs === undefined || open.size < OPEN_MAX;
     if (isNext && hasRoom) through = minute;
     if (againMs === undefined) open.delete(minute);
-    else if ((isNext && hasRoom) || open.has(minute)) open.set(minute, { minute, againMs });
+    else if ((isNext && hasRoom) || open.has(minute)) {
+      open.set(minute, { minute, againMs, ...(sends && { sends }) });
+    }
   }
   return { through, open: [...open.values()] };
 }

@@ -11,6 +11,8 @@ export interface World {
   readonly metrics: Metrics;
   readonly db: Db;
   readonly queues: Queues;
+  /** What is put directly among the dead letters of a queue. */
+  readonly deadLetterQueues: Queues;
   readonly deadLetters: DeadLetters;
   readonly bucket: Bucket;
   readonly http: GuardedSender;

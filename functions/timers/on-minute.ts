@@ -1,7 +1,7 @@
 import { openDb } from '../shared/aws/db.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { schedule } from '../shared/aws/schedule.ts';
-import { queues, tables } from '../shared/resources.ts';
+import { parked, queues, tables } from '../shared/resources.ts';
 import { jsonLog, embeddedMetrics as metrics, systemClock } from '../shared/system.ts';
 import { sweepTables } from './sweep-tables.ts';
 
@@ -12,6 +12,9 @@ const world = {
   db: openDb({ tables: tables('control', 'deliveries', 'endpoints', 'files', 'ledger', 'tasks') }),
   queues: openQueues(
     queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
+  ),
+  deadLetterQueues: openQueues(
+    parked('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
   ),
 };
 

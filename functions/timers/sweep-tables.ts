@@ -1,5 +1,5 @@
 import type { TickTime } from '../shared/aws/schedule.ts';
-import { type MinuteVisit, watchMinutes } from '../shared/minute-watch.ts';
+import { type MinuteVisit, type Sends, watchMinutes } from '../shared/minute-watch.ts';
 import { minutePartition } from '../shared/sortable.ts';
 import { DAY_MS, MINUTE_MS } from '../shared/units.ts';
 import type { Message, QueueName, TableName, World } from '../shared/world.ts';
@@ -12,9 +12,16 @@ import {
   putSweep,
   type Sweep,
 } from './sweep.store.ts';
-import { HORIZON_MS, messageTimeMs, needsMessage, SETTLING_MS } from './sweep.ts';
+import {
+  HORIZON_MS,
+  isStuck,
+  messageTimeMs,
+  needsMessage,
+  SETTLING_MS,
+  sentAgain,
+} from './sweep.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues'>;
+type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues' | 'deadLetterQueues'>;
 
 /** Each table with an index `due`, and the queue of the room that looks at what is due there. */
 const QUEUES = {
@@ -59,6 +66,7 @@ export async function sweepTable(
   const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {} };
   const sweep = (await findSweep(world.db, table)) ?? first;
   const stops = new Map(Object.entries(sweep.stops));
+  const sends = new Map(sweep.watch.open.map((it) => [it.minute, it.sends]));
   let { seenMs } = sweep;
   let sent = 0;
   const watch = await watchMinutes(world, {
@@ -67,7 +75,8 @@ export async function sweepTable(
     settled,
     stopMs,
     visit: async (minute) => {
-      const visit = { table, minute, seenMs: sweep.seenMs, nowMs, stopMs, stops };
+      const when = { seenMs: sweep.seenMs, nowMs, stopMs };
+      const visit = { table, minute, ...when, stops, sends: sends.get(minute) };
       const result = await sweepMinute(visit, world);
       sent += result.sent;
       seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
@@ -90,15 +99,22 @@ interface Minute extends TickTime {
   readonly nowMs: number;
   /** Where shards were left in their midst; a visit changes its own. */
   readonly stops: Map<string, string>;
+  readonly sends: Sends | undefined;
 }
 
 async function sweepMinute(what: Minute, world: Needs): Promise<MinuteVisit & { sent: number }> {
   const { minute, nowMs } = what;
+  const isGivenUp = isStuck(what.sends, nowMs);
   const shards = Array.from({ length: DUE_SHARDS }, (_, shard) => shard);
-  const swept = await Promise.all(shards.map((shard) => sweepShard(what, shard, world)));
+  const swept = await Promise.all(
+    shards.map((shard) =>
+      isGivenUp ? giveUpShard(what, shard, world) : sweepShard(what, shard, world),
+    ),
+  );
   const sent = swept.reduce((sum, it) => sum + it.sent, 0);
   const isDone = swept.every((it) => it.isDone);
-  return { minute, sent, againMs: isDone ? undefined : nowMs };
+  const sends = sent > 0 ? sentAgain(what.sends, nowMs) : what.sends;
+  return { minute, sent, againMs: isDone ? undefined : nowMs, sends };
 }
 
 /** A damaged row keeps its minute open for a day, so that a person hears of it. */
@@ -137,6 +153,30 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
   return { isDone, sent };
 }
 
+/**
+ * What is left in a shard goes to the dead letters of its queue, where a person is told, and can
+ * send it to its room again. The sweeper comes back only where that queue did not take it.
+ */
+async function giveUpShard(what: Minute, shard: number, world: Needs) {
+  const { table, minute, stops, stopMs } = what;
+  const partition = minutePartition(minute, shard);
+  stops.delete(partition);
+  const parking = { log: world.log, queues: world.deadLetterQueues };
+  let isDone = true;
+  let sent = 0;
+  for await (const { entries } of listDue(world.db, { table, partition })) {
+    const isLate = world.clock.nowMs() >= stopMs;
+    const isSent = !isLate && (await send(what, entries, parking));
+    isDone &&= isSent;
+    if (isSent) sent += entries.length;
+  }
+  if (sent > 0) {
+    world.log.error('sweep.given-up', { table, minute, rows: sent });
+    world.metrics.count('GivenUpRows', sent);
+  }
+  return { isDone, sent };
+}
+
 /** Whether nothing of a page keeps its minute open. */
 function isEmpty(
   { entries, unreadable }: DuePage,
@@ -159,7 +199,7 @@ function toMessage({ pk, sk, dueMs }: DueEntry, nowMs: number): Message {
 async function send(
   { table, nowMs }: Minute,
   entries: readonly DueEntry[],
-  { queues, log }: Needs,
+  { log, queues }: Pick<World, 'log' | 'queues'>,
 ): Promise<boolean> {
   if (entries.length === 0) return true;
   const queue = QUEUES[table];

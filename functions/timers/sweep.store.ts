@@ -18,7 +18,11 @@ export interface DueEntry extends Key {
   readonly dueSk: string;
 }
 
-const OpenItem = z.object({ minute: z.number(), againMs: z.number() });
+const OpenItem = z.object({
+  minute: z.number(),
+  againMs: z.number(),
+  sends: z.object({ count: z.number(), sinceMs: z.number() }).optional(),
+});
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const SweepItem = z.object({

@@ -1,4 +1,5 @@
-import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import type { Sends } from '../shared/minute-watch.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 
 /** How far the sweeper looks ahead: nearer than the delay of a message can be. */
 export const HORIZON_MS = 2 * MINUTE_MS;
@@ -28,4 +29,21 @@ export function needsMessage(dueMs: number, seenMs: number, nowMs: number): bool
 export function messageTimeMs(dueMs: number, nowMs: number): number {
   const delaySeconds = Math.max(0, Math.floor((dueMs - nowMs) / SECOND_MS) - 1);
   return nowMs + delaySeconds * SECOND_MS;
+}
+
+/** What was handed on so often, and over so long, and is still due, is not going to be done. */
+const STUCK_SENDS = 10;
+const STUCK_MS = 6 * HOUR_MS;
+
+/**
+ * Whether the work of a minute is given up. It is counted by what the sweeper has sent, and not
+ * from when it was due: an outage of the sweeper makes nothing stuck.
+ */
+export function isStuck(sends: Sends | undefined, nowMs: number): boolean {
+  return sends !== undefined && sends.count >= STUCK_SENDS && nowMs - sends.sinceMs >= STUCK_MS;
+}
+
+/** The count after a visit that has sent something. */
+export function sentAgain(sends: Sends | undefined, nowMs: number): Sends {
+  return { count: (sends?.count ?? 0) + 1, sinceMs: sends?.sinceMs ?? nowMs };
 }

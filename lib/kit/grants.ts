@@ -89,7 +89,13 @@ function grantStream(handler: NodeFunction, entry: Entry, house: House): void {
 }
 
 /** To move a message back is to receive it, to send it to where it came from, and to delete it. */
-function grantParked(handler: NodeFunction, { cares = [] }: Access, house: House): void {
+function grantParked(handler: NodeFunction, access: Access, house: House): void {
+  const { cares = [], parks = [] } = access;
+  for (const name of parks) {
+    const { queueArn, queueUrl } = parkedQueueOf(name, house);
+    allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: queueArn });
+    handler.addEnvironment(variable('PARKED', name), queueUrl);
+  }
   const moves = ['StartMessageMoveTask', 'ListMessageMoveTasks'];
   for (const name of cares) {
     const work = name in house.queues ? house.queues[name as QueueName] : undefined;
@@ -97,7 +103,10 @@ function grantParked(handler: NodeFunction, { cares = [] }: Access, house: House
     const looks = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'];
     const actions = [...looks, 'GetQueueAttributes', ...(work ? moves : [])];
     allow(handler, { service: 'sqs', actions, resource: queueArn });
-    if (work) allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: work.queueArn });
+    if (work) {
+      allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: work.queueArn });
+      handler.addEnvironment(variable('QUEUE', name), work.queueUrl);
+    }
     handler.addEnvironment(variable('PARKED', name), queueUrl);
   }
 }

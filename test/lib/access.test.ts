@@ -115,11 +115,31 @@ function rightsInTable(entry: Entry): string[] {
     const back = name in STREAM_READERS ? [] : [`sqs:SendMessage ${name}`];
     return [...onParked.map((it) => `sqs:${it} parked ${name}`), ...back];
   });
+  const parks = (access.parks ?? []).map((it) => `sqs:SendMessage parked ${it}`);
   const objects = Object.entries(access.bucket ?? {}).flatMap(([prefix, actions]) =>
     actions.map((it) => `s3:${it} bucket${prefix && `/${prefix}*`}`),
   );
   const secrets = (access.secrets ?? []).map((it) => `secretsmanager:GetSecretValue ${it}`);
-  return [...onTables, ...consumed, ...sent, ...cared, ...stream, ...objects, ...secrets].sort();
+  return [
+    ...onTables,
+    ...consumed,
+    ...sent,
+    ...cared,
+    ...parks,
+    ...stream,
+    ...objects,
+    ...secrets,
+  ].sort();
+}
+
+/** The queues that it is told of: those that it sends to, or whose dead letters it moves back. */
+function queuesInTable({ sendsTo = [], cares = [] }: Access): string[] {
+  return [...sendsTo, ...cares.filter((it) => !(it in STREAM_READERS))];
+}
+
+/** The queues of dead letters that it is told of. */
+function parkedInTable({ cares = [], parks = [] }: Access): string[] {
+  return [...cares, ...parks];
 }
 
 /** The variables that a row of the access table stands for. */
@@ -130,8 +150,8 @@ function variablesInTable(access: Access): string[] {
     'BUILD',
     'LOG_LEVEL',
     ...named('TABLE', Object.keys(access.tables ?? {})),
-    ...named('QUEUE', access.sendsTo),
-    ...named('PARKED', access.cares),
+    ...named('QUEUE', queuesInTable(access)),
+    ...named('PARKED', parkedInTable(access)),
     ...named('SECRET', access.secrets),
     ...(access.bucket ? ['BUCKET_FILES'] : []),
     ...(access.options ?? []).map((it) => it.replaceAll(/[A-Z]/g, '_$&').toUpperCase()),
@@ -196,8 +216,8 @@ describe('the access table', () => {
     const access: Access = ACCESS[entry];
 
     expect(namesIn(source, 'tables').sort()).toEqual(Object.keys(access.tables ?? {}).sort());
-    expect(namesIn(source, 'queues').sort()).toEqual([...(access.sendsTo ?? [])].sort());
-    expect(namesIn(source, 'parked').sort()).toEqual([...(access.cares ?? [])].sort());
+    expect(namesIn(source, 'queues').sort()).toEqual(queuesInTable(access).sort());
+    expect(namesIn(source, 'parked').sort()).toEqual(parkedInTable(access).sort());
     expect(namesIn(source, 'secrets').sort()).toEqual([...(access.secrets ?? [])].sort());
   });
 

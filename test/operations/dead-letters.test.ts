@@ -13,6 +13,7 @@ import { closeServer } from '../../local/engines/engine.ts';
 import { listenExactly } from '../../local/http/listen.ts';
 import { sqsServer } from '../../local/sqs/server.ts';
 import { QUEUE_ARN_PREFIX, QueueStore } from '../../local/sqs/store.ts';
+import { until } from '../support/until.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 import { instanceOf } from '../tenants/tenants-api.ts';
 
@@ -42,7 +43,11 @@ beforeEach(async () => {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
   const urls = PARKED_NAMES.map((name) => [name, `${url}/000000000000/${parkOf(name)}`]);
   world = await testWorld();
-  const doors = { ...world, deadLetters: openDeadLetters(Object.fromEntries(urls)) };
+  const sources = PARKED_NAMES.map((name) => [name, `${url}/000000000000/${name}`]);
+  const doors = {
+    ...world,
+    deadLetters: openDeadLetters(Object.fromEntries(urls), Object.fromEntries(sources)),
+  };
   ask = instanceOf(doors, [listDeadLetters, redriveDeadLetters, dropDeadLetter]);
 });
 afterEach(async () => {
@@ -135,6 +140,16 @@ describe('the list of dead letters', () => {
 });
 
 describe('a redrive', () => {
+  it('knows the queue of what was put there directly, as the sweeper does', async () => {
+    store.send('audits-parked', [{ body: '{"v":1}' }]);
+    expect((await redrive({ queue: 'audits' })).status).toBe(202);
+    await until(
+      () => depthOf('audits'),
+      (it) => it === 1,
+    );
+    expect(depthOf('audits-parked')).toBe(0);
+  });
+
   it('moves the dead letters of that queue back, and says how far it is', async () => {
     park('file-care', '{}', '{}');
     park('audits', '{}');

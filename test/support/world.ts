@@ -10,6 +10,7 @@ import type {
   LogFields,
   Message,
   QueueName,
+  Queues,
   TableName,
   World,
 } from '../../functions/shared/world.ts';
@@ -40,6 +41,8 @@ export interface TestWorld extends Omit<World, 'http' | 'bucket' | 'deadLetters'
   readonly client: DynamoDBClient;
   /** What was sent to queues and not yet taken. */
   readonly sent: SentMessage[];
+  /** What was put among the dead letters of queues. */
+  readonly parked: SentMessage[];
   readonly lines: LogLine[];
   /** Cost of each call, as the engine reports it. */
   readonly units: Units[];
@@ -56,6 +59,7 @@ export async function testWorld(): Promise<TestWorld> {
   const tables = await createTables(client, inject('tableSpecs'), prefix);
   const units: Units[] = [];
   const sent: SentMessage[] = [];
+  const parked: SentMessage[] = [];
   const lines: LogLine[] = [];
   const objects = new Map<string, Uint8Array>();
   const clock = testClock();
@@ -66,17 +70,14 @@ export async function testWorld(): Promise<TestWorld> {
     log: { info: log, warn: log, error: log },
     metrics: { count: () => undefined },
     db: openDb({ client, tables, onUnits: (it) => units.push(it) }),
-    queues: {
-      async send(queue, messages) {
-        sent.push(...messages.map((it) => ({ ...it, queue })));
-        return [];
-      },
-    },
+    queues: listedQueues(sent),
+    deadLetterQueues: listedQueues(parked),
     bucket: memoryBucket(objects),
     secrets: { read: async (name) => `${name}-of-the-tests-0123456789abcdef` },
     tables,
     client,
     sent,
+    parked,
     lines,
     units,
     objects,
@@ -85,6 +86,16 @@ export async function testWorld(): Promise<TestWorld> {
         .splice(0)
         .flatMap((it) => it.consumed)
         .reduce((sum, it) => sum + (it.CapacityUnits ?? 0), 0),
+  };
+}
+
+/** Takes everything, and keeps it in a list. */
+function listedQueues(sent: SentMessage[]): Queues {
+  return {
+    async send(queue, messages) {
+      sent.push(...messages.map((it) => ({ ...it, queue })));
+      return [];
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { sweepTable, sweepTables } from '../../functions/timers/sweep-tables.ts'
 import { type TestWorld, testWorld } from '../support/world.ts';
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 1_440 * MINUTE_MS;
 /** What one tick sends of one minute and shard. */
 const PART = 1_250;
 
@@ -112,6 +113,66 @@ describe('a damaged entry', () => {
     await world.db.commit([putSweep('deliveries', { ...sweep, watch })]);
     await tick();
     expect((await findSweep(world.db, 'deliveries'))?.watch.open).toEqual([]);
+  });
+});
+
+describe('an entry that nobody gets done', () => {
+  /** A multiple of what lies between two sends of what is overdue. */
+  const STEP = 40 * MINUTE_MS;
+
+  /** As if it had ticked each minute, and found nothing but what it had left open. */
+  async function tickOn(ticks: number, sweeping = world): Promise<number> {
+    let sends = 0;
+    for (let nth = 0; nth < ticks; nth += 1) {
+      world.clock.advance(STEP);
+      await pass();
+      sends += (await tick(sweeping)).length;
+    }
+    return sends;
+  }
+
+  async function pass(): Promise<void> {
+    const sweep = await findSweep(world.db, 'deliveries');
+    if (!sweep) throw new Error('it was never swept');
+    const watch = { ...sweep.watch, through: Math.max(sweep.watch.through, minuteNow() - 11) };
+    await world.db.commit([putSweep('deliveries', { ...sweep, watch })]);
+  }
+
+  /** Overdue by a quarter of an hour, at which the sweeper sends it. */
+  async function putPoison(count: number): Promise<void> {
+    await putDue({ count, minute: minuteNow() + 3, name: 'poison' });
+    world.clock.advance(18 * MINUTE_MS);
+    expect(await tick()).toHaveLength(count);
+  }
+
+  it('is given up after ten sends and six hours, and holds up nobody after that', async () => {
+    await putPoison(3);
+    const sends = await tickOn(12);
+    expect(sends).toBe(3 * 9);
+    expect(world.parked.splice(0).map(({ queue, body }) => [queue, body.sk])).toEqual([
+      ['delivery-slow', 'poison000000'],
+      ['delivery-slow', 'poison000001'],
+      ['delivery-slow', 'poison000002'],
+    ]);
+    expect(await tickOn(2)).toBe(0);
+    expect(world.parked).toEqual([]);
+    expect((await findSweep(world.db, 'deliveries'))?.watch.open).toEqual([]);
+    expect(world.lines).toContainEqual(expect.objectContaining({ event: 'sweep.given-up' }));
+  });
+
+  it('is not given up because the sweeper itself stood still', async () => {
+    await putPoison(1);
+    world.clock.advance(3 * DAY_MS);
+    expect(await tickOn(8)).toBe(8);
+    expect(world.parked).toEqual([]);
+  });
+
+  it('stays due while its dead letters are not taken', async () => {
+    await putPoison(1);
+    const down = { send: () => Promise.reject(new Error('down')) };
+    await tickOn(14, { ...world, deadLetterQueues: down });
+    await tickOn(1);
+    expect(world.parked.map(({ body }) => body.sk)).toEqual(['poison000000']);
   });
 });
 

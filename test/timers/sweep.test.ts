@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { messageTimeMs, needsMessage } from '../../functions/timers/sweep.ts';
+import { isStuck, messageTimeMs, needsMessage, sentAgain } from '../../functions/timers/sweep.ts';
 
 const NOW = 29_395_230 * 60_000 + 15_000;
 
@@ -33,5 +33,23 @@ describe('messageTimeMs', () => {
     { aheadMs: 59_500, delayMs: 58_000 },
   ])('$aheadMs ms ahead waits $delayMs ms', ({ aheadMs, delayMs }) => {
     expect(messageTimeMs(NOW + aheadMs, NOW)).toBe(NOW + delayMs);
+  });
+});
+
+describe('what is given up', () => {
+  const HOUR = 3_600_000;
+  it.each([
+    [undefined, false],
+    [{ count: 10, sinceMs: NOW - 6 * HOUR }, true],
+    [{ count: 9, sinceMs: NOW - 24 * HOUR }, false],
+    [{ count: 100, sinceMs: NOW - 6 * HOUR + 1 }, false],
+  ])('after these sends: %j: %s', (sends, expected) => {
+    expect(isStuck(sends, NOW)).toBe(expected);
+  });
+
+  it('is counted by what was sent', () => {
+    const first = sentAgain(undefined, NOW);
+    expect(first).toEqual({ count: 1, sinceMs: NOW });
+    expect(sentAgain(first, NOW + HOUR)).toEqual({ count: 2, sinceMs: NOW });
   });
 });

@@ -10,7 +10,7 @@ import {
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
 import { lazily } from '../lazily.ts';
-import type { DeadLetter, DeadLetterMove, DeadLetters, ParkedName } from '../world.ts';
+import type { DeadLetter, DeadLetterMove, DeadLetters, ParkedName, QueueName } from '../world.ts';
 import { answered, PATIENCE } from './answered.ts';
 
 /** Quota of ReceiveMessage. */
@@ -22,8 +22,14 @@ const HIDDEN_SECONDS = 30;
 /** Asks all servers of SQS: else a queue with few messages may look empty. */
 const WAIT_SECONDS = 1;
 
-/** The World's dead letters on SQS. `urls` names those that this function may care for. */
-export function openDeadLetters(urls: Readonly<Record<ParkedName, string>>): DeadLetters {
+/**
+ * The World's dead letters on SQS. `urls` names those that this function may care for, `sources`
+ * the queues that they belong to.
+ */
+export function openDeadLetters(
+  urls: Readonly<Record<ParkedName, string>>,
+  sources: Readonly<Record<QueueName, string>>,
+): DeadLetters {
   const client = lazily(() => new SQSClient(PATIENCE));
   const ask = <Reply>(call: (sqs: SQSClient) => Promise<Reply>): Promise<Reply> =>
     answered('queue', () => call(client()));
@@ -31,7 +37,8 @@ export function openDeadLetters(urls: Readonly<Record<ParkedName, string>>): Dea
   return {
     look: (name) => ask((sqs) => look(sqs, urls[name])),
     lastMove: (name) => ask((sqs) => lastMove(sqs, urls[name])),
-    moveBack: (name, perSecond) => ask((sqs) => moveBack(sqs, urls[name], perSecond)),
+    moveBack: (name, perSecond) =>
+      ask((sqs) => moveBack(sqs, urls[name], { source: sources[name], perSecond })),
     drop: (name, id) => ask((sqs) => drop(sqs, urls[name], id)),
   };
 }
@@ -98,9 +105,23 @@ function toMove(task: ListMessageMoveTasksResultEntry): DeadLetterMove {
   };
 }
 
-async function moveBack(sqs: SQSClient, url: string, perSecond?: number): Promise<boolean> {
+interface Move {
+  readonly source: string;
+  readonly perSecond: number | undefined;
+}
+
+/**
+ * The queue is named to SQS, which cannot tell where a message belongs that was put among the dead
+ * letters directly, as the sweeper does.
+ */
+async function moveBack(
+  sqs: SQSClient,
+  url: string,
+  { source, perSecond }: Move,
+): Promise<boolean> {
   const { arn: SourceArn } = await attributesOf(sqs, url);
-  const order = { SourceArn, MaxNumberOfMessagesPerSecond: perSecond };
+  const DestinationArn = SourceArn?.replace(/[^:]+$/, source.replace(/^.*\//, ''));
+  const order = { SourceArn, DestinationArn, MaxNumberOfMessagesPerSecond: perSecond };
   try {
     await sqs.send(new StartMessageMoveTaskCommand(order));
     return true;
