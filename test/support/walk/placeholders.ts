@@ -14,6 +14,7 @@ export function withPlaceholders(examples: Examples): Examples {
     return value
       .replaceAll(/\bth_(live|test)_([\dA-Z]{26})_[\w-]{43}/g, `th_$1_$2_${KEY}`)
       .replaceAll(/\bwhsec_[\w+/=]+/g, SECRET)
+      .replaceAll(/\?X-Amz-[^"\s]*/g, '?X-Amz-Signature=<signature>')
       .replaceAll(/http:\/\/(127\.0\.0\.1|localhost):\d+\/[\w-]*files[\w-]*/g, UPLOAD)
       .replaceAll(/http:\/\/(127\.0\.0\.1|localhost):\d+/g, 'https://receiver.example.com');
   });

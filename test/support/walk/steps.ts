@@ -1,4 +1,5 @@
 import { callAws } from '../../../local/aws-call.ts';
+import { announce, walkActions, walkResults } from './file-steps.ts';
 import { walkLedger } from './ledger-steps.ts';
 import { walkReplays } from './replay-steps.ts';
 import { walkTasks } from './task-steps.ts';
@@ -127,28 +128,13 @@ async function walkFiles(walk: Walk, endpoint: Body): Promise<void> {
     params: idOf(file),
     until: ({ status }) => String(status) === 'completed',
   });
-  await announce(walk, 'no_such_column\n1\n', { endpointId });
+  await walkResults(walk, file);
+  const failed = await announce(walk, 'no_such_column\n1\n', { endpointId });
   await walk.call('listFiles', {
     until: ({ data }) => JSON.stringify(data).includes('"status":"failed"'),
   });
-}
-
-/** Announces a file and uploads it by the form of the answer, as a browser would. */
-async function announce(
-  walk: Walk,
-  content: string,
-  about: Readonly<Record<string, string>>,
-): Promise<Body> {
-  const body = { name: 'users.csv', size: Buffer.byteLength(content), ...about };
-  const file = await walk.call('createFile', { body });
-  const form = new FormData();
-  for (const [name, value] of Object.entries(file.upload?.fields ?? {})) {
-    form.append(name, String(value));
-  }
-  form.append('file', new Blob([content]), 'users.csv');
-  const answer = await fetch(String(file.upload?.url), { method: 'POST', body: form });
-  if (!answer.ok) throw new Error(`no upload: ${answer.status} ${await answer.text()}`);
-  return file;
+  await walk.call('retryFile', { params: idOf(failed) });
+  await walkActions(walk, endpointId);
 }
 
 async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
