@@ -1,18 +1,23 @@
 import { hash } from 'node:crypto';
 
 const WORDS = 4;
-const SLOTS_FIRST = 1 << 12;
-/** With more of its slots in use than this, a search walks too far. */
-const LOAD_MAX = 0.75;
+/** One table is in pieces, so that only one of them at a time is there twice while it grows. */
+const PIECES = 64;
+const SLOTS_FIRST = 1 << 8;
+/** With more of its slots in use than this, a search walks too far. Not all pieces grow at once. */
+const LOAD_MIN = 0.6;
+const LOAD_MAX = 0.8;
 
 /**
- * The user ids of one file, as 128 bits of their SHA-256 in one open-addressing table: 16 bytes a
- * slot and no object per id. Among 20 million ids two different ones are taken for the same with
- * a probability below 10⁻²⁴, and nobody can make two such ids on purpose.
+ * The user ids of one file, as 128 bits of their SHA-256 in open addressing: 16 bytes a slot and no
+ * object per id. Among 20 million ids two different ones are taken for the same with a probability
+ * below 10⁻²⁴, and nobody can make two such ids on purpose.
  */
 export class IdSet {
   size = 0;
-  #table = new Int32Array(SLOTS_FIRST * WORDS);
+  readonly #pieces = Array.from({ length: PIECES }, (_, i) => {
+    return new Piece(LOAD_MIN + ((LOAD_MAX - LOAD_MIN) * i) / PIECES);
+  });
   readonly #words = new Int32Array(WORDS);
 
   /** Takes the id in. False when it is there already. */
@@ -23,9 +28,25 @@ export class IdSet {
     // A slot whose first word is 0 is free, so no id may have that.
     if (this.#words[0] === 0) this.#words[0] = 1;
 
-    if (!insert(this.#table, this.#words, 0)) return false;
-    this.size += 1;
-    if (this.size * WORDS > this.#table.length * LOAD_MAX) this.#grow();
+    const isNew = this.#pieces[digest.charCodeAt(15) % PIECES]?.add(this.#words) ?? false;
+    if (isNew) this.size += 1;
+    return isNew;
+  }
+}
+
+class Piece {
+  #size = 0;
+  #table = new Int32Array(SLOTS_FIRST * WORDS);
+  readonly #loadMax: number;
+
+  constructor(loadMax: number) {
+    this.#loadMax = loadMax;
+  }
+
+  add(words: Int32Array): boolean {
+    if (!insert(this.#table, words, 0)) return false;
+    this.#size += 1;
+    if (this.#size * WORDS > this.#table.length * this.#loadMax) this.#grow();
     return true;
   }
 
@@ -34,6 +55,8 @@ export class IdSet {
     for (let at = 0; at < this.#table.length; at += WORDS) {
       if (this.#table[at] !== 0) insert(table, this.#table, at);
     }
+    // Given back at once: until the garbage is collected, the old pieces would add up.
+    this.#table.buffer.transfer(0);
     this.#table = table;
   }
 }
