@@ -56,7 +56,7 @@ try {
   console.log(`violations ${violations.length}`);
   process.exitCode = violations.length === 0 ? 0 : 1;
 } finally {
-  await cloud.stop();
+  await cloud?.stop();
   await rm(stateDir, { recursive: true, force: true });
 }
 
