@@ -48,9 +48,10 @@ const soak = SOAKS[positionals.join()];
 if (!soak) throw new Error(`say which room: npm run soak -- ${Object.keys(SOAKS).join(' | ')}`);
 if (soak === soakWebhooks) Object.assign(process.env, IMPATIENT);
 const stateDir = await newStateDir('soak');
-const killable = soak === soakFiles ? await startKillableCloud(stateDir) : undefined;
-const cloud = killable ?? (await startLocalCloud({ stateDir }));
+let cloud: LocalCloud | undefined;
 try {
+  const killable = soak === soakFiles ? await startKillableCloud(stateDir) : undefined;
+  cloud = killable ?? (await startLocalCloud({ stateDir }));
   const violations = await soak(cloud);
   for (const violation of violations.slice(0, SHOWN_MAX)) console.log(violation);
   console.log(`violations ${violations.length}`);
