@@ -57,6 +57,7 @@ it(
       () => tenant.accepted().filter(isOrder),
       (it) => new Set(it.map(({ id }) => id)).size === EVENTS,
       HEALING_MS,
+      500,
     );
 
     expect(settled).toMatchObject({ alerts: USERS, delivered: USERS, failed: 0 });

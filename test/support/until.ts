@@ -1,20 +1,30 @@
 const STEP_MS = 25;
+/** Asking takes a fifth of the time at most: what is waited for needs the machine as well. */
+const PAUSE_SHARE = 4;
+const PAUSE_MS_MAX = 1_000;
 
-/** Asks until the answer satisfies; the last answer is in the error when time runs out. */
+/**
+ * Asks until the answer satisfies; the last answer is in the error when time runs out. `stepMs` is
+ * the least time between two questions: more than a moment where the answer comes to stay.
+ */
 export async function until<Answer>(
   ask: () => Promise<Answer> | Answer,
   satisfies: (answer: Answer) => boolean,
   limitMs = 30_000,
+  stepMs = STEP_MS,
 ): Promise<Answer> {
   const deadline = Date.now() + limitMs;
   for (;;) {
+    const askedMs = Date.now();
     const answer = await ask();
     if (satisfies(answer)) return answer;
-    if (Date.now() > deadline) {
+    const nowMs = Date.now();
+    if (nowMs > deadline) {
       throw new Error(
         `not so after ${limitMs} ms, but: ${JSON.stringify(answer)?.slice(0, 2_000)}`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_SHARE * (nowMs - askedMs));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(stepMs, pauseMs)));
   }
 }

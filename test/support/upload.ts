@@ -37,6 +37,9 @@ export async function uploadFile(
   return created.body;
 }
 
+/** Each question is a call of the API. */
+const SETTLED_STEP_MS = 200;
+
 /** Waits until the file has come to its end. */
 export async function settledFile(
   api: ApiClient,
@@ -47,5 +50,6 @@ export async function settledFile(
     async () => (await api.get<FileView>(`/v1/files/${fileId}`)).body,
     (it) => ['completed', 'failed', 'expired'].includes(it.status),
     limitMs,
+    SETTLED_STEP_MS,
   );
 }
