@@ -6,7 +6,7 @@ import { outcomesOf } from './bank-audit.ts';
 import { type CloudBankResult, runCloudBank } from './cloud-bank.ts';
 import { filePhases, runFileSoak } from './cloud-files.ts';
 import { IMPATIENT, runWebhookSoak } from './cloud-webhooks.ts';
-import { startKillableCloud } from './killable-cloud.ts';
+import { type KillableCloud, startKillableCloud } from './killable-cloud.ts';
 
 /**
  * Each on a local cloud of its own, whose functions are killed. Exits with 1 on any violation.
@@ -89,10 +89,9 @@ async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
   return violations;
 }
 
-async function soakFiles(): Promise<readonly string[]> {
-  if (!killable) return [];
+async function soakFiles(cloud: LocalCloud): Promise<readonly string[]> {
   const rows = numberOf('rows');
-  const { violations, kills, ...figures } = await runFileSoak(killable, {
+  const { violations, kills, ...figures } = await runFileSoak(cloud as KillableCloud, {
     phases: filePhases(rows),
     together: 4,
     // A short one kills once at each step.
