@@ -49,8 +49,9 @@ if (!soak) throw new Error(`say which room: npm run soak -- ${Object.keys(SOAKS)
 if (soak === soakWebhooks) Object.assign(process.env, IMPATIENT);
 const stateDir = await newStateDir('soak');
 let cloud: LocalCloud | undefined;
+let killable: KillableCloud | undefined;
 try {
-  const killable = soak === soakFiles ? await startKillableCloud(stateDir) : undefined;
+  if (soak === soakFiles) killable = await startKillableCloud(stateDir);
   cloud = killable ?? (await startLocalCloud({ stateDir }));
   const violations = await soak(cloud);
   for (const violation of violations.slice(0, SHOWN_MAX)) console.log(violation);
