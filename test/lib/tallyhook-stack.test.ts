@@ -113,7 +113,7 @@ describe('the tables', () => {
   it.each([
     { table: 'TenantsControl', indexes: ['listing', 'due'], ttl: true },
     { table: 'EventsOutbox', indexes: ['listing'], ttl: true },
-    { table: 'WebhooksEndpoints', indexes: ['due'], ttl: false },
+    { table: 'WebhooksEndpoints', indexes: ['due'], ttl: true },
     { table: 'WebhooksDeliveries', indexes: ['due', 'open'], ttl: true },
     { table: 'Ledger', indexes: ['listing', 'due', 'reference'], ttl: false },
     { table: 'Files', indexes: ['listing', 'due'], ttl: false },
