@@ -1,21 +1,12 @@
 import type { Options } from '../functions/shared/config.ts';
-import type { IndexName, ParkedName, QueueName, SecretName, TableName } from './names.ts';
-
-type TableAction =
-  | 'GetItem'
-  | 'BatchGetItem'
-  | 'PutItem'
-  | 'PutItem W#*'
-  | 'PutItem ten_*'
-  | 'UpdateItem'
-  | 'UpdateItem R#*'
-  | 'DeleteItem'
-  | 'DeleteItem ten_*'
-  | 'ConditionCheckItem'
-  | 'Query'
-  | `Query ${IndexName}`;
-
-type BucketAction = 'GetObject' | 'GetObjectVersion' | 'PutObject' | 'ListBucket';
+import type {
+  BucketAction,
+  ParkedName,
+  QueueName,
+  SecretName,
+  TableAction,
+  TableName,
+} from './names.ts';
 
 /** What one function may touch. It is granted this, told the names of this, and nothing else. */
 export interface Access {
@@ -45,6 +36,9 @@ export interface Access {
 
 /** What every API needs of its caller: the key and its tenant, and tokens of the rate limit. */
 const CALLER = ['GetItem', 'UpdateItem R#*'] as const;
+
+/** Also of an object that has been overwritten since. */
+const VERSIONS = ['GetObject', 'GetObjectVersion'] as const;
 
 /**
  * Who may do what: one row per Lambda, by its entry under `functions/`. The stack grants from
@@ -213,8 +207,8 @@ export const ACCESS = {
     sendsTo: ['file-blocks'],
     bucket: {
       '': ['ListBucket'],
-      'incoming/': ['GetObject', 'GetObjectVersion'],
-      'drop/': ['GetObject', 'GetObjectVersion'],
+      'incoming/': VERSIONS,
+      'drop/': VERSIONS,
       'work/': ['PutObject'],
     },
   },
@@ -227,11 +221,7 @@ export const ACCESS = {
     },
     consumes: ['file-blocks'],
     sendsTo: ['file-blocks', 'file-care', 'delivery-slow', 'endpoint-care'],
-    bucket: {
-      '': ['ListBucket'],
-      'work/': ['GetObject'],
-      'results/': ['PutObject'],
-    },
+    bucket: { '': ['ListBucket'], 'work/': ['GetObject'], 'results/': ['PutObject'] },
     secrets: ['master-key'],
     options: ['egress', 'apiHosts'],
   },
@@ -246,7 +236,7 @@ export const ACCESS = {
     sendsTo: ['file-blocks', 'file-events', 'file-care', 'delivery-slow'],
     bucket: {
       '': ['ListBucket'],
-      'incoming/': ['GetObject', 'GetObjectVersion'],
+      'incoming/': VERSIONS,
       'drop/': ['GetObject'],
       'work/': ['GetObject'],
       'results/': ['PutObject'],
@@ -270,7 +260,6 @@ export const ACCESS = {
     consumes: ['tasks'],
     sendsTo: ['tasks'],
   },
-  // It looks through what was dropped for what no event has told of.
   'files/on-hour': {
     tables: { files: ['BatchGetItem'] },
     sendsTo: ['file-events'],

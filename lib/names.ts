@@ -35,3 +35,21 @@ export type SecretName = 'admin-key' | 'master-key' | 'cursor-key';
 
 /** The indexes that a table may have, all with the keys `<index>Pk` and `<index>Sk`. */
 export type IndexName = 'listing' | 'due' | 'open' | 'reference';
+
+/** What a function may do with a table; `R#*` bounds the keys that it may write. */
+export type TableAction =
+  | 'GetItem'
+  | 'BatchGetItem'
+  | 'PutItem'
+  | 'PutItem W#*'
+  | 'PutItem ten_*'
+  | 'UpdateItem'
+  | 'UpdateItem R#*'
+  | 'DeleteItem'
+  | 'DeleteItem ten_*'
+  | 'ConditionCheckItem'
+  | 'Query'
+  | `Query ${IndexName}`;
+
+/** What a function may do with the objects under a prefix. */
+export type BucketAction = 'GetObject' | 'GetObjectVersion' | 'PutObject' | 'ListBucket';

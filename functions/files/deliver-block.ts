@@ -41,7 +41,6 @@ export interface Job {
 const LEASE_SLACK_MS = 5 * SECOND_MS;
 /** A batch whose sends take all their time must still find time to be stored. */
 const RESERVE_MS = 5 * SECOND_MS;
-const NONE_KEPT: KeptSlots = { slotsMs: [], version: 0 };
 /** A message can wait for 15 minutes at most; then it is sent once more. */
 const MESSAGE_AHEAD_MS_MAX = 14 * MINUTE_MS;
 
@@ -93,7 +92,12 @@ async function claim(job: Job, world: Needs): Promise<Block | undefined> {
 
 /** What a step of the work leads to: more of it, or its end. */
 type Step =
-  | { readonly kind: 'go-on'; readonly block: Block; readonly own: OwnPace | undefined }
+  | {
+      readonly kind: 'go-on';
+      readonly block: Block;
+      readonly own: OwnPace | undefined;
+      readonly kept: KeptSlots;
+    }
   | { readonly kind: 'rest'; readonly block: Block; readonly rest: Rest }
   | { readonly kind: 'stop'; readonly block: Block }
   | { readonly kind: 'lost' };
@@ -114,7 +118,7 @@ async function work(claimed: Job, found: Block, world: Needs): Promise<void> {
     if (step.kind === 'stop') return leave(job, step.block, world);
     if (step.kind === 'rest') return giveBack(job, step, world);
     block = step.block;
-    job = { ...job, own: step.own, kept: NONE_KEPT };
+    job = { ...job, own: step.own, kept: step.kept };
   }
   await endBlock(job, block, world);
 }
@@ -135,7 +139,8 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const wanted = nextPlaces(block, countFor(known));
   const { kept } = job;
   const own = isOwnLimit(job, known) ? job.own : undefined;
-  const turn = await takeTurn(world, known.endpoint, { count: wanted.length, kept, own });
+  const left = isAiling(known.health) ? 1 : nextPlaces(block, 2 * wanted.length).length;
+  const turn = await takeTurn(world, known.endpoint, { count: left, kept, own });
   if (turn.kind === 'later') return rest(turn);
 
   const places = wanted.slice(0, turn.slotsMs.length);
@@ -145,9 +150,10 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
 
   const batch = { job, known, before: block, places, slotsMs: turn.slotsMs };
   const { result, restUntilMs } = await sendBatch(batch, world);
-  const sent = { block: withResults(marked, result), own: turn.own ?? job.own };
+  const sent = { block: withResults(marked, result), own: turn.own ?? job.own, kept: turn.kept };
   if (restUntilMs === undefined) return { kind: 'go-on', ...sent };
-  return { kind: 'rest', block: sent.block, rest: { atMs: restUntilMs, own: sent.own } };
+  const { block: after, ...next } = sent;
+  return { kind: 'rest', block: after, rest: { atMs: restUntilMs, ...next } };
 }
 
 /** One at a time to a receiver that failed last, so that a dead one fails few. */

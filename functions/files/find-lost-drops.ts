@@ -1,5 +1,5 @@
 import type { World } from '../shared/world.ts';
-import { DROPS, type DroppedObject, dropFileId, toDrop } from './drop.ts';
+import { DROPS, type DroppedObject, dropFileId, toDrop } from './dropped-object.ts';
 import { fileKey } from './file.store.ts';
 import { lostDrop } from './upload-message.ts';
 

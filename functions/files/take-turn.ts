@@ -29,7 +29,13 @@ export interface OwnPace {
  * when on, and which slots are kept for then.
  */
 export type Turn =
-  | { readonly kind: 'now'; readonly slotsMs: readonly number[]; readonly own?: OwnPace }
+  | {
+      readonly kind: 'now';
+      readonly slotsMs: readonly number[];
+      readonly own?: OwnPace;
+      /** Taken for the batch after this one. */
+      readonly kept: KeptSlots;
+    }
   | { readonly kind: 'later'; readonly atMs: number; readonly kept?: KeptSlots };
 
 /** How many users are sent at a time: as many as the endpoint takes in two seconds. */
@@ -77,18 +83,26 @@ export async function takeTurn(
   const ownMost = own ? ownBatchSize(own, perSecond) : Infinity;
   const most = Math.min(count, batchSize({ perSecond }), ownMost);
   const { slotsMs, version } = areKept(kept, pace, { perSecond, nowMs: world.clock.nowMs() })
-    ? { ...kept, slotsMs: kept.slotsMs.slice(0, most) }
-    : await takeKnownSlots(world, { endpoint, pace }, most);
+    ? kept
+    : await takeKnownSlots(world, { endpoint, pace }, own ? most : withNext(most, pace, nowMs));
   const [firstMs = nowMs] = slotsMs;
-  const isNear = firstMs - world.clock.nowMs() <= WAIT_MS_MAX;
-  return isNear
-    ? spread(slotsMs, own)
-    : { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
+  if (firstMs - world.clock.nowMs() > WAIT_MS_MAX) {
+    return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
+  }
+  const rest = { slotsMs: slotsMs.slice(most), version };
+  return { ...spread(slotsMs.slice(0, most), own), kept: rest };
+
+  /** One write for two full batches, where nobody has to wait for that. */
+  function withNext(batch: number, { tatUs = 0 }: Pace, atMs: number): number {
+    if (perSecond === undefined || batch < BATCH_MAX || count < 2 * BATCH_MAX) return batch;
+    const endsMs = Math.max(tatUs / 1_000, atMs) + 2 * batch * intervalMs(perSecond);
+    return endsMs - atMs <= WAIT_MS_MAX ? 2 * batch : batch;
+  }
 }
 
 /** No user before the file may alert the next one. */
-function spread(slotsMs: readonly number[], own: OwnPace | undefined): Turn {
-  if (!own) return { kind: 'now', slotsMs };
+function spread(slotsMs: readonly number[], own: OwnPace | undefined) {
+  if (!own) return { kind: 'now', slotsMs } as const;
   const interval = intervalMs(own.perSecond);
   let fromMs = own.fromMs;
   const later = slotsMs.map((slotMs) => {
@@ -96,7 +110,7 @@ function spread(slotsMs: readonly number[], own: OwnPace | undefined): Turn {
     fromMs = Math.ceil(atMs + interval);
     return atMs;
   });
-  return { kind: 'now', slotsMs: later, own: { ...own, fromMs } };
+  return { kind: 'now', slotsMs: later, own: { ...own, fromMs } } as const;
 }
 
 function areKept(

@@ -4,7 +4,7 @@ import type { World } from '../shared/world.ts';
 import { isTenant } from '../tenants/find-limits.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import { createFileRoute } from './contract.ts';
-import { type DroppedObject, dropFileId, saidBy } from './drop.ts';
+import { type DroppedObject, dropFileId, saidBy } from './dropped-object.ts';
 import { findFile, insertFile } from './file.store.ts';
 import { type AlertFile, failFile, newFile } from './file.ts';
 import type { FileError } from './file-fault.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Message } from '../shared/world.ts';
-import { type DroppedObject, toDrop } from './drop.ts';
+import { type DroppedObject, toDrop } from './dropped-object.ts';
 import type { AlertFile } from './file.ts';
 import type { UploadedFile } from './parse-file.ts';
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { toDrop } from '../../functions/files/drop.ts';
+import { toDrop } from '../../functions/files/dropped-object.ts';
 import { toFile } from '../../functions/files/file.store.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findLostDrops } from '../../functions/files/find-lost-drops.ts';

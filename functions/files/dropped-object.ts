@@ -48,12 +48,12 @@ export function saidBy(metadata: Readonly<Record<string, string>>): Record<strin
       const term = name
         .slice(PREFIX.length)
         .replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-      return [term, valueOf(term, decoded(value))];
+      return [term, toValue(term, decoded(value))];
     }),
   );
 }
 
-function valueOf(term: string, value: string): unknown {
+function toValue(term: string, value: string): unknown {
   if (term === 'allowRepeat') return value === 'true' ? true : value === 'false' ? false : value;
   const isNumber = NUMBERS.has(term) || (term === 'idColumn' && /^\d+$/.test(value));
   return isNumber && value.trim() !== '' ? Number(value) : value;
