@@ -1,5 +1,6 @@
 import { openBucket } from '../shared/aws/bucket.ts';
 import { openDb } from '../shared/aws/db.ts';
+import { openDownloads } from '../shared/aws/downloads.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
@@ -17,6 +18,7 @@ import { exportFile } from './save-export.ts';
 const world = {
   ...{ clock: systemClock, ids: systemIds, log: jsonLog, bucket: openBucket(bucketName()) },
   metrics: embeddedMetrics,
+  downloads: openDownloads(bucketName()),
   queues: openQueues(queues('file-care', 'file-events')),
   db: openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries', 'files') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),

@@ -61,3 +61,6 @@ export interface RowFault {
 
 /** How many rows are malformed in each way. */
 export type RowFaultTotals = Readonly<Partial<Record<RowFaultCode, number>>>;
+
+/** Of the rows without an alert, this many are listed one by one. All are counted. */
+export const FAULTS_LISTED_MAX = 10_000;

@@ -4,7 +4,7 @@ import type { PresignedPost } from '../shared/bucket.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { File } from './file.contract.ts';
 import type { AlertFile } from './file.ts';
-import { FAULTS_LISTED_MAX } from './user-rows.ts';
+import { FAULTS_LISTED_MAX } from './file-fault.ts';
 
 type FileView = z.input<typeof File>;
 

@@ -8,8 +8,7 @@ import { listErrorsRoute } from './errors.contract.ts';
 import { FAULT_ENTRY_BYTES } from './fault-list.ts';
 import { findFile } from './file.store.ts';
 import { type AlertFile, faultsKey } from './file.ts';
-import { ROW_FAULT_CODES } from './file-fault.ts';
-import { FAULTS_LISTED_MAX } from './user-rows.ts';
+import { FAULTS_LISTED_MAX, ROW_FAULT_CODES } from './file-fault.ts';
 
 type Needs = Pick<World, 'bucket' | 'db' | 'secrets'>;
 

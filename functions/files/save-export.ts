@@ -1,3 +1,4 @@
+import type { Downloads } from '../shared/bucket.ts';
 import { route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import { HOUR_MS, SECOND_MS } from '../shared/units.ts';
@@ -10,7 +11,7 @@ import { type AlertFile, exportKey, faultsKey } from './file.ts';
 import { isUntouched, type ResultStatus, readResults } from './read-results.ts';
 import { exportFileRoute } from './result.contract.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db'>;
+type Needs = Pick<World, 'bucket' | 'clock' | 'db'> & { readonly downloads: Downloads };
 
 /** A link that is good for this long. */
 const LINK_MS = HOUR_MS;
@@ -33,7 +34,7 @@ export const exportFile = route(exportFileRoute, async (call, world: Needs) => {
   else if (!(await world.bucket.stat(key))) {
     throw new Problem('not_found', { detail: 'The file has no list of malformed rows.' });
   }
-  const url = await world.bucket.presignGet(key, LINK_MS / SECOND_MS);
+  const url = await world.downloads.presignGet(key, LINK_MS / SECOND_MS);
   return { body: { url, expiresAt: toInstant(world.clock.nowMs() + LINK_MS) } };
 });
 

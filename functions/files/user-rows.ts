@@ -1,11 +1,15 @@
-import { FileFault, type RowFault, type RowFaultCode, type RowFaultTotals } from './file-fault.ts';
+import {
+  FAULTS_LISTED_MAX,
+  FileFault,
+  type RowFault,
+  type RowFaultCode,
+  type RowFaultTotals,
+} from './file-fault.ts';
 import type { OnMalformed } from './file-terms.ts';
 import { IdSet } from './id-set.ts';
 
 /** An id above this is no id. */
 export const ID_BYTES_MAX = 256;
-/** Of the rows without an alert, this many are listed one by one. All are counted. */
-export const FAULTS_LISTED_MAX = 10_000;
 
 /** rows = alerts + duplicates + malformed. */
 export interface RowCounts {

@@ -33,8 +33,6 @@ export interface Bucket {
   stat(key: string, versionId?: string): Promise<ObjectFacts | undefined>;
   /** Up to a thousand keys at a time; `after` is the `next` of the page before. */
   list(prefix: string, after?: string): Promise<ObjectPage>;
-  /** A link to an object, for whoever has it. */
-  presignGet(key: string, expiresInSeconds: number): Promise<string>;
   /** A form that takes exactly this key and a body of `minBytes` to `maxBytes`. */
   presignPost(form: {
     readonly key: string;
@@ -42,4 +40,10 @@ export interface Bucket {
     readonly maxBytes: number;
     readonly expiresInSeconds: number;
   }): Promise<PresignedPost>;
+}
+
+/** Apart from the bucket, because only one function needs its code. */
+export interface Downloads {
+  /** A link to an object, for whoever has it. */
+  presignGet(key: string, expiresInSeconds: number): Promise<string>;
 }

@@ -40,11 +40,12 @@ const Retry = z.strictObject({
     .meta({ description: 'Seconds after the previous attempt; the last one repeats.' }),
 });
 
+const OnUnknown = z.enum(['resend', 'stop']);
 const HALF_PLACEHOLDER = /\{\{(?![^{}]*[^{}\s][^{}]*\}\})/;
 
 const FileDefaults = z.strictObject({
   message: text(1, 1_000)
-    .refine((it) => !HALF_PLACEHOLDER.test(it), 'holds {{ without the name of a column and }}')
+    .refine((it) => !HALF_PLACEHOLDER.test(it), 'lacks a }}')
     .exactOptional(),
   idColumn: z.union([text(1, 200), z.int().min(1).max(65_536)]).exactOptional(),
   eventType: EventType.refine(
@@ -53,7 +54,7 @@ const FileDefaults = z.strictObject({
   ).exactOptional(),
   ratePerSecond: RateLimit.shape.perSecond.exactOptional(),
   onMalformed: z.enum(['ask', 'skip', 'fail']).exactOptional(),
-  onUnknown: z.enum(['resend', 'stop']).exactOptional(),
+  onUnknown: OnUnknown.exactOptional(),
 });
 
 /** Names in lower case. Each fault is told at the header that has it. */
@@ -75,7 +76,6 @@ const EndpointStatus = z.enum(['active', 'paused', 'disabled']);
 export const EventFilters = z.array(EventFilter).min(1).max(100);
 const Description = text(0, 500);
 const TimeoutSeconds = z.number().min(1).max(15);
-const OnUnknown = z.enum(['resend', 'stop']);
 
 const CreateEndpointBody = z.strictObject({
   url: text(1, 2_048),
@@ -118,16 +118,7 @@ const Endpoint = z.object({
   timeoutSeconds: z.number(),
   onUnknown: OnUnknown,
   headerNames: z.array(z.string()),
-  fileDefaults: z
-    .object({
-      message: z.string().exactOptional(),
-      idColumn: z.union([z.string(), z.int()]).exactOptional(),
-      eventType: z.string().exactOptional(),
-      ratePerSecond: z.number().exactOptional(),
-      onMalformed: z.enum(['ask', 'skip', 'fail']).exactOptional(),
-      onUnknown: OnUnknown.exactOptional(),
-    })
-    .optional(),
+  fileDefaults: FileDefaults.optional(),
   createdAt: z.string(),
   updatedAt: z.string(),
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FRAME_BYTES_MAX } from '../../functions/files/alert-line.ts';
 import { FIELDS_KEPT, ROW_BYTES_MAX } from '../../functions/files/csv-record.ts';
-import { FileFault } from '../../functions/files/file-fault.ts';
+import { FAULTS_LISTED_MAX, FileFault } from '../../functions/files/file-fault.ts';
 import { FileReading } from '../../functions/files/file-reading.ts';
 import { FRONT_BYTES } from '../../functions/files/file-sniff.ts';
 import {
@@ -13,7 +13,7 @@ import {
   SEGMENT_BYTES,
   type Segment,
 } from '../../functions/files/segments.ts';
-import { FAULTS_LISTED_MAX, ID_BYTES_MAX } from '../../functions/files/user-rows.ts';
+import { ID_BYTES_MAX } from '../../functions/files/user-rows.ts';
 
 interface Order {
   readonly idColumn?: string | number;

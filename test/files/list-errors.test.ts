@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listErrorsRoute } from '../../functions/files/errors.contract.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
+import { FAULTS_LISTED_MAX } from '../../functions/files/file-fault.ts';
 import { listErrors } from '../../functions/files/list-errors.ts';
-import { FAULTS_LISTED_MAX } from '../../functions/files/user-rows.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { FilesHouse } from './files-house.ts';

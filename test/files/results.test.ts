@@ -29,7 +29,9 @@ async function list(query: object, tenantId = file.tenantId) {
 
 async function exported(body: object) {
   const call = { tenantId: file.tenantId, params: { id: file.id }, body };
-  const answer = await exportFile.answer(call as unknown as Call<Contract>, house.doors);
+  const downloads = { presignGet: async (key: string) => `http://127.0.0.1/tests/${key}` };
+  const world = { ...house.doors, downloads };
+  const answer = await exportFile.answer(call as unknown as Call<Contract>, world);
   const { url } = exportFileRoute.reply.schema.parse(answer.body);
   const bytes = house.world.objects.get(url.slice('http://127.0.0.1/tests/'.length));
   const lines = Buffer.from(bytes ?? [])

@@ -138,7 +138,6 @@ function memoryBucket(objects: Map<string, Uint8Array>): Bucket {
     async list(prefix) {
       return { keys: [...objects.keys()].filter((it) => it.startsWith(prefix)).sort() };
     },
-    presignGet: async (key) => `http://127.0.0.1/tests/${key}`,
     async presignPost({ key }) {
       return { method: 'POST', url: 'http://127.0.0.1/tests', fields: { key } };
     },

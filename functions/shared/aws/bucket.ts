@@ -8,7 +8,6 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Bucket, ObjectRange } from '../bucket.ts';
 import { lazily } from '../lazily.ts';
 import { answered, PATIENCE } from './answered.ts';
@@ -34,8 +33,6 @@ export function openBucket(name: string): Bucket {
       const keys = Contents.flatMap(({ Key }) => Key ?? []);
       return next === undefined ? { keys } : { keys, next };
     },
-    presignGet: (key, expiresIn) =>
-      getSignedUrl(client(), new GetObjectCommand({ Bucket: name, Key: key }), { expiresIn }),
     async presignPost({ key, minBytes, maxBytes, expiresInSeconds }) {
       const { url, fields } = await createPresignedPost(client(), {
         Bucket: name,
