@@ -14,6 +14,7 @@ import {
 } from './sweep.store.ts';
 import {
   HORIZON_MS,
+  isQuiet,
   isStuck,
   messageTimeMs,
   needsMessage,
@@ -63,10 +64,11 @@ export async function sweepTable(
   const nowMs = world.clock.nowMs();
   const settled = minuteOf(nowMs - SETTLING_MS);
   // Before its first tick an installation has nothing that is due.
-  const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {} };
+  const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {}, busy: [] };
   const sweep = (await findSweep(world.db, table)) ?? first;
   const stops = new Map(Object.entries(sweep.stops));
   const sends = new Map(sweep.watch.open.map((it) => [it.minute, it.sends]));
+  const busy = new Set(sweep.busy);
   let { seenMs } = sweep;
   let sent = 0;
   const watch = await watchMinutes(world, {
@@ -75,15 +77,21 @@ export async function sweepTable(
     settled,
     stopMs,
     visit: async (minute) => {
+      const wasSeen = (minute + 1) * MINUTE_MS <= sweep.seenMs;
+      if (wasSeen && !busy.has(minute) && isQuiet(minute, nowMs)) return { minute };
       const when = { seenMs: sweep.seenMs, nowMs, stopMs };
       const visit = { table, minute, ...when, stops, sends: sends.get(minute) };
       const result = await sweepMinute(visit, world);
       sent += result.sent;
+      if (result.againMs === undefined || minute <= settled) busy.delete(minute);
+      else busy.add(minute);
       seenMs = Math.max(seenMs, (minute + 1) * MINUTE_MS);
       return result;
     },
-    save: (next) =>
-      world.db.commit([putSweep(table, { watch: next, seenMs, stops: Object.fromEntries(stops) })]),
+    save: (next) => {
+      const left = { stops: Object.fromEntries(stops), busy: [...busy] };
+      return world.db.commit([putSweep(table, { watch: next, seenMs, ...left })]);
+    },
   });
   world.log.info('table.swept', { table, sent, stops: stops.size, ...watch });
 }

@@ -10,6 +10,8 @@ export interface Sweep {
   readonly seenMs: number;
   /** The first `dueSk` without its message, by the partition of the index that was left there. */
   readonly stops: Readonly<Record<string, string>>;
+  /** Minutes that may still get entries, and have some. */
+  readonly busy: readonly number[];
 }
 
 /** An item that is due, as the index knows it. */
@@ -30,6 +32,7 @@ const SweepItem = z.object({
   open: z.array(OpenItem),
   seen: z.number(),
   stops: z.record(z.string(), z.string()).default({}),
+  busy: z.array(z.number()).default([]),
 });
 
 const DueItem = z.object({ pk: z.string(), sk: z.string(), dueSk: z.string().regex(/^\d{13}#/) });
@@ -39,8 +42,8 @@ function sweepKey(table: TableName): Key {
 }
 
 /** Unconditional: an older tick that comes late only sets the sweeper back. */
-export function putSweep(table: TableName, { watch, seenMs, stops }: Sweep): Write {
-  const item = { ...sweepKey(table), v: 1, ...watch, seen: seenMs, stops };
+export function putSweep(table: TableName, { watch, seenMs, ...rest }: Sweep): Write {
+  const item = { ...sweepKey(table), v: 1, ...watch, seen: seenMs, ...rest };
   return { kind: 'put', table: 'control', item };
 }
 
@@ -48,8 +51,8 @@ export function putSweep(table: TableName, { watch, seenMs, stops }: Sweep): Wri
 export async function findSweep(db: Pick<Db, 'get'>, table: TableName): Promise<Sweep | undefined> {
   const item = await db.get('control', sweepKey(table));
   if (!item) return undefined;
-  const { through, open, seen, stops } = SweepItem.parse(item);
-  return { watch: { through, open }, seenMs: seen, stops };
+  const { through, open, seen, stops, busy } = SweepItem.parse(item);
+  return { watch: { through, open }, seenMs: seen, stops, busy };
 }
 
 /** Where a table's index `due` is read. */

@@ -7,6 +7,17 @@ export const HORIZON_MS = 2 * MINUTE_MS;
 /** Clocks differ, and an index lags: a past minute may still get an entry for so long. */
 export const SETTLING_MS = 10 * MINUTE_MS;
 
+/** A minute that was empty gets entries from a clock that is slow, or an index that lags. */
+const QUIET_MINUTES = [3, 4, 6, 7, 8, 9];
+
+/**
+ * Whether a minute that was empty when it was looked at last need not be looked at now: it is
+ * looked at again after two minutes, after five, and when nothing new can come to it any more.
+ */
+export function isQuiet(minute: number, nowMs: number): boolean {
+  return QUIET_MINUTES.includes(Math.floor(nowMs / MINUTE_MS) - minute);
+}
+
 /** What is overdue is sent again: each minute for a while, then every five minutes. */
 const OVERDUE_MS = 30 * SECOND_MS;
 const EACH_TICK_MS = OVERDUE_MS + 3 * MINUTE_MS;

@@ -176,6 +176,33 @@ describe('an entry that nobody gets done', () => {
   });
 });
 
+describe('a minute that was empty', () => {
+  it.each([
+    [1, 2],
+    [2, 5],
+    [4, 5],
+    [5, 10],
+    [9, 10],
+  ])('and gets an entry when it is %i minutes old is looked at when it is %i', async (at, seen) => {
+    const minute = minuteNow();
+    const sentAt: number[] = [];
+    for (let age = 1; age <= 10; age += 1) {
+      world.clock.advance(MINUTE_MS);
+      if ((await tick()).length > 0) sentAt.push(age);
+      // Of a clock that is slow: it is due by that, and by ours since long.
+      if (age === at) await putDue({ count: 1, minute, name: 'late' });
+    }
+    expect(sentAt[0]).toBe(seen);
+  });
+
+  it('that was not looked at when it was new is looked at however old it is', async () => {
+    const minute = minuteNow() + 5;
+    await putDue({ count: 1, minute, name: 'missed' });
+    world.clock.advance(9 * MINUTE_MS);
+    expect(await tick()).toEqual(['missed000000']);
+  });
+});
+
 describe('a tick', () => {
   it('hands what is due in any table to the room that owns it', async () => {
     await sweepTables(world);
