@@ -31,11 +31,12 @@ function importMs(file: string, variables: Readonly<Record<string, string>>): nu
 
 /** Any value will do: an import opens nothing. */
 function variablesOf(access: Access) {
-  const { tables = {}, sendsTo = [], cares = [], secrets = [], options = [] } = access;
+  const { tables = {}, sendsTo = [], cares = [], parks = [] } = access;
+  const { secrets = [], options = [] } = access;
   const names = [
     ...Object.keys(tables).map((it) => variable('TABLE', it)),
-    ...sendsTo.map((it) => variable('QUEUE', it)),
-    ...cares.map((it) => variable('PARKED', it)),
+    ...[...sendsTo, ...cares].map((it) => variable('QUEUE', it)),
+    ...[...cares, ...parks].map((it) => variable('PARKED', it)),
     ...secrets.map((it) => variable('SECRET', it)),
     ...options.filter((it) => it !== 'egress').map(optionVariable),
     'BUCKET_FILES',

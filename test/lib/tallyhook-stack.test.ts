@@ -37,7 +37,7 @@ describe('the template', () => {
       ([, { Properties }]) => Properties.ScheduleExpression !== undefined,
     );
     const workers = rules.map(([, rule]) => at(rule, 'Properties.Targets.0.Arn.Fn::GetAtt.0'));
-    expect(workers).toHaveLength(2);
+    expect(workers).toHaveLength(3);
     for (const [, rule] of rules) {
       expect(at(rule, 'Properties.Targets.0.RetryPolicy.MaximumRetryAttempts')).toBe(0);
     }
@@ -116,7 +116,8 @@ describe('the tables', () => {
     { table: 'WebhooksEndpoints', indexes: ['due'], ttl: true },
     { table: 'WebhooksDeliveries', indexes: ['due', 'open'], ttl: true },
     { table: 'Ledger', indexes: ['listing', 'due', 'reference'], ttl: false },
-    { table: 'Files', indexes: ['listing', 'due'], ttl: false },
+    { table: 'Files', indexes: ['listing', 'due'], ttl: true },
+    { table: 'Tasks', indexes: ['listing', 'due'], ttl: false },
   ])('$table has the indexes $indexes, and ttl: $ttl', ({ table, indexes, ttl }) => {
     const [[, found] = []] = ofType(RESOURCES, 'DynamoDB::Table').filter(([id]) =>
       new RegExp(`^${table}[0-9A-F]{8}$`).test(id),
