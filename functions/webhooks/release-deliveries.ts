@@ -69,7 +69,7 @@ async function save(
   return commit.ok ? { ...after, step: before.step + 1 } : undefined;
 }
 
-/** Undefined when somebody has ended the release meanwhile. */
+/** Undefined when somebody has ended the release meanwhile, or the step is still to be done. */
 async function takeStep(
   release: Release,
   known: KnownEndpoint | undefined,
@@ -138,6 +138,7 @@ async function sendStep(
   const begun = await plan(release, page, world);
   if (!begun) return undefined;
   const sent = await releaseRows(rows, { release: begun, known, lastsMs, world });
+  if (sent === undefined) return undefined;
   const planned = begun.planned ? rows.length : 0;
   const result: StepResult = {
     ...{ cursor, isEnd, perSecond: release.perSecond },
@@ -165,14 +166,15 @@ async function finishStep(
   release: Release,
   known: KnownEndpoint,
   world: ReleaseNeeds,
-): Promise<Release> {
+): Promise<Release | undefined> {
   const unmarked = await findUnmarked(release, world);
   await Promise.all(unmarked.map((it) => markSent(it, world)));
   const rows = await findPlanned(release, known, world);
   const { perSecond, cursor } = release;
   const { lastsMs } = stepOf(perSecond);
   const nowMs = world.clock.nowMs();
-  await releaseRows(rows, { release, known, lastsMs, world });
+  const sent = await releaseRows(rows, { release, known, lastsMs, world });
+  if (sent === undefined) return undefined;
   const nothing = { matched: 0, sent: 0, isEnd: false };
   return afterStep(release, { ...nothing, cursor, perSecond, nextMs: nowMs + lastsMs }, nowMs);
 }

@@ -22,9 +22,13 @@ const AT_ONCE = 50;
 
 /**
  * Sets deliveries on their way, a slot each. Answers how many are; of the others somebody else has
- * made something. Stops when the lease of the step is over: somebody else has it then.
+ * made something. Undefined when the lease of the step ended before the last of them: whoever has
+ * the step then does the rest.
  */
-export async function releaseRows(rows: readonly Delivery[], sending: Sending): Promise<number> {
+export async function releaseRows(
+  rows: readonly Delivery[],
+  sending: Sending,
+): Promise<number | undefined> {
   if (rows.length === 0) return 0;
   const { release, known, lastsMs, world } = sending;
   const { endpoint } = known;
@@ -38,7 +42,7 @@ export async function releaseRows(rows: readonly Delivery[], sending: Sending): 
   });
   let sent = 0;
   for (let start = 0; start < rows.length; start += AT_ONCE) {
-    if (world.clock.nowMs() >= (release.dueMs ?? Infinity)) return sent;
+    if (world.clock.nowMs() >= (release.dueMs ?? Infinity)) return undefined;
     const some = rows.slice(start, start + AT_ONCE);
     const saved = await Promise.all(
       some.map(async (before, index) => {

@@ -149,6 +149,24 @@ describe('a replay whose worker dies', () => {
   });
 });
 
+describe('a replay whose worker stands still until its lease is over', () => {
+  // The first fifty deliveries are its writes 3 to 52, the others come after a look at the lease.
+  it.each([10, 55])('at its write %i sends the rest with the next worker', async (still) => {
+    const { endpoint, receiver, replay, find } = await outage(60, 0);
+    const id = await replay();
+    let commits = 0;
+    const standing = withCommit(async (writes) => {
+      commits += 1;
+      if (commits === still) world.clock.advance(61 * SECOND_MS);
+      return world.db.commit(writes);
+    });
+    for (const message of takeReady(world, /endpoint-care/)) await care(message, standing);
+    await sweepFor(endpoint, 3);
+    expect(await find(id)).toMatchObject({ status: 'done', matched: 60, sent: 60 });
+    expect(receiver.got).toHaveLength(60 + 60);
+  });
+});
+
 describe('a replay of a closed endpoint', () => {
   it('waits for its opening, and looks no more until then', async () => {
     const { endpoint, receiver, patch, replay, find } = await outage(2, 1);
