@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Limits against hanging, not against slowness: a machine may be busy with other things. */
-const limits = { testTimeout: 60_000, hookTimeout: 120_000 };
+const limits = { testTimeout: 180_000, hookTimeout: 240_000 };
 
 /**
  * Journeys wait for leases and ticks most of their time: begun first, they cost the least. Then

@@ -8,5 +8,7 @@ export type TaskMessage = z.output<typeof TaskMessage>;
 
 /** Looks at the task when it is due, or at `atMs` when somebody was in the way. */
 export function taskMessage({ pk, dueMs }: TaskMessage, atMs: number = dueMs): Message {
-  return { body: { v: 1, pk, sk: '#', dueMs }, atMs, group: pk };
+  // Fair among tenants, however many tasks one of them has at noon.
+  const [tenantId = pk] = pk.split('#', 1);
+  return { body: { v: 1, pk, sk: '#', dueMs }, atMs, group: tenantId };
 }

@@ -8,6 +8,7 @@ import {
   type DueEntry,
   type DuePage,
   findSweep,
+  LAST_SK,
   listDue,
   putSweep,
   type Sweep,
@@ -121,6 +122,9 @@ async function sweepMinute(what: Minute, world: Needs): Promise<MinuteVisit & { 
   );
   const sent = swept.reduce((sum, it) => sum + it.sent, 0);
   const isDone = swept.every((it) => it.isDone);
+  if (isDone) {
+    for (const shard of shards) what.stops.delete(givenUp(minutePartition(minute, shard)));
+  }
   const sends = sent > 0 ? sentAgain(what.sends, nowMs) : what.sends;
   return { minute, sent, againMs: isDone ? undefined : nowMs, sends };
 }
@@ -163,26 +167,38 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
 
 /**
  * What is left in a shard goes to the dead letters of its queue, where a person is told, and can
- * send it to its room again. The sweeper comes back only where that queue did not take it.
+ * send it to its room again. A shard that is done is not read again while others are not.
  */
 async function giveUpShard(what: Minute, shard: number, world: Needs) {
   const { table, minute, stops, stopMs } = what;
   const partition = minutePartition(minute, shard);
-  stops.delete(partition);
   const parking = { log: world.log, queues: world.deadLetterQueues };
-  let isDone = true;
+  const place = givenUp(partition);
+  const leave = (dueSk: string) => {
+    if (stops.size < STOPS_MAX) stops.set(place, dueSk);
+  };
+  const from = stops.get(place);
+  stops.delete(place);
+  stops.delete(partition);
   let sent = 0;
-  for await (const { entries } of listDue(world.db, { table, partition })) {
+  for await (const { entries } of listDue(world.db, { table, partition, from })) {
     const isLate = world.clock.nowMs() >= stopMs;
     const isSent = !isLate && (await send(what, entries, parking));
-    isDone &&= isSent;
-    if (isSent) sent += entries.length;
+    if (!isSent) {
+      leave(entries[0]?.dueSk ?? FIRST_SK);
+      return { isDone: false, sent };
+    }
+    sent += entries.length;
+    world.log.error('sweep.given-up', { table, minute, rows: entries.length });
+    world.metrics.count('GivenUpRows', entries.length);
   }
-  if (sent > 0) {
-    world.log.error('sweep.given-up', { table, minute, rows: sent });
-    world.metrics.count('GivenUpRows', sent);
-  }
-  return { isDone, sent };
+  leave(LAST_SK);
+  return { isDone: true, sent };
+}
+
+/** Under which name it is kept how far a shard is given up: a stop of its sweep is another place. */
+function givenUp(partition: string): string {
+  return `given up ${partition}`;
 }
 
 /** Whether nothing of a page keeps its minute open. */

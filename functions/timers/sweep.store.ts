@@ -71,7 +71,7 @@ export interface DuePage {
 }
 
 /** Sorts behind every time. */
-const LAST_SK = ':';
+export const LAST_SK = ':';
 
 /** What is filed under a minute and shard, page by page, the earliest first. */
 export async function* listDue(

@@ -37,6 +37,7 @@ const TABLES: readonly TableName[] = [
   'ledger',
   'statements',
   'files',
+  'tasks',
 ];
 
 const QUEUES: readonly QueueName[] = [
@@ -48,6 +49,7 @@ const QUEUES: readonly QueueName[] = [
   'file-care',
   'hold-expiry',
   'audits',
+  'tasks',
 ];
 
 const SECRETS: readonly SecretName[] = ['admin-key', 'cursor-key', 'master-key'];
@@ -65,8 +67,9 @@ export function accessMatrix(): string {
     ...matrix(TABLES, ({ tables }, table) => letters(TABLE_LETTERS, tables?.[table])),
     '',
     'Queues, of which fast and slow are those of deliveries: R receive and delete, S send, D look',
-    'at its dead letters, drop them, and move them back. Stream: R read the outbox, and send what',
-    'cannot be handled to the queue of that reader; D look at those, and drop them.',
+    'at its dead letters, drop them, and move them back, P put something among them. Stream: R read',
+    'the outbox, and send what cannot be handled to the queue of that reader; D look at those, and',
+    'drop them.',
     '',
     ...matrix([...QUEUES, 'stream'] as const, queueRight, (column) =>
       column.replace('delivery-', ''),
@@ -96,12 +99,13 @@ export function accessMatrix(): string {
 }
 
 function queueRight(access: Access, column: QueueName | 'stream'): string {
-  const { consumes, sendsTo, streamOf, cares } = access;
+  const { consumes, sendsTo, streamOf, cares, parks } = access;
   if (column === 'stream') return streamOf ? 'R' : cares?.includes('unrelayed') ? 'D' : '';
   const rights = [
     consumes?.includes(column) && 'R',
     sendsTo?.includes(column) && 'S',
     cares?.includes(column) && 'D',
+    parks?.includes(column) && 'P',
   ];
   return rights.filter(Boolean).join(' ');
 }

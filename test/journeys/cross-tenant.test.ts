@@ -61,7 +61,7 @@ async function household(url: string): Promise<Household> {
   const endpointId = await make('/v1/endpoints', { url, eventTypes: ['order.*'] });
   await make('/v1/files', { name: 'users.csv', size: 9, endpointId });
   const later = { type: 'event', eventType: 'order.due', data: 1 };
-  await make('/v1/tasks', { dueAt: '2099-01-01T00:00:00Z', action: later });
+  await make('/v1/tasks', { delaySeconds: 86_400, action: later });
   const eventId = await make('/v1/events', { type: 'order.made', data: 1, endpointId });
   const path = `/v1/deliveries?eventId=${eventId}&endpointId=${endpointId}`;
   const deliveries = await until(

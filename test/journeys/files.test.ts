@@ -4,6 +4,7 @@ import type { Body } from '../support/api.ts';
 import { snapshotOf } from '../support/cloud.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
+import { until } from '../support/until.ts';
 import { type FileView, settledFile, uploadFile } from '../support/upload.ts';
 
 const cloud = inject('cloud');
@@ -96,11 +97,18 @@ describe('a file of users', () => {
     ]);
   });
 
-  it('counts duplicates and malformed rows, and alerts nobody twice', async () => {
+  it('counts duplicates and malformed rows, asks first, and alerts nobody twice', async () => {
     const tenant = await open();
     const content = 'user_id,name\na,1\nb,2\na,3\n,4\nc\nc,5\n';
 
     const { id } = await uploadFile(tenant.api, { content, endpointId: tenant.endpointId });
+    const asking = await until(
+      () => tenant.api.get(`/v1/files/${id}`),
+      (it) => it.body.status === 'needs_approval',
+    );
+    expect(asking.body).toMatchObject({ reason: 'too_many_malformed', pending: 3 });
+    expect(alertsOf(tenant)).toEqual([]);
+    expect((await tenant.api.post(`/v1/files/${id}/release`)).status).toBe(200);
     const file = await settledFile(tenant.api, id);
 
     expect(counts(file)).toMatchObject({ rows: 6, alerts: 3, duplicates: 1, malformed: 2 });

@@ -141,7 +141,6 @@ describe('a change that races against firing', () => {
   it.each([
     ['a cancel', 'DELETE', undefined, 'cancelled'],
     ['a move', 'PATCH', { delaySeconds: 3_600 }, 'scheduled'],
-    ['another action', 'PATCH', { action: { ...HELLO, eventType: 'app.other' } }, 'scheduled'],
   ])('%s that is first wins', async (_what, method, body, state) => {
     for (const action of [HELLO, debit('10')]) {
       const task = await schedule(ask, 1, action);
@@ -152,6 +151,15 @@ describe('a change that races against firing', () => {
     expect(await told('app.hello')).toEqual([]);
     expect(await balance()).toBe('1000');
     expect(await faultsOf(world, tenantId)).toEqual([]);
+  });
+
+  it('another action that is first is what is done, by the same message', async () => {
+    const task = await schedule(ask, 1);
+    const action = { ...HELLO, eventType: 'app.other' };
+    const change = () => ask(`PATCH /v1/tasks/${task.id}`, { body: { action } });
+    await fire(task, meanwhile(2, change));
+    expect((await shown(task)).state).toBe('fired');
+    expect([await told('app.hello'), (await told('app.other')).length]).toEqual([[], 1]);
   });
 
   it('has one winner, whoever it is', async () => {

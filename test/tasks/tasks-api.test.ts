@@ -77,7 +77,12 @@ describe('POST /v1/tasks', () => {
   ])('sends the message of a task that is due in %i s: %i', async (seconds, messages) => {
     const task = await schedule(ask, seconds);
     const { pk, dueMs } = messageOf(tenantId, task);
-    const sent = { queue: 'tasks', atMs: dueMs, group: pk, body: { v: 1, pk, sk: '#', dueMs } };
+    const sent = {
+      queue: 'tasks',
+      atMs: dueMs,
+      group: tenantId,
+      body: { v: 1, pk, sk: '#', dueMs },
+    };
     expect(world.sent).toEqual(messages === 1 ? [sent] : []);
   });
 
@@ -166,7 +171,10 @@ describe('POST /v1/tasks', () => {
     expect((await limited('POST /v1/tasks', { body, key: 'other' })).status).toBe(429);
     expect((await limited('POST /v1/tasks', { body, key: 'k' })).status).toBe(201);
     const money = { delaySeconds: 60, action: TRANSFER };
-    expect((await limited('POST /v1/tasks', { body: money, key: 'm' })).status).toBe(201);
+    const task = (await limited('POST /v1/tasks', { body: money, key: 'm' })).body;
+    const patch = { body: { action: HELLO } };
+    expect((await limited(`PATCH /v1/tasks/${task.id}`, patch)).status).toBe(429);
+    expect((await limited(`GET /v1/tasks/${task.id}`)).body).toEqual(task);
   });
 });
 

@@ -167,6 +167,33 @@ describe('an entry that nobody gets done', () => {
     expect(world.parked).toEqual([]);
   });
 
+  it('is given up once, also where that takes more than one tick', async () => {
+    await putPoison(40);
+    await putDue({ count: 3, minute: minuteNow() - 15, shard: 5, name: 'other' });
+    await tickOn(9);
+    const { query } = world.db;
+    for (let nth = 0; nth < 6; nth += 1) {
+      const endsMs = world.clock.nowMs() + 40 * MINUTE_MS + 1_000;
+      let pages = 0;
+      const small = {
+        ...world.db,
+        query: async (it: Parameters<typeof query>[0]) => {
+          const page = await query({ ...it, limit: 10 });
+          if (page.items.length > 0) pages += 1;
+          if (pages > 2) world.clock.set(endsMs);
+          return page;
+        },
+      };
+      world.clock.advance(40 * MINUTE_MS);
+      await pass();
+      await sweepTable('deliveries', { ...world, db: small }, { stopMs: endsMs });
+    }
+    const parked = world.parked.splice(0).map(({ body }) => body.sk);
+    expect(parked).toHaveLength(43);
+    expect(new Set(parked).size).toBe(43);
+    expect((await findSweep(world.db, 'deliveries'))?.stops).toEqual({});
+  });
+
   it('stays due while its dead letters are not taken', async () => {
     await putPoison(1);
     const down = { send: () => Promise.reject(new Error('down')) };
