@@ -34,18 +34,35 @@ export function watchDropFolder(options: DropFolderOptions): () => Promise<void>
 async function watch(options: DropFolderOptions, signal: AbortSignal): Promise<void> {
   const { dir, log } = options;
   let before = new Map<string, string>();
+  const refused = new Map<string, string>();
   while (!signal.aborted) {
     try {
       await mkdir(dir, { recursive: true });
       const now = await look(dir);
       for (const [path, state] of now) {
-        if (before.get(path) === state) await take(path, options);
+        if (before.get(path) === state) await tryToTake(path, refused, options);
       }
       before = now;
     } catch (error) {
       log.line('drop', messageOf(error));
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** What a file is refused for is said once, and holds up none of the others. */
+async function tryToTake(
+  path: string,
+  refused: Map<string, string>,
+  options: DropFolderOptions,
+): Promise<void> {
+  try {
+    await take(path, options);
+    refused.delete(path);
+  } catch (error) {
+    const reason = messageOf(error);
+    if (refused.get(path) !== reason) options.log.line('drop', reason);
+    refused.set(path, reason);
   }
 }
 
@@ -69,9 +86,13 @@ function isDrop(dir: string, entry: Dirent): boolean {
 
 async function take(path: string, { dir, endpoint, bucket, log }: DropFolderOptions) {
   const key = ['drop', ...relative(dir, path).split(sep)].map(encodeURIComponent).join('/');
-  const body = await openAsBlob(path);
-  const answer = await fetch(`${endpoint}/${bucket}/${key}`, { method: 'PUT', body });
-  if (!answer.ok) throw new Error(`${path}: the bucket answered ${answer.status}`);
-  await rm(path);
+  try {
+    const body = await openAsBlob(path);
+    const answer = await fetch(`${endpoint}/${bucket}/${key}`, { method: 'PUT', body });
+    if (!answer.ok) throw new Error(`the bucket answered ${answer.status}`);
+    await rm(path);
+  } catch (error) {
+    throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
+  }
   log.line('drop', `took ${path}`);
 }

@@ -9,29 +9,37 @@ import { watchDropFolder } from '../../local/drop-folder.ts';
 const dir = mkdtempSync(join(tmpdir(), 'drop-'));
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
+  lines.length = 0;
   for (const step of undo.splice(0)) await step();
   rmSync(dir, { recursive: true, force: true });
 });
 
+const lines: string[] = [];
 const log = {
   file: '',
-  line: () => undefined,
+  line: (_source: string, text: string) => void lines.push(text),
   say: () => undefined,
   follow: () => undefined,
   close: async () => undefined,
 };
 
-it('takes a complete file to the bucket under the same folders, and nothing else', async () => {
+/** Watches the folder for a bucket that answers so, and notes what it gets. */
+async function watch(answer: (path: string) => number): Promise<[string, string][]> {
   const puts: [string, string][] = [];
   const server = createServer(async (request: IncomingMessage, response) => {
     puts.push([`${request.method} ${request.url}`, await text(request)]);
-    response.end();
+    response.writeHead(answer(request.url ?? '')).end();
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', () => done()));
   undo.push(() => server.close());
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : 0;
   undo.push(watchDropFolder({ dir, endpoint: `http://127.0.0.1:${port}`, bucket: 'files', log }));
+  return puts;
+}
+
+it('takes a complete file to the bucket under the same folders, and nothing else', async () => {
+  const puts = await watch(() => 200);
 
   const folder = join(dir, 'ten_1', 'end_2', 'may');
   mkdirSync(folder, { recursive: true });
@@ -45,3 +53,25 @@ it('takes a complete file to the bucket under the same folders, and nothing else
   expect(existsSync(join(folder, '.hidden'))).toBe(true);
   expect(existsSync(join(dir, 'ten_1', 'stray.csv'))).toBe(true);
 });
+
+it('takes what is behind a file that is refused, and says once that it is', async () => {
+  let refuses = true;
+  const puts = await watch((path) => (refuses && path.includes('a.csv') ? 403 : 200));
+  const folder = join(dir, 'ten_1', 'end_2');
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['a.csv', 'b.csv', 'c.csv']) writeFileSync(join(folder, name), 'user_id\n');
+
+  await vi.waitFor(() => expect(existsSync(join(folder, 'b.csv'))).toBe(false), {
+    timeout: 10_000,
+  });
+  await vi.waitFor(() => expect(existsSync(join(folder, 'c.csv'))).toBe(false));
+  const tries = () => puts.filter(([path]) => path.endsWith('a.csv')).length;
+  await vi.waitFor(() => expect(tries()).toBeGreaterThanOrEqual(3), { timeout: 10_000 });
+  const said = lines.filter((it) => it.includes('a.csv'));
+  expect(said).toEqual([`${join(folder, 'a.csv')}: the bucket answered 403`]);
+
+  refuses = false;
+  await vi.waitFor(() => expect(existsSync(join(folder, 'a.csv'))).toBe(false), {
+    timeout: 10_000,
+  });
+}, 30_000);
