@@ -29,6 +29,7 @@ const waiting = newFile(
     bytes: 10,
     endpointId: 'end_1',
     ...TERMS_DEFAULT,
+    onMalformed: 'skip',
     onUnknown: 'resend',
     fingerprint: undefined,
   },

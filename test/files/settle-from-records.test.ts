@@ -39,9 +39,10 @@ it('a file whose notices got lost is settled look by look, each within its time'
 
 it('a look that dies in the middle leaves the next one due', async () => {
   const house = await FilesHouse.open();
-  house.reply = () => 500;
+  // After a batch in which nobody is reached the block would rest, and have nothing to settle yet.
+  house.reply = (userId) => (userId === 'u0' ? 200 : 500);
   const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
-  const file = await house.upload(endpoint, usersFile(2));
+  const file = await house.upload(endpoint, usersFile(3));
   for (let it = house.takeMessage(); it; it = house.takeMessage()) {
     if (it.queue !== 'file-care') await house.handle(it);
   }
@@ -56,5 +57,5 @@ it('a look that dies in the middle leaves the next one due', async () => {
   const after = await house.find(file);
   expect(after.dueMs).toBeGreaterThan(house.world.clock.nowMs());
   Object.assign(house.doors, { bucket });
-  expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 2 });
+  expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 1, failed: 2 });
 });

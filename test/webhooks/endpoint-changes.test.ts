@@ -144,7 +144,7 @@ describe('PATCH /v1/endpoints/{id}', () => {
     [{ headers: [] }, '/headers'],
     [{ fileDefaults: { eventType: 'account.created' } }, '/fileDefaults/eventType'],
     [{ fileDefaults: { idColumn: 0 } }, '/fileDefaults/idColumn'],
-    [{ fileDefaults: { message: '{{name}}' } }, '/fileDefaults/message'],
+    [{ fileDefaults: { message: '{{name' } }, '/fileDefaults/message'],
   ])('refuses %j at %s', async (change, pointer) => {
     const endpoint = await made();
     const { status, body } = await endpoint.patch(change);
