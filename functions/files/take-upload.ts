@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { insertEvent } from '../events/event.store.ts';
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import type { World } from '../shared/world.ts';
 import { isTenant } from '../tenants/find-limits.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
@@ -53,7 +54,9 @@ async function takeDrop(drop: DroppedObject, world: Needs): Promise<UploadedFile
   const { file, error } = await draft(drop, { id, facts, nowMs }, world);
   const stored = error ? failFile(file, error) : file;
   const event = fileEvent(stored, 'file.failed', { id: ids.next('evt'), nowMs });
-  await db.commit([insertFile(stored, nowMs), ...(error ? [insertEvent(event)] : [])]);
+  const writes = [insertFile(stored, nowMs), ...(error ? [insertEvent(event)] : [])];
+  // What refuses it is that another event of the same drop has just made the same file.
+  await commitDespiteConflicts(world, writes);
   log.info('drop.taken', { tenant: tenantId, file: id, key: drop.key, code: error?.code });
   return error ? undefined : taken;
 }

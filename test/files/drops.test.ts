@@ -187,6 +187,18 @@ describe('a dropped object', () => {
     );
   });
 
+  it('is a file also where another write was in the way of its first', async () => {
+    const { db } = house.doors;
+    let commits = 0;
+    const commit: typeof db.commit = async (writes) => {
+      commits += 1;
+      return commits === 1 ? { ok: false, reasons: [{ code: 'conflict' }] } : db.commit(writes);
+    };
+    Object.assign(house.doors, { db: { ...db, commit } });
+    await house.handle(versions.put(keyOf(endpoint), usersFile(3)));
+    expect(await house.settle(await theFile())).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+
   it('that is gone when its event comes is left alone', async () => {
     const event = versions.put(keyOf(endpoint), usersFile(3));
     const { object } = event.body.detail;
