@@ -108,7 +108,7 @@ describe('a file of users', () => {
     );
     expect(asking.body).toMatchObject({ reason: 'too_many_malformed', pending: 3 });
     expect(alertsOf(tenant)).toEqual([]);
-    expect((await tenant.api.post(`/v1/files/${id}/release`)).status).toBe(200);
+    expect((await tenant.api.post(`/v1/files/${id}/release`)).status).toBe(202);
     const file = await settledFile(tenant.api, id);
 
     expect(counts(file)).toMatchObject({ rows: 6, alerts: 3, duplicates: 1, malformed: 2 });

@@ -10,7 +10,7 @@ const PAUSE_MS_MAX = 1_000;
 export async function until<Answer>(
   ask: () => Promise<Answer> | Answer,
   satisfies: (answer: Answer) => boolean,
-  limitMs = 30_000,
+  limitMs = 60_000,
   stepMs = STEP_MS,
 ): Promise<Answer> {
   const deadline = Date.now() + limitMs;

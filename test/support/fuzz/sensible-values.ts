@@ -25,6 +25,8 @@ export function sensibleValues(receiverUrl: string): (name: string) => readonly 
   const instants = new Set(['at', 'from', 'to', 'expiresAt', 'dueAt', 'effectiveAt']);
   return (name) => {
     if (!instants.has(name)) return fixed[name] ?? [];
-    return OFFSETS_MS.map((it) => new Date(Date.now() + it).toISOString());
+    // What was due a minute ago is refused before anybody looks whose task it is.
+    const offsets = name === 'dueAt' ? OFFSETS_MS.slice(1) : OFFSETS_MS;
+    return offsets.map((it) => new Date(Date.now() + it).toISOString());
   };
 }
