@@ -3,7 +3,8 @@ import type { World } from '../shared/world.ts';
 import { changeEndpoint } from './change-endpoint.ts';
 import { deleteEndpointRoute } from './endpoint.contract.ts';
 import { deleteEndpoint as deletionOf } from './endpoint.store.ts';
-import { careMessage, newRelease, reopenWrites } from './release.store.ts';
+import { endHealth } from './health.store.ts';
+import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import { tellQueue } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
@@ -16,8 +17,9 @@ export const deleteEndpoint = route(deleteEndpointRoute, async (call, world: Nee
   const { tenantId, params } = call;
   const release = await changeEndpoint({ tenantId, id: params.id }, world, (endpoint) => {
     const result = newRelease(endpoint, 'resume', world);
-    const deletion = deletionOf(endpoint, world.clock.nowMs());
-    return { result, writes: [...deletion, ...reopenWrites(endpoint, world, result)] };
+    const nowMs = world.clock.nowMs();
+    const also = [endHealth(endpoint, nowMs), insertRelease(result, nowMs)];
+    return { result, writes: [...deletionOf(endpoint, nowMs), ...also] };
   });
   await tellQueue('endpoint-care', careMessage(release), world);
   return { body: { id: params.id, object: 'endpoint' as const, deleted: true as const } };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Message, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -51,9 +52,19 @@ export function probeMessage({ tenantId, id }: Named, probeAtMs: number): Messag
   return { body: { v: 1, ...key, dueMs: probeAtMs }, atMs: probeAtMs, group: key.pk };
 }
 
-/** Counts a failure. Unconditional: failures of many workers at once all count. */
+/** After the last failure: it also ends what is counted late for a deleted endpoint. */
+const RETENTION_MS = 32 * DAY_MS;
+
+function endOf(nowMs: number): number {
+  return Math.floor((nowMs + RETENTION_MS) / SECOND_MS);
+}
+
+/**
+ * Counts a failure, which is forgotten 32 days after the last one. Unconditional: failures of many
+ * workers at once all count.
+ */
 export function countFailure({ tenantId, id }: Named, isTimeout: boolean, nowMs: number): Write {
-  const first = 'v = :v, firstFailureAt = if_not_exists(firstFailureAt, :now)';
+  const first = 'v = :v, #ttl = :ttl, firstFailureAt = if_not_exists(firstFailureAt, :now)';
   return {
     kind: 'update',
     table: 'endpoints',
@@ -62,7 +73,11 @@ export function countFailure({ tenantId, id }: Named, isTimeout: boolean, nowMs:
       ? `SET ${first} ADD streak :one, timeouts :one`
       : `SET ${first}, timeouts = :zero ADD streak :one`,
     answersItem: true,
-    values: { ':v': 1, ':now': nowMs, ':one': 1, ...(!isTimeout && { ':zero': 0 }) },
+    names: { '#ttl': 'ttl' },
+    values: {
+      ...{ ':v': 1, ':ttl': endOf(nowMs), ':now': nowMs, ':one': 1 },
+      ...(!isTimeout && { ':zero': 0 }),
+    },
   };
 }
 
@@ -85,9 +100,13 @@ export function openBreaker({ tenantId, id }: Named, nowMs: number): Write {
   };
 }
 
-/** Forgets a streak that did not open the breaker. Refused when it has, meanwhile. */
+/**
+ * Forgets a streak that did not open the breaker. Refused when it has, meanwhile, and when the
+ * endpoint is no more.
+ */
 export function endStreak(endpoint: Named): Write {
-  return { ...forgetFailures(endpoint), condition: 'attribute_not_exists(openedAt)' };
+  const condition = 'attribute_exists(pk) AND attribute_not_exists(openedAt)';
+  return { ...forgetFailures(endpoint), condition };
 }
 
 /** Closes a breaker that has been open since `openedAtMs`. Refused when it is another one. */
@@ -98,7 +117,7 @@ export function closeBreaker(endpoint: Named, { openedAtMs }: Health): Write {
 }
 
 /** Forgets all failures, whatever they were: a person wants the endpoint to work. */
-export function forgetFailures({ tenantId, id }: Named): Write {
+export function forgetFailures({ tenantId, id }: Named): Extract<Write, { kind: 'update' }> {
   const gone = 'firstFailureAt, openedAt, due, duePk, dueSk, probedThrough, probedAt, idle';
   return {
     kind: 'update',
@@ -107,6 +126,17 @@ export function forgetFailures({ tenantId, id }: Named): Write {
     update: `SET v = :v, streak = :none, timeouts = :none, probes = :none, saidDays = :none
       REMOVE ${gone}`,
     values: { ':v': 1, ':none': 0 },
+  };
+}
+
+/** Forgets the failures of an endpoint that is deleted, and then that there were any. */
+export function endHealth(endpoint: Named, nowMs: number): Write {
+  const { update, values, ...rest } = forgetFailures(endpoint);
+  return {
+    ...rest,
+    update: update.replace('SET', 'SET #ttl = :ttl,'),
+    names: { '#ttl': 'ttl' },
+    values: { ...values, ':ttl': endOf(nowMs) },
   };
 }
 

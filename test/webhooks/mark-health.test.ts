@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findHealth } from '../../functions/webhooks/health.store.ts';
+import { webhooksApi } from './api.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -120,6 +121,33 @@ describe('the health of an endpoint', () => {
       decision: 'retrying',
     });
   });
+});
+
+describe('an endpoint that is deleted', () => {
+  const DAY_MS = 24 * 3_600_000;
+
+  // The worker of the second attempt does not know of the deletion yet.
+  it.each([
+    { answer: 200, decision: 'delivered', streak: 0 },
+    { answer: 500, decision: 'retrying', streak: 1 },
+  ])('has its health for 32 days after a late $answer', async ({ answer, decision, streak }) => {
+    const endpoint = await endpointThat((nth) => (nth === 1 ? 500 : answer));
+    const { tenantId, id } = endpoint;
+    await attemptOnce(endpoint);
+    await relayed(world, tenantId);
+    await webhooksApi(world)(tenantId, `DELETE /v1/endpoints/${id}`);
+    await expectHealth(endpoint, 0);
+    await handleDue(world);
+    const line = world.lines.findLast((it) => it.event === 'delivery.attempt');
+    expect(line).toMatchObject({ endpointId: id, decision });
+    await expectHealth(endpoint, streak);
+  });
+
+  async function expectHealth(endpoint: Endpoint, streak: number): Promise<void> {
+    const health = await world.db.get('endpoints', { pk: keyOf(endpoint), sk: 'HEALTH' });
+    const ttl = Math.floor((world.clock.nowMs() + 32 * DAY_MS) / 1_000);
+    expect(health).toMatchObject({ streak, ttl });
+  }
 });
 
 function keyOf({ tenantId, id }: Endpoint): string {
