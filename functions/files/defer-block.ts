@@ -6,6 +6,7 @@ import { saveStep } from '../webhooks/save-delivery.ts';
 import { sendNext } from '../webhooks/settle-delivery.ts';
 import { takeProbe } from '../webhooks/take-probe.ts';
 import { wait } from '../webhooks/waiting.ts';
+import { saveProgress } from './block.store.ts';
 import { type Block, nextPlaces, withResults } from './block.ts';
 import type { Job } from './deliver-block.ts';
 import { deliveryOf } from './send-alert.ts';
@@ -20,7 +21,8 @@ export interface Deferred {
 /**
  * An open breaker closes by probes, and probes are deliveries: where there are none, as when a file
  * is all that the endpoint gets, what arrives next is the probe. So one of the blocks that are
- * deferred leaves it its next user. Answers the block as it is then.
+ * deferred leaves it its next user, in one commit with the block's own bit: a worker that dies then
+ * must not leave that user to be alerted beside the probe. Answers the block as it is then.
  */
 export async function leaveToProbe(
   { job, block, known }: Deferred,
@@ -37,9 +39,11 @@ export async function leaveToProbe(
   const before = newDelivery(deliveryOf(file, { block: number, place, user }), nowMs);
   const probe = await takeProbe(known, before, world);
   if (!probe) return block;
+  const left = withResults(block, { delivered: [], retried: [place], uncertain: [], unsent: [] });
   const saved = await saveStep(world, {
     before,
     after: wait(probe, { atMs: nowMs, version: known.pace.version }, nowMs),
+    also: [saveProgress(file, left)],
   });
   if (saved.won) await sendNext(saved.delivery, world);
   world.log.info('file.alert-probes', {
@@ -48,5 +52,5 @@ export async function leaveToProbe(
     block: number,
     place,
   });
-  return withResults(block, { delivered: [], retried: [place], uncertain: [], unsent: [] });
+  return left;
 }

@@ -2,6 +2,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import type { QueueName } from '../../functions/shared/world.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import {
+  countFailure,
+  findHealth,
+  openBreaker,
+  planProbe,
+} from '../../functions/webhooks/health.store.ts';
+import { nextProbe, STREAK_MIN } from '../../functions/webhooks/health.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import type { SentMessage } from '../support/world.ts';
@@ -37,19 +45,26 @@ async function killWorker(queue: QueueName, order: KillOrder): Promise<boolean> 
 }
 
 /** Heals the file, checks that nobody is missed and how long it took, and answers the file. */
-async function heal(file: AlertFile): Promise<AlertFile> {
+async function heal(file: AlertFile, withinMs = 3 * MINUTE_MS): Promise<AlertFile> {
   const killedMs = house.world.clock.nowMs();
   const done = await house.settle(file);
   expect(done).toMatchObject({ state: 'completed', rows: USERS, alerts: USERS, failed: 0 });
   expect(done.delivered + done.uncertain).toBe(USERS);
-  expect((done.completedAtMs ?? Infinity) - killedMs).toBeLessThanOrEqual(3 * MINUTE_MS);
+  expect((done.completedAtMs ?? Infinity) - killedMs).toBeLessThanOrEqual(withinMs);
   return done;
+}
+
+interface Scene {
+  readonly queue: QueueName;
+  readonly onUnknown: 'resend' | 'stop';
+  /** What happened to the endpoint before the worker came. */
+  readonly before?: (endpoint: Endpoint) => Promise<void>;
+  readonly withinMs?: number;
 }
 
 /** Runs a file with a kill at the first call, the second …, until a worker gets through. */
 async function killEverywhere(
-  queue: QueueName,
-  onUnknown: 'resend' | 'stop',
+  { queue, onUnknown, before, withinMs }: Scene,
   check: (done: AlertFile) => void,
 ): Promise<number> {
   for (let atCall = 1; ; atCall += 1) {
@@ -57,9 +72,10 @@ async function killEverywhere(
       house.received.length = 0;
       house.world.sent.length = 0;
       const endpoint = await house.addEndpoint({ onUnknown });
+      await before?.(endpoint);
       const file = await house.upload(endpoint, usersFile(USERS));
       const isKilled = await killWorker(queue, { atCall, withEffect });
-      check(await heal(file));
+      check(await heal(file, withinMs));
       if (!isKilled) return atCall - 1;
     }
   }
@@ -89,7 +105,7 @@ async function expectInvariants(): Promise<void> {
 
 describe('a worker that dies at any call', () => {
   it('while it parses leaves nobody out, and alerts nobody twice', async () => {
-    const points = await killEverywhere('file-events', 'resend', (done) => {
+    const points = await killEverywhere({ queue: 'file-events', onUnknown: 'resend' }, (done) => {
       expect(done.delivered).toBe(USERS);
       expect(house.received).toHaveLength(USERS);
     });
@@ -98,7 +114,7 @@ describe('a worker that dies at any call', () => {
   }, 60_000);
 
   it('while it alerts leaves nobody out, and repeats one batch at most, marked', async () => {
-    const points = await killEverywhere('file-blocks', 'resend', (done) => {
+    const points = await killEverywhere({ queue: 'file-blocks', onUnknown: 'resend' }, (done) => {
       expect(done.delivered).toBe(USERS);
       expect(house.copies().size).toBe(USERS);
       expect(house.received.length - USERS).toBeLessThanOrEqual(BATCH_MAX);
@@ -116,7 +132,7 @@ describe('a worker that dies at any call', () => {
     async (...row) => {
       const [, first] = row;
       house.reply = (userId, nth) => (nth === 1 && /^u2?3$/.test(userId) ? first : 200);
-      await killEverywhere('file-blocks', 'resend', (done) => {
+      await killEverywhere({ queue: 'file-blocks', onUnknown: 'resend' }, (done) => {
         expect(done.delivered).toBe(USERS);
         expect(house.copies().size).toBe(USERS);
         expect(expectMarkedRepeats()).toBeLessThanOrEqual(BATCH_MAX);
@@ -128,13 +144,47 @@ describe('a worker that dies at any call', () => {
   );
 
   it('repeats nobody where the unknown is left to a person', async () => {
-    await killEverywhere('file-blocks', 'stop', (done) => {
+    await killEverywhere({ queue: 'file-blocks', onUnknown: 'stop' }, (done) => {
       expect(house.received).toHaveLength(house.copies().size);
       expect(done.uncertain).toBeLessThanOrEqual(BATCH_MAX);
       expect(house.copies().size).toBeGreaterThanOrEqual(done.delivered);
     });
     await expectInvariants();
   }, 60_000);
+});
+
+/** Opens the breaker of an endpoint of which there is nothing to probe with. */
+async function openIdle(endpoint: Endpoint): Promise<void> {
+  const { clock, db } = house.world;
+  const nowMs = clock.nowMs();
+  for (let n = 0; n < STREAK_MIN; n += 1) await db.commit([countFailure(endpoint, false, nowMs)]);
+  await db.commit([openBreaker(endpoint, nowMs)]);
+  const health = await findHealth(db, endpoint);
+  const idle = { ...nextProbe(health, undefined, nowMs), probedThrough: undefined, saidDays: 0 };
+  await db.commit([planProbe(endpoint, health, { ...idle, nowMs })]);
+  expect(await findHealth(db, endpoint)).toMatchObject({ idle: true });
+}
+
+describe('a worker that dies while it leaves a user to the probe of a breaker', () => {
+  it.each(['resend', 'stop'] as const)(
+    'and is to %s the unknown repeats nobody',
+    async (onUnknown) => {
+      const probes = () =>
+        house.world.lines.filter((it) => it.event === 'file.alert-probes').length;
+      // A probe that was planned and died with its worker is missed for another minute.
+      const within = { withinMs: 4 * MINUTE_MS };
+      const scene = { queue: 'file-blocks', onUnknown, before: openIdle, ...within } as const;
+      const points = await killEverywhere(scene, (done) => {
+        expect(done.delivered).toBe(USERS);
+        expect(house.received).toHaveLength(USERS);
+        expect(house.copies().size).toBe(USERS);
+      });
+      expect(points).toBeGreaterThan(10);
+      expect(probes()).toBeGreaterThan(2);
+      await expectInvariants();
+    },
+    60_000,
+  );
 });
 
 describe('a lost message', () => {
