@@ -1,5 +1,6 @@
 import { type DailyEvents, takeDay } from '../events/take-day.ts';
 import { type Call, route } from '../shared/http/route.ts';
+import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { draftAction } from './action-draft.ts';
 import { changeTask } from './change-task.ts';
@@ -20,7 +21,7 @@ export const updateTask = route(updateTaskRoute, async (call, world: Needs) => {
   const { tenantId, params, body } = call;
   const nowMs = world.clock.nowMs();
   const dueMs = dueMsOf(body, nowMs);
-  if (dueMs !== undefined) assertDueTime(dueMs, nowMs);
+  if (dueMs !== undefined) await judgeDueTime(dueMs, call, world);
   const action = body.action && draftAction(body.action, call);
 
   const write = saveChange({ tenantId, id: params.id }, { dueMs, action }, nowMs);
@@ -36,6 +37,20 @@ export const updateTask = route(updateTaskRoute, async (call, world: Needs) => {
   await remindOfTask(task, world);
   return { body: taskView(task) };
 });
+
+/** What nobody has is not found, whatever is wanted of it. */
+async function judgeDueTime(
+  dueMs: number,
+  { tenantId, params }: UpdateCall,
+  { clock, db }: Pick<Needs, 'clock' | 'db'>,
+): Promise<void> {
+  try {
+    assertDueTime(dueMs, clock.nowMs());
+  } catch (error) {
+    const task = await findTask(db, tenantId, params.id);
+    throw task ? error : new Problem('not_found');
+  }
+}
 
 /** Asked only where events are counted. */
 async function becomesEvent(

@@ -80,7 +80,7 @@ const invalidBody: Way = (contract, parts, dice) => {
   const mutation = contract.body && mutate(publishedSchema(contract.body), parts.body, dice);
   if (!mutation) return undefined;
   // A batch of more than a hundred is too large, and not wrong.
-  const codes = ['validation_failed', 'invalid_amount', 'payload_too_large'];
+  const codes = ['validation_failed', 'invalid_amount', 'payload_too_large', 'invalid_due_time'];
   return invalid({ contract, parts: { ...parts, body: mutation.value }, mutation, codes }, dice);
 };
 
