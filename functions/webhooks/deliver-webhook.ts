@@ -20,7 +20,7 @@ import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
 import { sendNext, settleDelivery, tellOrigin } from './settle-delivery.ts';
 import { takeProbe } from './take-probe.ts';
-import { cancel, expire, hold, slotOf, wait } from './waiting.ts';
+import { cancel, expire, hold, outlive, slotOf, wait } from './waiting.ts';
 
 /** Asks for one attempt. Unknown fields are a later release's. */
 const AttemptOrder = z.object({
@@ -115,6 +115,7 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   }
   if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work, world);
   const payload = work.payload ?? (await readPayload(world, work.name, row));
+  if (!payload) return row ? change(row, outlive(row), world) : skip(work, 'gone', world);
   const what = { ...work.name, eventType: payload.type };
   const delivery = row ?? newDelivery(what, world.clock.nowMs());
   if (!known) return change(delivery, cancel(delivery), world);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { timeOfId } from '../shared/ids/ulid.ts';
 import { Problem } from '../shared/problem.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { SendError } from '../shared/world.ts';
@@ -115,6 +116,11 @@ export function newDelivery(what: NewDelivery, nowMs: number): Delivery {
     attempts: [],
     unsure: false,
   };
+}
+
+/** One that should have been made with its event: it ends as if it had, before the event does. */
+export function lateDelivery(what: NewDelivery, nowMs: number): Delivery {
+  return newDelivery(what, Math.min(nowMs, timeOfId(what.eventId)));
 }
 
 /** Whether nobody will look at it again by itself. */

@@ -2,7 +2,7 @@ import { findEvents } from '../events/event.store.ts';
 import { fitsFilter, type RelayedEvent } from '../events/event.ts';
 import type { World } from '../shared/world.ts';
 import { findDeliveries } from './delivery.store.ts';
-import { type Delivery, newDelivery } from './delivery.ts';
+import { type Delivery, lateDelivery } from './delivery.ts';
 import { type Care, findCares } from './delivery-care.store.ts';
 import type { DeliveryName } from './delivery-name.ts';
 import { wants } from './endpoint.ts';
@@ -10,6 +10,7 @@ import { addressOf } from './event-address.ts';
 import { isWanted, type Release } from './release.ts';
 import { listReleasePage, type ReleasePage } from './release-page.store.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
+import { isInLastDay } from './waiting.ts';
 
 /** What a release has to send next. */
 export interface WantedPage {
@@ -120,7 +121,7 @@ interface Looking {
   readonly world: Pick<World, 'clock' | 'db'>;
 }
 
-/** Those that the relay has passed, and that the endpoint wants as it is now. */
+/** Those that the relay has passed, that the endpoint wants as it is now, and not the oldest. */
 async function findMissing(
   { tenantId, endpointId, wants: wanted }: Pick<Release, 'tenantId' | 'endpointId' | 'wants'>,
   eventIds: readonly string[],
@@ -132,8 +133,9 @@ async function findMissing(
     !event.sentTo?.includes(endpointId) &&
     (wanted.eventTypes?.some((it) => fitsFilter(it, event.type)) ?? true) &&
     wants({ ...known.endpoint, status: 'active' }, addressOf(event));
-  const missing = events.filter(isMissing);
-  return missing.map(({ id: eventId, type: eventType }) =>
-    newDelivery({ tenantId, endpointId, eventId, eventType }, world.clock.nowMs()),
-  );
+  const nowMs = world.clock.nowMs();
+  const missing = events.filter(isMissing).map(({ id: eventId, type: eventType }) => {
+    return lateDelivery({ tenantId, endpointId, eventId, eventType }, nowMs);
+  });
+  return missing.filter((it) => !isInLastDay(it, nowMs));
 }

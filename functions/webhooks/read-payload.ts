@@ -6,17 +6,17 @@ import type { DeliveryName } from './delivery-name.ts';
 
 /**
  * What a delivery sends, for a message that does not carry it: the event of the outbox, or the
- * alert's bytes in the bucket. Throws when neither is there, which outlives every delivery.
+ * alert's bytes in the bucket. Undefined when the event is no more. Throws when the bytes are not
+ * there, which outlive every delivery.
  */
 export async function readPayload(
   { bucket, db }: Pick<World, 'bucket' | 'db'>,
   name: DeliveryName,
   row: Delivery | undefined,
-): Promise<Payload> {
+): Promise<Payload | undefined> {
   if (row?.alert) return readAlert(bucket, row.eventType, row.alert);
   const event = await findEvent(db, name.tenantId, name.eventId);
-  if (!event) throw new Error(`event ${name.eventId} of a delivery is not in the outbox`);
-  return payloadOf(event);
+  return event && payloadOf(event);
 }
 
 async function readAlert(

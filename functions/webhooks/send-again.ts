@@ -4,19 +4,21 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { retryDeliveryRoute } from './delivery.contract.ts';
 import { findDelivery } from './delivery.store.ts';
-import { type Delivery, newDelivery, retryByHand } from './delivery.ts';
+import { type Delivery, lateDelivery, retryByHand } from './delivery.ts';
 import { type DeliveryName, nameOfId } from './delivery-name.ts';
 import { deliveryView } from './delivery-view.ts';
 import { findEndpoint } from './endpoint.store.ts';
 import { saveStep } from './save-delivery.ts';
 import { sendNext } from './settle-delivery.ts';
 import { takeSlots } from './take-slots.ts';
+import { isInLastDay } from './waiting.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /**
  * POST /v1/deliveries/{id}/retry: a new attempt at once, past breaker and backlog. Refuses with
- * `not_retryable` what a worker has in hand, also when it has just taken it.
+ * `not_retryable` what a worker has in hand, also when it has just taken it, and what would only
+ * come to be when its event is about to end.
  */
 export const sendAgain = route(
   retryDeliveryRoute,
@@ -42,5 +44,9 @@ async function requireDelivery(name: DeliveryName, { db, clock }: Needs): Promis
   if (delivery) return delivery;
   const event = await findEvent(db, name.tenantId, name.eventId);
   if (!event?.sentTo?.includes(name.endpointId)) throw new Problem('not_found');
-  return newDelivery({ ...name, eventType: event.type }, clock.nowMs());
+  const late = lateDelivery({ ...name, eventType: event.type }, clock.nowMs());
+  if (isInLastDay(late, clock.nowMs())) {
+    throw new Problem('not_retryable', { detail: 'Its event is too old.' });
+  }
+  return late;
 }

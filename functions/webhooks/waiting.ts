@@ -12,8 +12,7 @@ const LAST_MS = HOUR_MS;
 export function wait(delivery: Delivery, { atMs, version }: Slot, nowMs: number): Delivery {
   const waiting = { ...delivery, status: 'waiting', paceVersion: version } as const;
   if (atMs < delivery.createdAtMs + RETENTION_MS - LAST_MS) return { ...waiting, dueMs: atMs };
-  const lastDayMs = lastDayOf(delivery);
-  if (nowMs < lastDayMs) return { ...waiting, dueMs: lastDayMs };
+  if (!isInLastDay(delivery, nowMs)) return { ...waiting, dueMs: lastDayOf(delivery) };
   return { ...expire(delivery), urgent: undefined, reason: 'backlog_too_long' };
 }
 
@@ -29,6 +28,11 @@ export function hold(delivery: Delivery, reason: string): Delivery {
   return { ...delivery, status: 'held', urgent: undefined, dueMs: lastDayOf(delivery), reason };
 }
 
+/** Whether its record ends within a day: then it is too late to make it. */
+export function isInLastDay(delivery: Delivery, nowMs: number): boolean {
+  return nowMs >= lastDayOf(delivery);
+}
+
 function lastDayOf({ createdAtMs }: Delivery): number {
   return createdAtMs + RETENTION_MS - DAY_MS;
 }
@@ -36,6 +40,11 @@ function lastDayOf({ createdAtMs }: Delivery): number {
 /** Put off until it was too late. */
 export function expire(delivery: Delivery): Delivery {
   return { ...delivery, status: 'expired', dueMs: undefined };
+}
+
+/** Its event is no more, so that there is nothing to send. */
+export function outlive(delivery: Delivery): Delivery {
+  return { ...expire(delivery), urgent: undefined, reason: 'event_gone' };
 }
 
 /** Its endpoint is no more. */

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { eventKey } from '../../functions/events/event.store.ts';
 import { deliveryKey, findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { afterFirstAttempt, newDelivery } from '../../functions/webhooks/delivery.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
@@ -54,6 +55,37 @@ describe('a receiver that is too busy', () => {
     const times = attempts.map((it) => it.atMs);
     const gaps = times.slice(1).map((ms, index) => ms - (times[index] ?? 0));
     expect(gaps.map((ms) => Math.floor(ms / 1_000))).toEqual([1, 2, 4]);
+  });
+});
+
+describe('a delivery whose event is no more', () => {
+  const forget = ({ tenantId, id }: { tenantId: string; id: string }) =>
+    world.db.commit([{ kind: 'remove', table: 'outbox', key: eventKey(tenantId, id) }]);
+
+  it('is too late, and nobody looks at it again', async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await handleDue(world);
+    await forget(event);
+    await drain(world);
+    const row = await recordOf(world, endpoint, event);
+    expect(row).toMatchObject({ status: 'expired', reason: 'event_gone', seq: 1 });
+    expect(row.dueMs).toBeUndefined();
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('is none where it had no record', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const { tenantId, id: endpointId } = endpoint;
+    const event = await relayed(world, tenantId, { data: JSON.stringify('x'.repeat(60_000)) });
+    await forget(event);
+    await drain(world);
+    const name = { tenantId, endpointId, eventId: event.id };
+    expect(await findDelivery(world.db, name)).toBeUndefined();
+    expect(world.lines.findLast((it) => it.event === 'delivery.skipped')).toMatchObject({
+      decision: 'gone',
+    });
   });
 });
 

@@ -256,6 +256,23 @@ describe('POST /v1/deliveries/{id}/retry', () => {
     expect(receiver.got).toHaveLength(1);
   });
 
+  it('makes of a pending one no delivery that outlives its event', async () => {
+    const endpoint = await newEndpoint(world, (await startReceiver()).url);
+    const late = async (days: number) => {
+      const event = await relayed(world, endpoint.tenantId);
+      world.sent.splice(0);
+      const eventMs = world.clock.nowMs();
+      world.clock.advance(days * 24 * 3_600_000);
+      const { status, body } = await ask(
+        endpoint.tenantId,
+        `POST /v1/deliveries/${idOf(endpoint, event)}/retry`,
+      );
+      return { status, ageMs: Date.parse(String(body.createdAt)) - eventMs };
+    };
+    expect(await late(28)).toEqual({ status: 202, ageMs: 0 });
+    expect(await late(29)).toEqual({ status: 409, ageMs: Number.NaN });
+  });
+
   it('answers 404 to other tenants', async () => {
     const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/');
     const event = await relayed(world, endpoint.tenantId);

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvents } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
+import { timeOfId } from '../../functions/shared/ids/ulid.ts';
 import type { Write } from '../../functions/shared/world.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
@@ -123,6 +124,41 @@ describe('a replay that is cancelled', () => {
       { status: 'exhausted', reason: 'attempts_used_up', spent: 1, ...gone },
       { status: 'exhausted', reason: 'replay_cancelled', spent: 0, ...gone },
     ]);
+  });
+});
+
+describe('a replay of what was missed long ago', () => {
+  /** Two events; of the first the age is so many days, and the other is an hour younger. */
+  async function missedBefore(days: number) {
+    const outcome = await outage(0, 1);
+    const { endpoint, patch, events } = outcome;
+    await patch({ status: 'disabled' });
+    world.clock.advance(HOUR_MS);
+    events.push(await newEvent(world, endpoint.tenantId));
+    await relayEvents(events.slice(-1), world);
+    await patch({ status: 'active' });
+    world.clock.set(timeOfId(events[0]?.id ?? '') + days * DAY_MS);
+    return outcome;
+  }
+  const all = () => ({ to: new Date(world.clock.nowMs()).toISOString() });
+
+  it('makes deliveries that end as if they had been made in time', async () => {
+    const { endpoint, events, receiver, replay } = await missedBefore(28.99);
+    await replay(all());
+    await sweepFor(endpoint, 1);
+    expect(receiver.got).toHaveLength(2);
+    for (const event of events) {
+      const { createdAtMs } = await recordOf(world, endpoint, event);
+      expect(createdAtMs).toBe(timeOfId(event.id));
+    }
+  });
+
+  it('leaves out what is older than 29 days', async () => {
+    const { endpoint, events, receiver, replay, find } = await missedBefore(29);
+    const id = await replay(all());
+    await sweepFor(endpoint, 1);
+    expect(await find(id)).toMatchObject({ status: 'done', matched: 1, sent: 1 });
+    expect(receiver.got.map((it) => it.headers['webhook-id'])).toEqual([events[1]?.id]);
   });
 });
 
