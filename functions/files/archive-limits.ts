@@ -7,6 +7,10 @@ export const ROWS_MAX = 20_000_000;
 export const UNPACKED_BYTES_MAX = 5 * GIB;
 /** Nothing that tells users apart packs better; what does was made to fill memories. */
 export const ARCHIVE_RATIO_MAX = 200;
+/** Each part of an archive costs a decompressor, however little is in it. */
+export const ARCHIVE_PARTS_MAX = 10_000;
+/** Of alerts, whose objects repeat the names of all columns for each user. */
+export const ALERT_BYTES_MAX = 20 * GIB;
 
 const SPLIT = 'Split the file and upload its parts.';
 
@@ -22,6 +26,20 @@ export function checkArchiveRatio(unpackedBytes: number, packedBytes: number): v
   if (unpackedBytes <= ARCHIVE_RATIO_MAX * packedBytes) return;
   const detail = `Unpacked, the file is over ${ARCHIVE_RATIO_MAX} times as large. Upload it so.`;
   throw new FileFault({ code: 'archive_ratio', detail });
+}
+
+/** Throws FileFault when an archive has more members or frames than one may have. */
+export function checkArchiveParts(parts: number): void {
+  if (parts <= ARCHIVE_PARTS_MAX) return;
+  const detail = `The archive has more than ${ARCHIVE_PARTS_MAX} parts. Pack the file as one.`;
+  throw new FileFault({ code: 'archive_ratio', detail });
+}
+
+/** Throws FileFault when a file becomes more bytes of alerts than one may. */
+export function checkAlertBytes(bytes: number, most = ALERT_BYTES_MAX): void {
+  if (bytes <= most) return;
+  const detail = `The alerts of the file have more than ${most} bytes. ${SPLIT}`;
+  throw new FileFault({ code: 'file_too_large', detail });
 }
 
 /** Throws FileFault when a file has more rows than one may have. */

@@ -17,7 +17,7 @@ import {
 } from './file.ts';
 import { type FileError, FileFault } from './file-fault.ts';
 import { type FileEventType, fileEvent } from './file-view.ts';
-import { ReadingLost, readUpload, type Upload } from './read-upload.ts';
+import { type ReadingLimits, ReadingLost, readUpload, type Upload } from './read-upload.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
@@ -34,7 +34,7 @@ export interface UploadedFile extends FileName {
 export async function parseFile(
   upload: UploadedFile | undefined,
   world: Needs,
-  { deadlineMs }: { readonly deadlineMs: number },
+  limits: ReadingLimits,
 ): Promise<void> {
   const file = upload && (await claim(upload, world));
   if (!file) {
@@ -43,7 +43,7 @@ export async function parseFile(
   }
 
   try {
-    await release(await readUpload(world, file, deadlineMs), world);
+    await release(await readUpload(world, file, limits), world);
   } catch (error) {
     if (error instanceof ReadingLost) world.log.warn('file.parser-lost', { file: file.id });
     else if (error instanceof FileFault) await fail(file, error.facts, world);

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { checkRows, readsTooLong } from './archive-limits.ts';
+import { checkAlertBytes, checkRows, readsTooLong } from './archive-limits.ts';
 import { faultLines } from './fault-list.ts';
 import { saveFile } from './file.store.ts';
 import {
@@ -16,6 +16,7 @@ import {
 import { FileFault } from './file-fault.ts';
 import { FileReading } from './file-reading.ts';
 import { readUnpacked } from './read-unpacked.ts';
+import type { Segment } from './segments.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db'>;
 
@@ -38,6 +39,13 @@ export interface Upload {
   readonly contentHash: string;
 }
 
+export interface ReadingLimits {
+  /** When Lambda kills this worker. */
+  readonly deadlineMs: number;
+  /** What all segments may have together; `ALERT_BYTES_MAX` unless told. */
+  readonly alertBytesMax?: number;
+}
+
 /**
  * Streams the uploaded object through a reading and stores its segments, its block index and its
  * list of malformed rows. Nothing else is changed but the lease. Throws FileFault where the file
@@ -46,9 +54,9 @@ export interface Upload {
 export async function readUpload(
   world: Needs,
   claimed: AlertFile,
-  deadlineMs: number,
+  { deadlineMs, alertBytesMax }: ReadingLimits,
 ): Promise<Upload> {
-  const { bucket, clock } = world;
+  const { bucket } = world;
   const { objectVersion: versionId } = claimed;
   const chunks = await bucket.read(
     uploadKey(claimed),
@@ -58,35 +66,42 @@ export async function readUpload(
 
   const reading = new FileReading({ ...claimed, fileId: claimed.id, fileName: claimed.name });
   const hash = createHash('sha256');
-  let file = claimed;
-  for await (const chunk of readUnpacked(hashed(chunks, hash), claimed.bytes)) {
+  const hold = new ReadingHold(world, claimed, deadlineMs);
+  const store = segmentStore(bucket, claimed, alertBytesMax);
+  for await (const chunk of readUnpacked(watched(chunks, { hash, hold }), claimed.bytes)) {
     reading.push(chunk);
-    await storeSegments(bucket, file, reading);
+    await store(reading.takeSegments());
     checkRows(reading.counts.rows);
-    if (clock.nowMs() > deadlineMs - DEADLINE_RESERVE_MS) throw readsTooLong();
-    file = await keepLease(world, file);
+    await hold.keep();
   }
   reading.end();
-  await storeSegments(bucket, file, reading);
-  await storeLists(bucket, file, reading);
-  return { reading, file, contentHash: hash.digest('base64url') };
+  await store(reading.takeSegments());
+  await storeLists(bucket, claimed, reading);
+  return { reading, file: hold.file, contentHash: hash.digest('base64url') };
 }
 
-async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+/** An archive may have much to read in which there is nothing: it is held from this end as well. */
+async function* watched(
+  chunks: AsyncIterable<Uint8Array>,
+  { hash, hold }: { readonly hash: Hash; readonly hold: ReadingHold },
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     hash.update(chunk);
+    await hold.keep();
     yield chunk;
   }
 }
 
-async function storeSegments(
-  bucket: Needs['bucket'],
-  file: AlertFile,
-  reading: FileReading,
-): Promise<void> {
-  for (const { number, bytes } of reading.takeSegments()) {
-    await bucket.put(segmentKey(file, number), bytes, NDJSON);
-  }
+/** Stores segments before there are too many bytes of them. */
+function segmentStore(bucket: Needs['bucket'], file: AlertFile, alertBytesMax?: number) {
+  let alertBytes = 0;
+  return async (segments: readonly Segment[]): Promise<void> => {
+    for (const { number, bytes } of segments) {
+      alertBytes += bytes.length;
+      checkAlertBytes(alertBytes, alertBytesMax);
+      await bucket.put(segmentKey(file, number), bytes, NDJSON);
+    }
+  };
 }
 
 async function storeLists(
@@ -100,12 +115,40 @@ async function storeLists(
   await bucket.put(faultsKey(file), faultLines(reading.faults), NDJSON);
 }
 
-async function keepLease({ clock, db }: Needs, file: AlertFile): Promise<AlertFile> {
-  const nowMs = clock.nowMs();
-  if ((file.leaseMs ?? 0) - nowMs > READING_LEASE_MS - RENEWAL_MS) return file;
+/** A parser's hold on its file while time passes. */
+class ReadingHold {
+  readonly #world: Needs;
+  readonly #endMs: number;
+  #file: AlertFile;
+  #renewal: Promise<void> | undefined;
 
-  const renewed = renewReading(file, nowMs);
-  const commit = await db.commit([saveFile(renewed, file.version, nowMs)]);
-  if (!commit.ok) throw new ReadingLost();
-  return renewed;
+  constructor(world: Needs, claimed: AlertFile, deadlineMs: number) {
+    this.#world = world;
+    this.#file = claimed;
+    this.#endMs = deadlineMs - DEADLINE_RESERVE_MS;
+  }
+
+  /** With its lease as it was renewed last. */
+  get file(): AlertFile {
+    return this.#file;
+  }
+
+  /** Renews the lease in time, once for all who ask at a moment. Throws as `readUpload`. */
+  async keep(): Promise<void> {
+    const nowMs = this.#world.clock.nowMs();
+    if (nowMs > this.#endMs) throw readsTooLong();
+    if ((this.#file.leaseMs ?? 0) - nowMs > READING_LEASE_MS - RENEWAL_MS) return;
+
+    this.#renewal ??= this.#renew(nowMs).finally(() => {
+      this.#renewal = undefined;
+    });
+    await this.#renewal;
+  }
+
+  async #renew(nowMs: number): Promise<void> {
+    const renewed = renewReading(this.#file, nowMs);
+    const commit = await this.#world.db.commit([saveFile(renewed, this.#file.version, nowMs)]);
+    if (!commit.ok) throw new ReadingLost();
+    this.#file = renewed;
+  }
 }

@@ -1,4 +1,4 @@
-import { brokenArchive } from './archive-limits.ts';
+import { brokenArchive, checkArchiveParts } from './archive-limits.ts';
 import type { ByteSource } from './read-bytes.ts';
 
 const MAGIC_BYTES = 4;
@@ -18,12 +18,14 @@ const SIZE_BYTES = [0, 2, 4, 8];
 /**
  * The frames of a zstd archive, each as the pieces of its bytes, which have to be read before the
  * next frame is asked for. Node unpacks the first frame of an archive and silently leaves out the
- * others, so each gets a decompressor of its own. Throws FileFault for what is no whole archive.
+ * others, so each gets a decompressor of its own. Throws FileFault for what is no whole archive, or
+ * has more frames than one may have.
  */
 export async function* splitZstdFrames(
   source: ByteSource,
 ): AsyncGenerator<AsyncGenerator<Uint8Array>> {
-  while (!(await source.isAtEnd())) {
+  for (let frames = 1; !(await source.isAtEnd()); frames += 1) {
+    checkArchiveParts(frames);
     const magic = await source.take(MAGIC_BYTES);
     const number = uint32(magic);
     if ((number & 0xfffffff0) >>> 0 === SKIPPABLE) await skip(source);

@@ -1,7 +1,11 @@
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
+  ALERT_BYTES_MAX,
+  ARCHIVE_PARTS_MAX,
   ARCHIVE_RATIO_MAX,
+  checkAlertBytes,
+  checkArchiveParts,
   checkArchiveRatio,
   checkRows,
   checkUnpackedSize,
@@ -114,6 +118,15 @@ describe('a broken archive', () => {
     expect(await unpack(pack('\n'.repeat(50_000_000)))).toBe('archive_ratio');
   });
 
+  it('of zstd is given up at the 10,001st frame, with or without data', async () => {
+    const empty = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+    const frames = (count: number, frame: Buffer) => Array.from({ length: count }, () => frame);
+    const most = [...frames(ARCHIVE_PARTS_MAX - 9, empty), ...frames(8, zstd('')), zstd('one')];
+    expect(await unpack(Buffer.concat(most))).toBe('one');
+    expect(await unpack(Buffer.concat([...most, empty]))).toBe('archive_ratio');
+    expect(await unpack(Buffer.concat([...most, zstd('two')]))).toBe('archive_ratio');
+  });
+
   it('leaves the errors of its source as they are', async () => {
     async function* source() {
       yield gzip('one').subarray(0, 8);
@@ -128,6 +141,8 @@ describe('the limits', () => {
   it.each<[string, number, (value: number) => void, string]>([
     ['bytes', UNPACKED_BYTES_MAX, checkUnpackedSize, 'file_too_large'],
     ['rows', ROWS_MAX, checkRows, 'file_too_large'],
+    ['alerts', ALERT_BYTES_MAX, checkAlertBytes, 'file_too_large'],
+    ['parts', ARCHIVE_PARTS_MAX, checkArchiveParts, 'archive_ratio'],
     ['the ratio', 7 * ARCHIVE_RATIO_MAX, (it) => checkArchiveRatio(it, 7), 'archive_ratio'],
   ])('of %s hold at %d, and not above', (_what, limit, check, code) => {
     expect(() => check(limit)).not.toThrow();
