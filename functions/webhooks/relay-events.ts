@@ -28,7 +28,10 @@ interface Pair {
   readonly slot?: Slot | undefined;
 }
 
-/** What has slots at such a limit comes one by one, and needs workers that are free in time. */
+/**
+ * What has slots at such a limit, of all endpoints of a tenant together, comes one by one, and needs
+ * workers that are free in time.
+ */
 const CALM_PER_SECOND = 100;
 
 /** So many messages are in memory at once, each of up to 48 KB. */
@@ -74,19 +77,28 @@ async function match(
     return wanting.map((endpoint) => ({ event, endpoint }));
   });
   const isTroubled = endpoints.endpoints.some((it) => it.slow && it.status === 'active');
-  const messages = pairs.filter(({ endpoint }) => mayBurst(endpoint)).length;
-  let fastLeft = messages > 0 ? world.fastLane(tenantId, { messages, isTroubled }) : 0;
+  const calm = calmOf(pairs);
+  const bursting = pairs.filter(({ endpoint }) => !endpoint.slow && !calm.has(endpoint.id));
+  const messages = bursting.length;
+  const share = messages > 0 ? world.fastLane(tenantId, { messages, isTroubled }) : 0;
+  const slow = new Set(bursting.slice(share));
   return pairs.map((pair): Pair => {
-    const { endpoint } = pair;
-    const isFast = !endpoint.slow && (!mayBurst(endpoint) || fastLeft > 0);
-    if (mayBurst(endpoint)) fastLeft -= 1;
-    return { ...pair, lane: isFast ? 'delivery-fast' : 'delivery-slow' };
+    const isSlow = pair.endpoint.slow || slow.has(pair);
+    return { ...pair, lane: isSlow ? 'delivery-slow' : 'delivery-fast' };
   });
 }
 
-/** Whether a share of the fast lane is needed to keep it from taking all workers. */
-function mayBurst({ slow, perSecond = Infinity }: Endpoint): boolean {
-  return !slow && perSecond > CALM_PER_SECOND;
+/** The endpoints that need no share of the fast lane: their limits are low also together. */
+function calmOf(pairs: readonly Pick<Pair, 'endpoint'>[]): ReadonlySet<string> {
+  const calm = new Set<string>();
+  let left = CALM_PER_SECOND;
+  for (const { endpoint } of pairs) {
+    const { id, slow, perSecond = Infinity } = endpoint;
+    if (slow || calm.has(id) || perSecond > left) continue;
+    calm.add(id);
+    left -= perSecond;
+  }
+  return calm;
 }
 
 /** Of a damaged endpoint nobody knows what it wants: the others get theirs nevertheless. */

@@ -133,6 +133,18 @@ describe('a burst', () => {
     expect(lanesOf(world.sent.splice(0))).toEqual({ 'delivery-fast': 10, 'delivery-slow': 15 });
   });
 
+  it('has no more in the fast lane for many limits that are low each', async () => {
+    const { endpoint } = await endpointThat(() => 200, { perSecond: 50 });
+    const { tenantId } = endpoint;
+    const more = Array.from({ length: 11 }, () =>
+      newEndpoint(world, endpoint.url, { tenantId, perSecond: 50 }),
+    );
+    await Promise.all(more);
+    await relayBurst(tenantId, 5);
+    // Two of the twelve are 100/s together; of the 50 messages of the others ten are its share.
+    expect(lanesOf(world.sent.splice(0))).toEqual({ 'delivery-fast': 20, 'delivery-slow': 40 });
+  });
+
   it('gets all of its receivers to know, whichever of them does not answer', async () => {
     const { endpoint } = await endpointThat(() => 200);
     const { tenantId } = endpoint;
