@@ -2,6 +2,7 @@ import { Problem } from '../shared/problem.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import {
   type AlertFile,
+  complete,
   type FileReason,
   type FileState,
   READING_LEASE_MS,
@@ -46,7 +47,9 @@ export function releaseFile(file: AlertFile, nowMs: number): FileStep | undefine
   if (file.state !== 'ready' && file.state !== 'needs_approval') {
     throw wrongState(file, 'released', ['ready', 'needs_approval']);
   }
-  return { file: { ...begin(file, nowMs), readyAtMs: nowMs }, tells: 'file.released' };
+  const released = { ...begin(file, nowMs), readyAtMs: nowMs };
+  if (file.alerts === 0) return { file: complete(released, nowMs), tells: 'file.completed' };
+  return { file: released, tells: 'file.released' };
 }
 
 /**

@@ -191,7 +191,8 @@ export function finishReading(file: AlertFile, result: ReadingResult, nowMs: num
     window: windowFor(slowerOf(perSecond, file.ratePerSecond)),
     readyAtMs: nowMs,
   };
-  return counts.alerts === 0 ? complete(next, nowMs) : next;
+  // Where nobody is to be alerted because no row could be read, a person has to know.
+  return counts.alerts === 0 && doubt !== 'too_many_malformed' ? complete(next, nowMs) : next;
 }
 
 /** Why a person has to approve the file, if one has to. */
@@ -225,7 +226,8 @@ export function expireFile(file: AlertFile): AlertFile {
 
 const END = { leaseMs: undefined, dueMs: undefined };
 
-function complete(file: AlertFile, nowMs: number): AlertFile {
+/** The file at its end: every alert has its outcome. */
+export function complete(file: AlertFile, nowMs: number): AlertFile {
   return { ...file, ...END, state: 'completed', reason: undefined, completedAtMs: nowMs };
 }
 

@@ -140,8 +140,9 @@ describe('a file without users', () => {
     expect(types.sort()).toEqual(['file.completed', 'file.ready']);
   });
 
-  it('but with malformed rows is completed, and lists them', async () => {
-    const file = await house.upload(await house.addEndpoint(), 'user_id,b\n,1\nx\n');
+  it('but with malformed rows that may be passed over is completed, and lists them', async () => {
+    const terms = { onMalformed: 'skip' } as const;
+    const file = await house.upload(await house.addEndpoint(), 'user_id,b\n,1\nx\n', terms);
     const done = await house.settle(file);
     expect(done).toMatchObject({ state: 'completed', rows: 2, alerts: 0, malformed: 2 });
     const list = Buffer.from(house.world.objects.get(faultsKey(done)) ?? []).toString();

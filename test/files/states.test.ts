@@ -84,6 +84,15 @@ describe('a file that waits for a person', () => {
     expect(await typesOf(file)).toContain('file.needs_approval');
   });
 
+  it('has nothing but malformed rows, and ends when it is released nevertheless', async () => {
+    const file = await house.upload(await house.addEndpoint(), 'user_id,n\n,1\n,2\n');
+    await work();
+    expect(await read(file)).toMatchObject({ status: 'needs_approval', malformed: 2, alerts: 0 });
+    expect((await act('release', file)).status).toBe('completed');
+    const types = ['file.needs_approval', 'file.completed'];
+    expect((await typesOf(file)).sort()).toEqual(types.sort());
+  });
+
   it.each([
     [{ onMalformed: 'skip' as const }, 'delivering'],
     [{ maxMalformedShare: 0.25 }, 'delivering'],
