@@ -4,7 +4,7 @@ import type { Delivery } from './delivery.ts';
 import { type Release, releaseAt, takeUp } from './release.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
-import { sendNext, tellOrigin } from './settle-delivery.ts';
+import { sendAllNext, tellOrigin } from './settle-delivery.ts';
 import { takeSlots } from './take-slots.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
@@ -48,21 +48,27 @@ export async function releaseRows(
       some.map(async (before, index) => {
         const taken = takeUp(before, release);
         const after = releaseAt(taken, slotOf(start + index), nowMs);
-        return sendRow(before, after, world);
+        return writeRow(before, after, world);
       }),
     );
-    sent += saved.filter((it) => it).length;
+    const written = saved.flatMap((it) => it ?? []);
+    await sendAllNext(written, world);
+    sent += written.length;
   }
   return sent;
 }
 
-async function sendRow(before: Delivery, after: Delivery, world: Needs): Promise<boolean> {
+/** Undefined when somebody else has made something of it. */
+async function writeRow(
+  before: Delivery,
+  after: Delivery,
+  world: Needs,
+): Promise<Delivery | undefined> {
   const step = await saveStep(world, { before, after });
-  if (!step.won) return false;
+  if (!step.won) return undefined;
   if (before.token === '') await markSent(before, world);
   await tellOrigin(step.delivery, world);
-  await sendNext(step.delivery, world);
-  return true;
+  return step.delivery;
 }
 
 /** The event names all endpoints that it went to, also those that it missed at first. */

@@ -11,7 +11,7 @@ import { isReportable } from './endpoint.ts';
 import { markHealth } from './mark-health.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
-import { tellQueue } from './tell-queue.ts';
+import { tellQueue, tellQueueAll } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
   readonly endpoints: EndpointMemory;
@@ -99,14 +99,21 @@ async function keepSample(delivery: Delivery, { sample }: Attempt, world: Needs)
 }
 
 /** Sends the message for the next attempt, when a message can wait that long; else `due` does. */
-export async function sendNext(
+export function sendNext(
   delivery: Delivery,
   world: Pick<World, 'clock' | 'log' | 'queues'>,
 ): Promise<void> {
-  if (delivery.dueMs === undefined) return;
-  const aheadMs = delivery.dueMs - world.clock.nowMs();
-  if (aheadMs <= MESSAGE_AHEAD_MS_MAX)
-    await tellQueue('delivery-slow', nextMessage(delivery), world);
+  return sendAllNext([delivery], world);
+}
+
+/** The same for many deliveries, in as few calls as the queue allows. */
+export async function sendAllNext(
+  deliveries: readonly Delivery[],
+  world: Pick<World, 'clock' | 'log' | 'queues'>,
+): Promise<void> {
+  const latestMs = world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX;
+  const near = deliveries.filter(({ dueMs = Infinity }) => dueMs <= latestMs);
+  await tellQueueAll('delivery-slow', near.map(nextMessage), world);
 }
 
 /** Tells the file that the alert belongs to, once that has come to its end. */

@@ -185,6 +185,22 @@ describe('a replay whose worker dies', () => {
   });
 });
 
+describe('a step of a replay', () => {
+  it('sends its messages in one call for fifty deliveries', async () => {
+    const { endpoint, replay } = await outage(60, 0);
+    await replay();
+    const calls: number[] = [];
+    const send: DeliveryWorld['queues']['send'] = async (queue, messages) => {
+      if (queue === 'delivery-slow') calls.push(messages.length);
+      return world.queues.send(queue, messages);
+    };
+    const counted = { ...world, queues: { ...world.queues, send } };
+    for (const message of takeReady(world, /endpoint-care/)) await care(message, counted);
+    expect(calls).toEqual([50, 10]);
+    await sweepFor(endpoint, 1);
+  });
+});
+
 describe('a replay whose worker stands still until its lease is over', () => {
   // The first fifty deliveries are its writes 3 to 52, the others come after a look at the lease.
   it.each([10, 55])('at its write %i sends the rest with the next worker', async (still) => {
