@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
@@ -5,13 +6,16 @@ import type { Endpoint } from './endpoint.ts';
 import { blockPace, findPace, slowPace } from './pace.store.ts';
 import { halvedRate, type LearnedRate, limitOf, nextBlock, type Pace, RESTART_MS } from './pace.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'>;
 
 /** How a receiver says that it is too busy: by which status, and for how long. */
 export type Refusal = Pick<Attempt, 'status' | 'retryAfterMs'>;
 
-/** Only other refusals at the same moment refuse a write; beyond these the table is in trouble. */
-const ROUNDS = 5;
+/** Many refusals come at the same moment, and each but one loses against another. */
+const ROUNDS = 8;
+const PAUSE = { baseMs: 10, capMs: 400 };
+/** Nobody needs to write a block that ends so little later than the one that there is. */
+const NEAR_MS = 250;
 
 /**
  * Slows a whole endpoint down, because its receiver said that it is too busy, and answers until
@@ -34,7 +38,7 @@ export async function blockEndpoint(
 }
 
 async function storeBlock(
-  { clock, db }: Needs,
+  { clock, db, ids }: Needs,
   endpoint: Endpoint,
   refusal: Refusal,
 ): Promise<number> {
@@ -43,7 +47,8 @@ async function storeBlock(
     const seen = await findPace(db, endpoint);
     const block = nextBlock(seen, nowMs, refusal.retryAfterMs);
     const learned = learn(endpoint, { seen, refusal, nowMs });
-    if (!learned && block.blockedUntilMs === seen.blockedUntilMs) return block.blockedUntilMs;
+    const { blockedUntilMs: endMs = 0 } = seen;
+    if (!learned && block.blockedUntilMs <= endMs + NEAR_MS) return Math.max(endMs, nowMs);
 
     const change = { seen, block };
     // Who sends by the old limit would add to the new one; where there was none, nobody counts.
@@ -53,6 +58,7 @@ async function storeBlock(
       : blockPace(endpoint, change);
     const commit = await db.commit([write]);
     if (commit.ok) return block.blockedUntilMs;
+    await clock.sleep(fullJitterMs(round, PAUSE, ids.random()));
   }
   throw new Problem('busy', { detail: 'The pace of the endpoint is being changed.' });
 }

@@ -1,11 +1,8 @@
 import type { World } from '../shared/world.ts';
 import { findPace } from './pace.store.ts';
-import { isLate, limitOf, rateAt, type Slot } from './pace.ts';
+import { isLate, limitOf, rateAt, type Slot, spreadBlock } from './pace.ts';
 import { KNOWN_MS } from './remember-endpoints.ts';
 import { type KnownPace, takeKnownSlots } from './take-slots.ts';
-
-/** After a block not all senders of an endpoint come at once, but over a fifth of its length. */
-const SPREAD = 0.2;
 
 /**
  * A block may have been ended since it was read. What it keeps back longer than anybody may go by
@@ -42,7 +39,7 @@ export async function chooseSlot(
   const blockedMs = (pace.blockedUntilMs ?? 0) - nowMs;
   if (perSecond === undefined) {
     if (blockedMs <= 0) return { atMs: nowMs, version };
-    return { atMs: Math.ceil(nowMs + blockedMs * (1 + SPREAD * world.ids.random())), version };
+    return { atMs: nowMs + spreadBlock(blockedMs, world.ids.random()), version };
   }
   // Whoever reserved it may know a newer pace than we do.
   const isValid = reserved !== undefined && reserved.version >= version && blockedMs <= 0;

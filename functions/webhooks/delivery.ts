@@ -5,6 +5,7 @@ import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { SendError } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
+import { spreadBlock } from './pace.ts';
 import { LIFETIME_MS, stepMs } from './schedule.ts';
 
 /** One event on its way to one endpoint. */
@@ -239,7 +240,7 @@ function waitMs(delivery: Delivery, attempt: Attempt, at: Circumstances): number
   if (!attempt.throttled)
     return Math.max(askedMs, stepMs(at.endpoint.retry, delivery.spent, at.random));
   const blockMs = Math.max(askedMs, (at.blockedUntilMs ?? 0) - at.nowMs, SECOND_MS);
-  return Math.round(blockMs * (1 + 0.2 * at.random));
+  return spreadBlock(blockMs, at.random);
 }
 
 /** What an attempt amounts to whose worker died: it may have been sent. */
