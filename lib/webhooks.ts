@@ -77,8 +77,11 @@ export class Webhooks extends Construct {
 
     const onDelivery = deliverer(this, settings);
     const onCare = carer(this, settings);
-    const queue = (name: QueueName, worker: NodeFunction, impact: string) =>
-      new WorkQueue(this, name, { name, settings, worker, batchSize: 10, impact }).queue;
+    const queue = (name: QueueName, worker: NodeFunction, impact: string) => {
+      // A step of a release sends up to 500 deliveries: ten of them would take too long together.
+      const batchSize = name === 'endpoint-care' ? 2 : 10;
+      return new WorkQueue(this, name, { name, settings, worker, batchSize, impact }).queue;
+    };
     this.queues = {
       'delivery-fast': queue('delivery-fast', onDelivery, 'Some first attempts are late.'),
       'delivery-slow': queue('delivery-slow', onDelivery, 'Some retries wait for the sweeper.'),

@@ -71,6 +71,12 @@ describe('the template', () => {
     ]);
   });
 
+  it('gives a worker two steps of releases at most, each of which takes it seconds', () => {
+    const sources = ofType(RESOURCES, 'Lambda::EventSourceMapping');
+    const found = sources.filter(([id]) => /^Webhooksendpointcare/.test(id));
+    expect(found.map(([, { Properties }]) => Properties.BatchSize)).toEqual([2]);
+  });
+
   it('leaves two fifths of the concurrency to the API', () => {
     const consumers = ofType(RESOURCES, 'Lambda::EventSourceMapping').map(([, { Properties }]) =>
       Number(at(Properties, 'ScalingConfig.MaximumConcurrency') ?? 0),
