@@ -191,7 +191,6 @@ export function finishReading(file: AlertFile, result: ReadingResult, nowMs: num
     window: windowFor(slowerOf(perSecond, file.ratePerSecond)),
     readyAtMs: nowMs,
   };
-  // Where nobody is to be alerted because no row could be read, a person has to know.
   return counts.alerts === 0 && doubt !== 'too_many_malformed' ? complete(next, nowMs) : next;
 }
 

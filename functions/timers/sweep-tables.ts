@@ -196,7 +196,7 @@ async function giveUpShard(what: Minute, shard: number, world: Needs) {
   return { isDone: true, sent };
 }
 
-/** Under which name it is kept how far a shard is given up: a stop of its sweep is another place. */
+/** The name of the stop of a shard that is given up: that of its sweep is another place. */
 function givenUp(partition: string): string {
   return `given up ${partition}`;
 }

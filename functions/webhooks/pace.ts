@@ -177,7 +177,7 @@ const SPREAD = 0.2;
 /** A receiver that asks for a day is not made to wait for hours more. */
 const SPREAD_MS_MAX = 5 * MINUTE_MS;
 
-/** How long one of them waits, by a number in [0, 1): a block in milliseconds, and a little more. */
+/** How long one of them waits, by a number in [0, 1): the block, and a little more. */
 export function spreadBlock(blockMs: number, random: number): number {
   return Math.ceil(blockMs + Math.min(SPREAD * blockMs, SPREAD_MS_MAX) * random);
 }

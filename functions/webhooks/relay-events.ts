@@ -29,8 +29,8 @@ interface Pair {
 }
 
 /**
- * What has slots at such a limit, of all endpoints of a tenant together, comes one by one, and needs
- * workers that are free in time.
+ * What has slots at such a limit, of all endpoints of a tenant together, comes one by one, and
+ * needs workers that are free in time.
  */
 const CALM_PER_SECOND = 100;
 
