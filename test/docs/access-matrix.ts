@@ -68,8 +68,8 @@ export function accessMatrix(): string {
     '',
     'Queues, of which fast and slow are those of deliveries: R receive and delete, S send, D look',
     'at its dead letters, drop them, and move them back, P put something among them. Stream: R',
-    'read the outbox, and send what cannot be handled to the queue of that reader; D look at those,',
-    'and drop them.',
+    'read the outbox, and send what cannot be handled to the queue of that reader; D look at',
+    'those, and drop them.',
     '',
     ...matrix([...QUEUES, 'stream'] as const, queueRight, (column) =>
       column.replace('delivery-', ''),
