@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { id, PageQuery, pageOf } from '../shared/wire.ts';
+import { Attempt } from './attempt.contract.ts';
 
 /**
  * What a list can be asked for by status alone: what waits or needs somebody's attention, and is on
@@ -18,24 +19,6 @@ const DeliveryStatus = z.enum([
 
 /** A delivery's id: the endpoint's part and the event's part. */
 export const DeliveryId = z.string().regex(/^dlv_([0-7][0-9A-HJKMNP-TV-Z]{25}){2}$/);
-
-/** Why there was no answer. In words it is one and the same for all: this is no port scanner. */
-export const AttemptError = z
-  .enum(['timeout', 'reset', 'refused', 'dns', 'tls', 'url_not_allowed', 'too_many_headers'])
-  .meta({ description: 'We could not reach the receiver, or got no answer that we could read.' });
-
-/** One try, as it went. */
-export const Attempt = z.object({
-  n: z.number(),
-  at: z.string(),
-  outcome: z.enum(['delivered', 'failed', 'unknown']),
-  status: z.number().optional(),
-  ms: z.number().optional(),
-  error: AttemptError.optional(),
-  nextAt: z.string().optional(),
-  possibleDuplicate: z.boolean().optional(),
-  response: z.string().optional(),
-});
 
 /** A delivery as its tenant sees it. */
 export const Delivery = z.object({

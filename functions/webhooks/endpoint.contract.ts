@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { isReservedType } from '../events/event.ts';
 import { defineRoute } from '../shared/http/route.ts';
 import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { AttemptError } from './attempt.contract.ts';
 import { headerFaults } from './custom-headers.ts';
-import { AttemptError } from './delivery.contract.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
 import { parseSecret } from './signature.ts';
 

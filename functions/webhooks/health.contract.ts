@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { id } from '../shared/wire.ts';
-import { Attempt, DeliveryId } from './delivery.contract.ts';
+import { Attempt } from './attempt.contract.ts';
+import { DeliveryId } from './delivery.contract.ts';
 
 const EndpointHealth = z.object({
   object: z.literal('endpoint_health'),
