@@ -4,47 +4,30 @@ import { id } from '../shared/wire.ts';
 import { File } from './file.contract.ts';
 
 const params = z.object({ id: id('fil') });
-const reply = { status: 202, schema: File } as const;
+const summaries = {
+  pause: 'Begin no further batch of a file; retries that are under way go on',
+  resume: 'Let a paused file go on',
+  release: 'Let the alerts begin of a file that is ready or needs approval',
+  cancel: 'End a file; whom it has not alerted by the end of the present batch, it never will',
+};
 
-export const pauseFileRoute = defineRoute({
-  method: 'POST',
-  path: '/v1/files/{id}/pause',
-  summary: 'Begin no further batch of a file; retries that are under way go on',
-  access: 'files:write',
-  params,
-  reply,
-  refusals: ['not_found', 'conflict', 'busy'],
-});
+/** What leads a file to another state has one form. */
+function action(verb: keyof typeof summaries) {
+  return defineRoute({
+    method: 'POST',
+    path: `/v1/files/{id}/${verb}`,
+    summary: summaries[verb],
+    access: 'files:write',
+    params,
+    reply: { status: 202, schema: File },
+    refusals: ['not_found', 'conflict', 'busy'],
+  });
+}
 
-export const resumeFileRoute = defineRoute({
-  method: 'POST',
-  path: '/v1/files/{id}/resume',
-  summary: 'Let a paused file go on',
-  access: 'files:write',
-  params,
-  reply,
-  refusals: ['not_found', 'conflict', 'busy'],
-});
-
-export const releaseFileRoute = defineRoute({
-  method: 'POST',
-  path: '/v1/files/{id}/release',
-  summary: 'Let the alerts begin of a file that is ready or needs approval',
-  access: 'files:write',
-  params,
-  reply,
-  refusals: ['not_found', 'conflict', 'busy'],
-});
-
-export const cancelFileRoute = defineRoute({
-  method: 'POST',
-  path: '/v1/files/{id}/cancel',
-  summary: 'End a file; whom it has not alerted by the end of the present batch, it never will',
-  access: 'files:write',
-  params,
-  reply,
-  refusals: ['not_found', 'conflict', 'busy'],
-});
+export const pauseFileRoute = action('pause');
+export const resumeFileRoute = action('resume');
+export const releaseFileRoute = action('release');
+export const cancelFileRoute = action('cancel');
 
 export const retryFileRoute = defineRoute({
   method: 'POST',
