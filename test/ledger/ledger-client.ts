@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { captureHold } from '../../functions/ledger/capture-hold.ts';
 import { createAccount } from '../../functions/ledger/create-account.ts';
 import { createBatch } from '../../functions/ledger/create-batch.ts';
@@ -12,11 +11,11 @@ import { getHold, listHolds } from '../../functions/ledger/read-holds.ts';
 import { getTransaction, listTransactions } from '../../functions/ledger/read-transactions.ts';
 import { updateAccount } from '../../functions/ledger/update-account.ts';
 import { voidHold } from '../../functions/ledger/void-hold.ts';
-import { api } from '../../functions/shared/http/api.ts';
 import type { Route } from '../../functions/shared/http/route.ts';
 import type { World } from '../../functions/shared/world.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { roomClient } from '../support/room-client.ts';
 import { newTenant, type TestWorld } from '../support/world.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'log' | 'db' | 'secrets'>;
@@ -65,17 +64,12 @@ export interface LedgerClient {
 
 /** A client of the tenant that calls one instance of the Lambda with these doors. */
 export function ledgerClient(world: Needs, tenantId: string): LedgerClient {
-  const handler = api(world, ROUTES, async () => ({ tenantId }));
-  async function send(method: string, target: string, rest: object): Promise<LedgerAnswer> {
-    const event = eventOf(method, target, rest);
-    const result = (await handler(event, {} as Context)) as {
-      statusCode: number;
-      headers: Record<string, string>;
-      body: string;
-    };
-    const { statusCode: status, headers, body } = result;
+  const ask = roomClient(world, ROUTES, { tenantId });
+  async function send(method: string, target: string, { body, key }: Sent): Promise<LedgerAnswer> {
+    const answer = await ask(`${method} ${target}`, { body, key: key ?? undefined });
+    const { status, headers, text } = answer;
     const replayed = headers['idempotent-replayed'] === 'true';
-    return { status, headers, body: JSON.parse(body) as LedgerBody, replayed };
+    return { status, headers, body: JSON.parse(text) as LedgerBody, replayed };
   }
   const post: LedgerClient['post'] = (target, body, key = randomUUID()) =>
     send('POST', target, { body, key });
@@ -108,35 +102,6 @@ export async function freshLedger(world: TestWorld, funds: string) {
 interface Sent {
   readonly body?: unknown;
   readonly key?: string | null;
-}
-
-function eventOf(method: string, target: string, { body, key }: Sent): APIGatewayProxyEventV2 {
-  const url = new URL(target, 'http://localhost');
-  const { path, params } = match(method, url.pathname);
-  return {
-    routeKey: `${method} ${path}`,
-    rawPath: url.pathname,
-    pathParameters: params,
-    queryStringParameters: Object.fromEntries(url.searchParams),
-    headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(key && { 'idempotency-key': key }),
-    },
-    requestContext: { http: { method, sourceIp: '127.0.0.1' } },
-    body: body === undefined ? undefined : JSON.stringify(body),
-    isBase64Encoded: false,
-  } as unknown as APIGatewayProxyEventV2;
-}
-
-/** Which route API Gateway would take: one without parameters before one with them. */
-function match(method: string, pathname: string) {
-  const contracts = ROUTES.map((it) => it.contract).filter((it) => it.method === method);
-  for (const { path } of contracts.toSorted((a, b) => a.path.localeCompare(b.path))) {
-    const pattern = path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)');
-    const found = new RegExp(`^${pattern}$`).exec(pathname);
-    if (found) return { path, params: { ...found.groups } };
-  }
-  throw new Error(`no route for ${method} ${pathname}`);
 }
 
 /** `201`, or `422 insufficient_funds`. */
