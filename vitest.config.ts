@@ -5,13 +5,13 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const limits = { testTimeout: 180_000, hookTimeout: 240_000 };
 
 /**
- * Journeys wait for leases and ticks most of their time: begun first, they cost the least. Then
- * what takes a minute by itself, so that it is not what everybody waits for in the end.
+ * What takes minutes by itself is begun first, so that it is not what everybody waits for in the
+ * end. Journeys wait for leases and ticks most of their time.
  */
 const RANKS = [
-  /journeys.(crash|purge|webhook-soak)/,
+  /drills.(webhook-soak|restore|crash|ops.test|purge)/,
+  /(journeys.examples|files.crash|rate-limit-fleet|audit.(take-step|planted-faults))/,
   /journeys/,
-  /(files.crash|rate-limit-fleet|audit.(take-step|planted-faults)|nothing-is-lost)/,
   /./,
 ];
 
@@ -28,12 +28,14 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Two of them only wait, so that there are workers for both cores besides.
     maxWorkers: 4,
+    // Many take a second: naming each of them would bury the failures.
+    slowTestThreshold: 30_000,
     projects: [
       {
         test: {
           name: 'rooms',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/journeys/**'],
+          exclude: ['test/journeys/**', 'test/drills/**'],
           globalSetup: ['test/support/engine-setup.ts'],
           ...limits,
         },
@@ -46,6 +48,8 @@ export default defineConfig({
           ...limits,
         },
       },
+      // Each starts a cloud of its own, and most of them break it.
+      { test: { name: 'drills', include: ['test/drills/**/*.test.ts'], ...limits } },
     ],
   },
 });

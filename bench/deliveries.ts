@@ -6,9 +6,8 @@
  *
  *   node bench/deliveries.ts [events]
  */
-import http from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { signWebhook } from '../functions/webhooks/signature.ts';
+import { barePost } from './bare-post.ts';
 import { type BenchCloud, withBenchCloud } from './bench-cloud.ts';
 import { formatRatio, percentiles, runLoad } from './load.ts';
 import { type Arrival, type BenchReceiver, startBenchReceiver } from './receiver-thread.ts';
@@ -79,32 +78,6 @@ async function measureFlow(
   };
 }
 
-function bareLoop(url: string): () => Promise<void> {
-  const agent = new http.Agent({ keepAlive: true });
-  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
-  const timestamp = new Date().toISOString();
-  const body = Buffer.from(JSON.stringify({ id: 'evt_bare', timestamp, ...eventOf(1) }));
-  let count = 0;
-  return () => {
-    count += 1;
-    const id = `evt_bare${count}`;
-    const timestampSeconds = Math.floor(Date.now() / 1_000);
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      'webhook-id': id,
-      'webhook-timestamp': String(timestampSeconds),
-      'webhook-signature': signWebhook([secret], { id, timestampSeconds, body }),
-    };
-    return new Promise((resolve, reject) => {
-      const req = http.request(url, { agent, method: 'POST', headers }, (res) => {
-        res.resume().on('end', resolve);
-      });
-      req.on('error', reject).end(body);
-    });
-  };
-}
-
 await withBenchCloud(async (bench) => {
   const receiver = await startBenchReceiver();
   await bench.api.post('/v1/endpoints', { url: receiver.url });
@@ -118,7 +91,7 @@ await withBenchCloud(async (bench) => {
     const flow = await measureFlow(bench, receiver, delayMs);
     receiver.begin(delayMs);
     const load = { clients: flow.openMax, warmupMs: 500, measureMs: 3_000 };
-    const bare = await runLoad(load, bareLoop(receiver.url));
+    const bare = await runLoad(load, barePost(receiver.url, eventOf(1)));
     const how = `answered after ${delayMs} ms, ${flow.openMax} open`;
     const title = `deliveries / bare signed POST, ${how}`;
     console.log(formatRatio(title, flow.perSecond, bare.perSecond));

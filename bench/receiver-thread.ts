@@ -15,7 +15,7 @@ export interface Arrival {
   readonly latencyMs: number;
 }
 
-type Order = { readonly delayMs: number } | 'report' | 'forget';
+type Order = { readonly delayMs: number } | 'count' | 'report' | 'forget';
 
 interface Report {
   readonly arrivals: readonly Arrival[];
@@ -47,9 +47,13 @@ export async function startBenchReceiver(): Promise<BenchReceiver> {
     },
     async reach(count) {
       for (;;) {
-        send('report');
-        const [report] = (await once(thread, 'message')) as [Report];
-        if (new Set(report.arrivals.map(({ id }) => id)).size >= count) return report;
+        send('count');
+        const [ids] = (await once(thread, 'message')) as [number];
+        if (ids >= count) {
+          send('report');
+          const [report] = (await once(thread, 'message')) as [Report];
+          return report;
+        }
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
     },
@@ -59,6 +63,7 @@ export async function startBenchReceiver(): Promise<BenchReceiver> {
 
 async function receive(): Promise<void> {
   const arrivals: Arrival[] = [];
+  const ids = new Set<string>();
   let [delayMs, open, openMax] = [0, 0, 0];
   const server = createServer(async (request, response) => {
     open += 1;
@@ -66,6 +71,7 @@ async function receive(): Promise<void> {
     const atMs = Date.now();
     const { timestamp } = JSON.parse((await buffer(request)).toString()) as { timestamp: string };
     const id = String(request.headers['webhook-id']);
+    ids.add(id);
     arrivals.push({ id, atMs, latencyMs: atMs - Date.parse(timestamp) });
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     open -= 1;
@@ -75,9 +81,11 @@ async function receive(): Promise<void> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   parentPort?.on('message', (order: Order) => {
-    if (order === 'report') parentPort?.postMessage({ arrivals, openMax });
+    if (order === 'count') parentPort?.postMessage(ids.size);
+    else if (order === 'report') parentPort?.postMessage({ arrivals, openMax });
     else if (order === 'forget') {
       arrivals.length = 0;
+      ids.clear();
       openMax = 0;
     } else delayMs = order.delayMs;
   });

@@ -17,8 +17,12 @@ const MEASUREMENTS = [
   { area: 'webhooks', title: 'Beside a receiver that hangs', script: 'bench/fairness.ts' },
   { area: 'webhooks', title: 'A backlog at 50 a second', script: 'bench/backlog.ts' },
   { area: 'webhooks', title: 'The guarded sender', script: 'bench/sender.ts' },
+  { area: 'tasks', title: 'Tasks of one second', script: 'bench/tasks.ts' },
+  { area: 'tasks', title: 'Very many items of one minute', script: 'bench/sweep.ts' },
+  { area: 'inbox', title: 'Webhooks of others', script: 'bench/load-inbox.ts' },
   { area: 'files', title: 'The CSV scanner', script: 'bench/scanner.ts' },
   { area: 'files', title: 'Reading a file', script: 'bench/file-reading.ts' },
+  { area: 'files', title: 'Alerts of a file', script: 'bench/alerts.ts' },
 ];
 const RESULTS = new URL('results.md', import.meta.url);
 const HEAD = `# Measurements

@@ -1,4 +1,6 @@
 import type { Options } from '../functions/shared/config.ts';
+import { FILES_ACCESS } from './files-access.ts';
+import { INBOX_ACCESS } from './inbox-access.ts';
 import type {
   BucketAction,
   ParkedName,
@@ -25,6 +27,12 @@ export interface Access {
   /** Looks at what is parked there, deletes it, and moves it back to its queue if it has one. */
   readonly cares?: readonly ParkedName[];
   /**
+   * Asks CloudWatch for the age of the oldest message of queues, which SQS tells to nobody else.
+   * CloudWatch knows no narrower right than to read all metrics of the account: there are no
+   * messages, names of tenants or amounts in metrics.
+   */
+  readonly readsMetrics?: true;
+  /**
    * Actions by the prefix of the objects; the empty prefix is the bucket itself. Readers may list
    * it, because S3 answers 404 for a missing object only to them, and 403 to others.
    */
@@ -37,8 +45,8 @@ export interface Access {
 /** What every API needs of its caller: the key and its tenant, and tokens of the rate limit. */
 const CALLER = ['GetItem', 'UpdateItem R#*'] as const;
 
-/** Also of an object that has been overwritten since. */
-const VERSIONS = ['GetObject', 'GetObjectVersion'] as const;
+/** What an instance has counted goes there, once in ten seconds. */
+const COUNTS = ['UpdateItem'] as const;
 
 /**
  * Who may do what: one row per Lambda, by its entry under `functions/`. The stack grants from
@@ -53,13 +61,42 @@ export const ACCESS = {
       endpoints: ['Query due'],
       files: ['Query due'],
       tasks: ['Query due'],
+      inbox: ['Query due'],
+      meters: COUNTS,
     },
-    sendsTo: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'],
+    sendsTo: [
+      ...(['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'] as const),
+      ...(['tasks', 'inbox', 'sweeps'] as const),
+    ],
     // What stays due, however often it was sent.
-    parks: ['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'],
+    parks: [
+      ...(['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'] as const),
+      ...(['tasks', 'inbox'] as const),
+    ],
+  },
+  // The rest of a shard that is more than a tick sends.
+  'timers/on-sweep': {
+    tables: {
+      control: ['Query due'],
+      ledger: ['Query due'],
+      deliveries: ['Query due'],
+      endpoints: ['Query due'],
+      files: ['Query due'],
+      tasks: ['Query due'],
+      inbox: ['Query due'],
+      meters: COUNTS,
+    },
+    consumes: ['sweeps'],
+    sendsTo: [
+      ...(['delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits'] as const),
+      ...(['tasks', 'inbox', 'sweeps'] as const),
+    ],
   },
   'tenants/api': {
-    tables: { control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'] },
+    tables: {
+      control: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+      meters: COUNTS,
+    },
     secrets: ['admin-key', 'cursor-key'],
   },
   'events/api': {
@@ -68,13 +105,23 @@ export const ACCESS = {
       outbox: ['GetItem', 'BatchGetItem', 'PutItem', 'Query listing'],
       endpoints: ['GetItem', 'Query'],
       deliveries: ['BatchGetItem'],
+      meters: COUNTS,
     },
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/api': {
-    tables: { control: CALLER, endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'] },
-    sendsTo: ['endpoint-care'],
+    tables: {
+      control: CALLER,
+      endpoints: ['GetItem', 'PutItem', 'UpdateItem', 'Query'],
+      meters: COUNTS,
+    },
     secrets: ['admin-key', 'cursor-key', 'master-key'],
+    options: ['egress', 'apiHosts'],
+  },
+  'webhooks/change-api': {
+    tables: { control: CALLER, endpoints: ['GetItem', 'PutItem', 'UpdateItem'], meters: COUNTS },
+    sendsTo: ['endpoint-care'],
+    secrets: ['admin-key', 'master-key'],
     options: ['egress', 'apiHosts'],
   },
   'webhooks/delivery-api': {
@@ -83,6 +130,7 @@ export const ACCESS = {
       outbox: ['GetItem'],
       endpoints: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query'],
       deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
+      meters: COUNTS,
     },
     sendsTo: ['delivery-slow'],
     secrets: ['admin-key', 'cursor-key'],
@@ -93,20 +141,22 @@ export const ACCESS = {
       outbox: ['BatchGetItem', 'Query listing'],
       endpoints: ['GetItem', 'PutItem', 'Query'],
       deliveries: ['BatchGetItem', 'Query', 'Query open'],
+      meters: COUNTS,
     },
     sendsTo: ['endpoint-care'],
     secrets: ['admin-key', 'cursor-key'],
   },
   'webhooks/test-api': {
-    tables: { control: CALLER, endpoints: ['GetItem', 'UpdateItem'] },
+    tables: { control: CALLER, endpoints: ['GetItem', 'UpdateItem'], meters: COUNTS },
     secrets: ['admin-key', 'master-key'],
     options: ['egress', 'apiHosts'],
   },
   'webhooks/on-outbox': {
     tables: {
-      outbox: ['UpdateItem'],
+      outbox: ['BatchGetItem', 'UpdateItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['UpdateItem'],
+      meters: COUNTS,
     },
     streamOf: 'outbox',
     sendsTo: ['delivery-fast', 'delivery-slow'],
@@ -117,6 +167,7 @@ export const ACCESS = {
       outbox: ['Query', 'UpdateItem'],
       endpoints: ['GetItem', 'UpdateItem', 'Query'],
       deliveries: ['BatchGetItem', 'UpdateItem'],
+      meters: COUNTS,
     },
     sendsTo: ['delivery-fast', 'delivery-slow'],
     options: ['reconcileAfterSeconds', 'recheckAfterSeconds'],
@@ -126,6 +177,7 @@ export const ACCESS = {
       outbox: ['GetItem', 'PutItem'],
       endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
       deliveries: ['GetItem', 'PutItem', 'UpdateItem'],
+      meters: COUNTS,
     },
     consumes: ['delivery-fast', 'delivery-slow'],
     sendsTo: ['delivery-slow', 'endpoint-care', 'file-care'],
@@ -147,6 +199,7 @@ export const ACCESS = {
         'Query',
       ],
       deliveries: ['BatchGetItem', 'UpdateItem', 'Query', 'Query open'],
+      meters: COUNTS,
     },
     consumes: ['endpoint-care'],
     sendsTo: ['delivery-slow', 'endpoint-care', 'file-care'],
@@ -158,6 +211,7 @@ export const ACCESS = {
       // The balance of a derived account that is changed, or whose creation is repeated.
       statements: ['BatchGetItem'],
       outbox: ['PutItem'],
+      meters: COUNTS,
     },
     secrets: ['admin-key'],
   },
@@ -166,86 +220,30 @@ export const ACCESS = {
       control: CALLER,
       ledger: ['GetItem', 'BatchGetItem', 'Query', 'Query listing', 'Query reference'],
       statements: ['BatchGetItem', 'Query'],
+      meters: COUNTS,
     },
     secrets: ['admin-key', 'cursor-key'],
   },
   'ledger/on-hold': {
-    tables: { ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'], outbox: ['PutItem'] },
+    tables: {
+      ledger: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
+      outbox: ['PutItem'],
+      meters: COUNTS,
+    },
     consumes: ['hold-expiry'],
     sendsTo: ['hold-expiry'],
   },
   'ledger/on-posted': {
-    tables: { statements: ['PutItem', 'UpdateItem'] },
+    tables: { statements: ['PutItem', 'UpdateItem'], meters: COUNTS },
     streamOf: 'outbox',
     sendsTo: ['hold-expiry'],
   },
-  'files/api': {
-    tables: {
-      control: CALLER,
-      outbox: ['PutItem'],
-      endpoints: ['GetItem'],
-      deliveries: ['BatchGetItem'],
-      files: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query', 'Query listing'],
-    },
-    sendsTo: ['file-events', 'file-care'],
-    bucket: {
-      '': ['ListBucket'],
-      'incoming/': ['PutObject'],
-      'work/': ['GetObject'],
-      'results/': ['GetObject', 'PutObject'],
-    },
-    secrets: ['admin-key', 'cursor-key'],
-  },
-  'files/on-upload': {
-    tables: {
-      control: ['GetItem'],
-      outbox: ['PutItem'],
-      endpoints: ['GetItem'],
-      files: ['GetItem', 'PutItem', 'UpdateItem'],
-    },
-    consumes: ['file-events'],
-    sendsTo: ['file-blocks'],
-    bucket: {
-      '': ['ListBucket'],
-      'incoming/': VERSIONS,
-      'drop/': VERSIONS,
-      'work/': ['PutObject'],
-    },
-  },
-  'files/on-block': {
-    tables: {
-      outbox: ['PutItem'],
-      endpoints: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'],
-      deliveries: ['BatchGetItem', 'UpdateItem'],
-      files: ['GetItem', 'UpdateItem'],
-    },
-    consumes: ['file-blocks'],
-    sendsTo: ['file-blocks', 'file-care', 'delivery-slow', 'endpoint-care'],
-    bucket: { '': ['ListBucket'], 'work/': ['GetObject'], 'results/': ['PutObject'] },
-    secrets: ['master-key'],
-    options: ['egress', 'apiHosts'],
-  },
-  'files/on-care': {
-    tables: {
-      outbox: ['PutItem'],
-      endpoints: ['GetItem', 'UpdateItem'],
-      deliveries: ['GetItem', 'BatchGetItem', 'UpdateItem'],
-      files: ['GetItem', 'UpdateItem', 'Query'],
-    },
-    consumes: ['file-care'],
-    sendsTo: ['file-blocks', 'file-events', 'file-care', 'delivery-slow'],
-    bucket: {
-      '': ['ListBucket'],
-      'incoming/': VERSIONS,
-      'drop/': ['GetObject'],
-      'work/': ['GetObject'],
-      'results/': ['PutObject'],
-    },
-  },
+  ...FILES_ACCESS,
   'tasks/api': {
     tables: {
       control: CALLER,
       tasks: ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'Query listing'],
+      meters: COUNTS,
     },
     sendsTo: ['tasks'],
     secrets: ['admin-key', 'cursor-key'],
@@ -253,20 +251,20 @@ export const ACCESS = {
   // Beside the functions of the ledger the only one that moves money.
   'tasks/on-due': {
     tables: {
-      tasks: ['GetItem', 'UpdateItem'],
+      tasks: ['GetItem', 'BatchGetItem', 'UpdateItem'],
       ledger: ['BatchGetItem', 'PutItem', 'UpdateItem', 'ConditionCheckItem'],
       outbox: ['PutItem'],
+      meters: COUNTS,
     },
     consumes: ['tasks'],
     sendsTo: ['tasks'],
   },
-  'files/on-hour': {
-    tables: { files: ['BatchGetItem'] },
-    sendsTo: ['file-events'],
-    bucket: { '': ['ListBucket'], 'drop/': ['GetObject'] },
-  },
+  ...INBOX_ACCESS,
   'audit/api': {
-    tables: { control: [...CALLER, 'BatchGetItem', 'PutItem ten_*', 'Query listing'] },
+    tables: {
+      control: [...CALLER, 'BatchGetItem', 'PutItem ten_*', 'Query listing'],
+      meters: COUNTS,
+    },
     sendsTo: ['audits'],
     secrets: ['admin-key', 'cursor-key'],
   },
@@ -277,17 +275,19 @@ export const ACCESS = {
       ledger: ['GetItem', 'BatchGetItem', 'Query listing'],
       statements: ['BatchGetItem', 'Query'],
       outbox: ['BatchGetItem', 'Query listing'],
+      meters: COUNTS,
     },
     consumes: ['audits'],
     sendsTo: ['audits'],
   },
   'operations/admin-api': {
-    tables: { control: CALLER },
+    tables: { control: CALLER, endpoints: ['Scan due'], meters: ['Query', 'UpdateItem'] },
     cares: [
       ...(['delivery-fast', 'delivery-slow', 'endpoint-care', 'hold-expiry', 'audits'] as const),
-      ...(['file-events', 'file-blocks', 'file-care', 'tasks'] as const),
-      ...(['unrelayed', 'unprojected'] as const),
+      ...(['file-events', 'file-blocks', 'file-care', 'tasks', 'inbox'] as const),
+      ...(['sweeps', 'unrelayed', 'unprojected'] as const),
     ],
+    readsMetrics: true,
     secrets: ['admin-key'],
   },
   // These two answer without asking anybody who calls.

@@ -34,12 +34,14 @@ export class Audit extends Construct {
       }).queue,
     };
     alarm(this, 'Failed', {
-      metric: countedMetric('AuditsFailed'),
+      grade: 'look-tomorrow',
+      metric: countedMetric(settings, 'AuditsFailed'),
       impact: 'A ledger was not examined to the end.',
       runbook: 'an-audit-has-failed',
     });
     alarm(this, 'Violations', {
-      metric: countedMetric('AuditViolations'),
+      grade: 'wake-up',
+      metric: countedMetric(settings, 'AuditViolations'),
       impact: 'A ledger is not what its entries say: balances or events may be wrong.',
       runbook: 'an-audit-has-found-violations',
     });

@@ -7,7 +7,7 @@ const CONSUMER_MAX = 1_000;
 
 /** How the consumers divide what the workers may use, in percent. */
 const PERCENT: Readonly<Record<QueueName, number>> = {
-  'delivery-fast': 42,
+  'delivery-fast': 34,
   'delivery-slow': 21,
   'endpoint-care': 2,
   'file-blocks': 17,
@@ -15,6 +15,8 @@ const PERCENT: Readonly<Record<QueueName, number>> = {
   'file-events': 3,
   'hold-expiry': 3,
   tasks: 7,
+  inbox: 6,
+  sweeps: 2,
   audits: 2,
 };
 

@@ -2,7 +2,7 @@ import { Construct } from 'constructs';
 import { eventRoutes } from '../functions/events/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { roomTable } from './kit/room-table.ts';
 
 /** The outbox: every event, written with the fact that it tells of, and streamed to the relay. */
 export class Events extends Construct {
@@ -12,7 +12,8 @@ export class Events extends Construct {
   constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
-      outbox: new RoomTable(this, 'Outbox', {
+      outbox: roomTable(this, 'Outbox', {
+        name: 'outbox',
         settings,
         indexes: { listing: ['type'] },
         expires: true,

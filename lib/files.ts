@@ -8,7 +8,7 @@ import { alarm, countedMetric } from './kit/alarm.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomBucket } from './kit/room-bucket.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { roomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { WorkQueue, type WorkQueueProps } from './kit/work-queue.ts';
 import type { QueueName } from './names.ts';
@@ -23,7 +23,8 @@ export class Files extends Construct {
   constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
-      files: new RoomTable(this, 'Files', {
+      files: roomTable(this, 'Files', {
+        name: 'files',
         settings,
         expires: true,
         indexes: { listing: [], due: [] },
@@ -49,8 +50,9 @@ export class Files extends Construct {
     this.queues = this.#queues(settings);
     this.#tellUploads();
     alarm(this, 'DropsOfNobody', {
-      metric: countedMetric('DropsOfNobody'),
-      impact: 'A file was dropped into the folder of a tenant that does not exist.',
+      grade: 'look-tomorrow',
+      metric: countedMetric(settings, 'DropsOfNobody'),
+      impact: 'A dropped file is not read: its folder names no tenant, or no endpoint.',
       runbook: 'files-dropped-for-nobody',
     });
   }

@@ -1,16 +1,15 @@
 import { Duration } from 'aws-cdk-lib';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { ledgerRoutesOf } from '../functions/ledger/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { type AnyTable, roomTable } from './kit/room-table.ts';
 import { StreamSource } from './kit/stream-source.ts';
 import { WorkQueue } from './kit/work-queue.ts';
 
 /** The statements are written from the stream of the outbox, which belongs to a room above. */
 export interface LedgerProps extends RoomProps {
-  readonly outbox: Table;
+  readonly outbox: AnyTable;
 }
 
 /** Money: accounts, their immutable journal, and the statements that are projected from it. */
@@ -23,11 +22,12 @@ export class Ledger extends Construct {
   constructor(scope: Construct, id: string, { settings, api, outbox }: LedgerProps) {
     super(scope, id);
     this.tables = {
-      ledger: new RoomTable(this, 'Ledger', {
+      ledger: roomTable(this, 'Ledger', {
+        name: 'ledger',
         settings,
         indexes: { listing: [], due: [], reference: [] },
       }),
-      statements: new RoomTable(this, 'Statements', { settings, indexes: {} }),
+      statements: roomTable(this, 'Statements', { name: 'statements', settings, indexes: {} }),
     };
     const apis = {
       'ledger/api': apiFunction(this, 'ledger/api', settings),

@@ -7,7 +7,9 @@ export type TableName =
   | 'endpoints'
   | 'deliveries'
   | 'files'
-  | 'tasks';
+  | 'tasks'
+  | 'inbox'
+  | 'meters';
 
 /** The queues on which work waits, besides their dead-letter queues. */
 export type QueueName =
@@ -19,7 +21,9 @@ export type QueueName =
   | 'file-care'
   | 'hold-expiry'
   | 'audits'
-  | 'tasks';
+  | 'tasks'
+  | 'sweeps'
+  | 'inbox';
 
 /** Where what our code cannot handle is parked: beside each queue, and by readers of the stream. */
 export type ParkedName = QueueName | keyof typeof STREAM_READERS;
@@ -49,7 +53,13 @@ export type TableAction =
   | 'DeleteItem ten_*'
   | 'ConditionCheckItem'
   | 'Query'
+  | 'Scan due'
   | `Query ${IndexName}`;
 
 /** What a function may do with the objects under a prefix. */
-export type BucketAction = 'GetObject' | 'GetObjectVersion' | 'PutObject' | 'ListBucket';
+export type BucketAction =
+  | 'GetObject'
+  | 'GetObjectVersion'
+  | 'PutObject'
+  | 'ListBucket'
+  | 'ListBucketVersions';

@@ -1,4 +1,4 @@
-import { Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Options } from '../functions/shared/config.ts';
 import { ACCESS } from './access.ts';
@@ -6,11 +6,13 @@ import { Audit } from './audit.ts';
 import { Docs } from './docs.ts';
 import { Events } from './events.ts';
 import { Files } from './files.ts';
+import { Inbox } from './inbox.ts';
 import { assertEntries, type Bundles, buildId } from './kit/bundle.ts';
 import { grantAccess } from './kit/grants.ts';
 import { PlatformApi } from './kit/http-api.ts';
 import { Ledger } from './ledger.ts';
 import { Operations } from './operations.ts';
+import { Signals } from './signals.ts';
 import { Tasks } from './tasks.ts';
 import { Tenants } from './tenants.ts';
 import { Timers } from './timers.ts';
@@ -30,6 +32,9 @@ export class TallyhookStack extends Stack {
     assertEntries(Object.keys(ACCESS));
     const settings = { options, build: buildId(), ...(bundles && { bundles }) };
     const room = { settings, api: new PlatformApi(this, 'Api', settings) };
+    // The next deployment reads it, because one without the option makes new, empty tables.
+    const { restoreFrom } = options;
+    if (restoreFrom !== '') new CfnOutput(this, 'RestoredFrom', { value: restoreFrom });
 
     const timers = new Timers(this, 'Timers', settings);
     const tenants = new Tenants(this, 'Tenants', room);
@@ -39,11 +44,12 @@ export class TallyhookStack extends Stack {
     const ledger = new Ledger(this, 'Ledger', { ...room, outbox });
     const files = new Files(this, 'Files', room);
     const tasks = new Tasks(this, 'Tasks', room);
+    const inbox = new Inbox(this, 'Inbox', room);
     const audit = new Audit(this, 'Audit', room);
     const docs = new Docs(this, 'Docs', room);
     const operations = new Operations(this, 'Operations', room);
 
-    grantAccess({
+    const house = {
       functions: {
         ...timers.functions,
         ...tenants.functions,
@@ -52,6 +58,7 @@ export class TallyhookStack extends Stack {
         ...ledger.functions,
         ...files.functions,
         ...tasks.functions,
+        ...inbox.functions,
         ...audit.functions,
         ...docs.functions,
         ...operations.functions,
@@ -63,12 +70,16 @@ export class TallyhookStack extends Stack {
         ...ledger.tables,
         ...files.tables,
         ...tasks.tables,
+        ...inbox.tables,
+        ...operations.tables,
       },
       queues: {
+        ...timers.queues,
         ...webhooks.queues,
         ...ledger.queues,
         ...files.queues,
         ...tasks.queues,
+        ...inbox.queues,
         ...audit.queues,
       },
       secrets: { ...tenants.secrets, ...webhooks.secrets },
@@ -76,6 +87,8 @@ export class TallyhookStack extends Stack {
       apiEndpoint: room.api.endpoint,
       parked: { ...webhooks.parked, ...ledger.parked },
       options,
-    });
+    };
+    grantAccess(house);
+    new Signals(this, 'Signals', { ...room, ...house });
   }
 }

@@ -3,7 +3,7 @@ import { Construct } from 'constructs';
 import { taskRoutes } from '../functions/tasks/contract.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { roomTable } from './kit/room-table.ts';
 import { WorkQueue } from './kit/work-queue.ts';
 
 /** What is to happen later: tasks, their routes, and the worker that fires them. */
@@ -15,7 +15,11 @@ export class Tasks extends Construct {
   constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
-      tasks: new RoomTable(this, 'Tasks', { settings, indexes: { listing: [], due: [] } }),
+      tasks: roomTable(this, 'Tasks', {
+        name: 'tasks',
+        settings,
+        indexes: { listing: [], due: [] },
+      }),
     };
     const routes = apiFunction(this, 'tasks/api', settings);
     api.mount(routes, taskRoutes);

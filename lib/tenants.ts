@@ -5,7 +5,7 @@ import { alarm, countedMetric } from './kit/alarm.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { roomTable } from './kit/room-table.ts';
 
 /** Tenants, their API keys and rate-limit leases, and the secrets that guard the API. */
 export class Tenants extends Construct {
@@ -16,7 +16,8 @@ export class Tenants extends Construct {
   constructor(scope: Construct, id: string, { settings, api }: RoomProps) {
     super(scope, id);
     this.tables = {
-      control: new RoomTable(this, 'Control', {
+      control: roomTable(this, 'Control', {
+        name: 'control',
         settings,
         indexes: { listing: [], due: [] },
         expires: true,
@@ -38,7 +39,8 @@ export class Tenants extends Construct {
     api.mount(routes, tenantRoutes);
     this.functions = { 'tenants/api': routes };
     alarm(this, 'LimitsAlone', {
-      metric: countedMetric('RateLimitsAlone'),
+      grade: 'look-tomorrow',
+      metric: countedMetric(settings, 'RateLimitsAlone'),
       // One call of a database that fails is no outage.
       periods: 3,
       impact: 'Each instance keeps rate limits for itself: callers may send more than theirs.',

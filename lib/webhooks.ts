@@ -1,13 +1,12 @@
 import { Duration } from 'aws-cdk-lib';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { webhookRoutesOf } from '../functions/webhooks/contract.ts';
-import { alarm, countedMetric } from './kit/alarm.ts';
+import { alarm, countedMetric, heartbeatAlarm } from './kit/alarm.ts';
 import { eachMinute } from './kit/each-minute.ts';
 import type { RoomProps } from './kit/http-api.ts';
 import { apiFunction, NodeFunction } from './kit/node-function.ts';
 import { RoomSecret } from './kit/room-secret.ts';
-import { RoomTable } from './kit/room-table.ts';
+import { type AnyTable, roomTable } from './kit/room-table.ts';
 import type { Settings } from './kit/settings.ts';
 import { StreamSource } from './kit/stream-source.ts';
 import { WorkQueue } from './kit/work-queue.ts';
@@ -15,7 +14,7 @@ import type { QueueName } from './names.ts';
 
 /** The relay reads the stream of the outbox, which belongs to the room above. */
 export interface WebhooksProps extends RoomProps {
-  readonly outbox: Table;
+  readonly outbox: AnyTable;
 }
 
 /** Endpoints and deliveries: the relay out of the outbox, its reconciler, and the two lanes. */
@@ -29,12 +28,14 @@ export class Webhooks extends Construct {
   constructor(scope: Construct, id: string, { settings, api, outbox }: WebhooksProps) {
     super(scope, id);
     this.tables = {
-      endpoints: new RoomTable(this, 'Endpoints', {
+      endpoints: roomTable(this, 'Endpoints', {
+        name: 'endpoints',
         settings,
         indexes: { due: [] },
         expires: true,
       }),
-      deliveries: new RoomTable(this, 'Deliveries', {
+      deliveries: roomTable(this, 'Deliveries', {
+        name: 'deliveries',
         settings,
         indexes: { due: [], open: [] },
         expires: true,
@@ -48,6 +49,7 @@ export class Webhooks extends Construct {
     };
     const apis = {
       'webhooks/api': apiFunction(this, 'webhooks/api', settings),
+      'webhooks/change-api': apiFunction(this, 'webhooks/change-api', settings),
       'webhooks/delivery-api': apiFunction(this, 'webhooks/delivery-api', settings),
       'webhooks/replay-api': apiFunction(this, 'webhooks/replay-api', settings),
       'webhooks/test-api': apiFunction(this, 'webhooks/test-api', settings),
@@ -67,13 +69,7 @@ export class Webhooks extends Construct {
     this.parked = { 'webhooks/on-outbox': stream.parked };
     const onReconcile = reconciler(this, settings);
     eachMinute(this, 'EachMinute', onReconcile);
-    alarm(this, 'OldestUnrelayed', {
-      metric: countedMetric('OldestUnrelayedMs', 'Maximum'),
-      // What the relay has missed is relayed by the reconciler within three minutes.
-      atLeast: Duration.minutes(5).toMilliseconds(),
-      impact: 'Some webhooks are minutes late, and no attempt at them has been made.',
-      runbook: 'events-are-not-relayed',
-    });
+    watchUnrelayed(this, settings);
 
     const onDelivery = deliverer(this, settings);
     const onCare = carer(this, settings);
@@ -95,6 +91,24 @@ export class Webhooks extends Construct {
       'webhooks/on-care': onCare,
     };
   }
+}
+
+function watchUnrelayed(scope: Construct, settings: Settings): void {
+  alarm(scope, 'OldestUnrelayed', {
+    grade: 'wake-up',
+    metric: countedMetric(settings, 'OldestUnrelayedMs', 'Maximum'),
+    // What the relay has missed is relayed by the reconciler within three minutes.
+    atLeast: Duration.minutes(5).toMilliseconds(),
+    impact: 'Some webhooks are minutes late, and no attempt at them has been made.',
+    runbook: 'events-are-not-relayed',
+  });
+  heartbeatAlarm(scope, 'ReconcilerSilent', {
+    grade: 'wake-up',
+    metric: countedMetric(settings, 'ReconcilerTicks'),
+    periods: 3,
+    impact: 'Nobody looks for events that were not relayed, and for lost deliveries.',
+    runbook: 'the-reconciler-does-not-tick',
+  });
 }
 
 function relay(scope: Construct, settings: Settings): NodeFunction {

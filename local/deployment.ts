@@ -32,6 +32,7 @@ export interface DeployOptions {
   readonly services: Services;
   readonly assembly: Assembly;
   readonly adminKey: string | undefined;
+  readonly instancesMax: number | undefined;
 }
 
 /** A stack that runs. Functions are named by their entry: `files/on-block`. */
@@ -73,6 +74,8 @@ export async function deploy(options: DeployOptions, undo: Undo): Promise<Deploy
   const endpoints: Endpoints = {
     dynamodb: services.dynamodb.endpoint,
     sqs: services.sqs.endpoint,
+    // It knows of nothing but queues, and so stands where they are, also where those are not ours.
+    cloudwatch: process.env.AWS_ENDPOINT_URL_CLOUDWATCH ?? services.sqs.endpoint,
     s3: s3.endpoint,
     secrets: services.secrets.endpoint,
   };
@@ -129,7 +132,7 @@ function makePools(
   options: DeployOptions & { readonly endpoints: Endpoints; readonly activity: Activity },
 ): void {
   const { log, assembly, endpoints, activity, services } = options;
-  const crowd = new Crowd();
+  const crowd = new Crowd(options.instancesMax);
   const sources = resolved('AWS::Lambda::EventSourceMapping').map((it) => mappingOf(it));
   const inBackground = new Set(sources.map((it) => it.functionName));
   const behindFront = { ...endpoints, dynamodb: services.front.endpoint };

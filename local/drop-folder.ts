@@ -1,4 +1,4 @@
-import { type Dirent, openAsBlob } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,8 @@ import type { LocalLog } from './log.ts';
 
 /** A file that has not grown or changed for this long is complete. */
 const LOOK_MS = 1_000;
+/** `<tenant>/<endpoint>/`. */
+const FOLDERS_ABOVE = 2;
 
 export interface DropFolderOptions {
   /** Has `<tenant>/<endpoint>/<file>`, like `drop/` in the bucket. */
@@ -38,10 +40,11 @@ async function watch(options: DropFolderOptions, signal: AbortSignal): Promise<v
   while (!signal.aborted) {
     try {
       await mkdir(dir, { recursive: true });
-      const now = await look(dir);
+      const { files: now, unread } = await look(dir);
       for (const [path, state] of now) {
-        if (before.get(path) === state) await tryToTake(path, refused, options);
+        if (before.get(path) === state) await tryTo(take, { path, refused }, options);
       }
+      for (const path of unread) await tryTo(openFolder, { path, refused }, options);
       before = now;
     } catch (error) {
       log.line('drop', messageOf(error));
@@ -50,14 +53,20 @@ async function watch(options: DropFolderOptions, signal: AbortSignal): Promise<v
   }
 }
 
-/** What a file is refused for is said once, and holds up none of the others. */
-async function tryToTake(
-  path: string,
-  refused: Map<string, string>,
+interface Try {
+  readonly path: string;
+  /** Why it failed last, by its path. */
+  readonly refused: Map<string, string>;
+}
+
+/** Why something is refused is said once, and holds up none of the others. */
+async function tryTo(
+  step: (path: string, options: DropFolderOptions) => Promise<void>,
+  { path, refused }: Try,
   options: DropFolderOptions,
 ): Promise<void> {
   try {
-    await take(path, options);
+    await step(path, options);
     refused.delete(path);
   } catch (error) {
     const reason = messageOf(error);
@@ -66,22 +75,40 @@ async function tryToTake(
   }
 }
 
-/** Size and time of each file that lies deep enough. */
-async function look(dir: string): Promise<Map<string, string>> {
-  const found = await readdir(dir, { recursive: true, withFileTypes: true });
-  const paths = found.filter((it) => isDrop(dir, it)).map((it) => join(it.parentPath, it.name));
-  const states = await Promise.all(
-    paths.map(async (path) => {
-      const { size, mtimeMs } = await stat(path);
-      return [path, `${size} ${mtimeMs}`] as const;
-    }),
-  );
-  return new Map(states);
+interface Look {
+  /** Size and time of each file that lies deep enough. */
+  readonly files: Map<string, string>;
+  /** Folders that could not be read. */
+  readonly unread: string[];
 }
 
-function isDrop(dir: string, entry: Dirent): boolean {
-  const parts = relative(dir, join(entry.parentPath, entry.name)).split(sep);
-  return entry.isFile() && parts.length >= 3 && !parts.some((it) => it.startsWith('.'));
+async function look(dir: string): Promise<Look> {
+  const files = new Map<string, string>();
+  const unread: string[] = [];
+  const left = [{ path: dir, depth: 1 }];
+  for (let folder = left.pop(); folder; folder = left.pop()) {
+    const { path, depth } = folder;
+    const entries = await readdir(path, { withFileTypes: true }).catch(
+      () => void unread.push(path),
+    );
+    for (const entry of (entries ?? []).filter(({ name }) => !name.startsWith('.'))) {
+      const inner = join(path, entry.name);
+      if (entry.isDirectory()) left.push({ path: inner, depth: depth + 1 });
+      if (entry.isFile() && depth > FOLDERS_ABOVE) await note(inner, files);
+    }
+  }
+  return { files, unread };
+}
+
+/** Whoever put the file there may have taken it away since. */
+async function note(path: string, files: Map<string, string>): Promise<void> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts) files.set(path, `${facts.size} ${facts.mtimeMs}`);
+}
+
+/** Throws with the reason for which a folder cannot be read. */
+async function openFolder(path: string): Promise<void> {
+  await readdir(path);
 }
 
 async function take(path: string, { dir, endpoint, bucket, log }: DropFolderOptions) {

@@ -11,6 +11,7 @@ import type { Resource } from './template.ts';
 export interface Endpoints {
   readonly dynamodb: string;
   readonly sqs: string;
+  readonly cloudwatch: string;
   readonly s3: string;
   readonly secrets: string;
 }
@@ -56,6 +57,7 @@ function runtimeVariables(
     AWS_SECRET_ACCESS_KEY: LOCAL_KEYS.secretAccessKey,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
+    AWS_ENDPOINT_URL_CLOUDWATCH: endpoints.cloudwatch,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoints.secrets,
     AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',

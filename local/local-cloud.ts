@@ -20,6 +20,8 @@ export interface LocalCloudOptions {
   readonly egress?: Egress;
   /** Keeps the terminal free of what goes to the log. */
   readonly quiet?: boolean;
+  /** Instances of all functions together; else four per core. Beyond it idle ones end. */
+  readonly instancesMax?: number | undefined;
   /** Another stack than the project's own, as tests have it. */
   readonly assembly?: Assembly;
 }
@@ -78,8 +80,11 @@ async function start(options: LocalCloudOptions, undo: Undo): Promise<LocalCloud
     startServices({ state, log, port, giveUp: broken.resolve }, undo),
     options.assembly ? Promise.resolve(options.assembly) : synthesise(egress),
   );
-  const { adminKey } = options;
-  const deployment = await deploy({ state, log, port, api, services, assembly, adminKey }, undo);
+  const { adminKey, instancesMax } = options;
+  const deployment = await deploy(
+    { state, log, port, api, services, assembly, adminKey, instancesMax },
+    undo,
+  );
   const { bucket, endpoints } = deployment;
   if (bucket !== '') {
     const dir = state.path('drop');

@@ -65,9 +65,13 @@ async function startTables(
   return { dynamodb, front };
 }
 
+/** Until there are functions that answer, as API Gateway says that it cannot. */
+const STARTING = JSON.stringify({ message: 'Service Unavailable: the local cloud is starting' });
+const SOON = { 'content-type': 'application/json', 'retry-after': '1' };
+
 /** Takes the port. A busy one is what goes wrong most often: it is told before all else. */
 export async function openApi(port: number, undo: Undo): Promise<ApiAddress> {
-  let answer: RequestListener = (_, response) => response.writeHead(503).end();
+  let answer: RequestListener = (_, response) => response.writeHead(503, SOON).end(STARTING);
   const server: Server = createServer((request, response) => answer(request, response));
   try {
     const taken = await listenExactly(server, port);

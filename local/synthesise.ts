@@ -35,7 +35,7 @@ export interface Assembly {
 
 /** Synthesises the stack, or answers the kept result of the same inputs. */
 export async function synthesise(egress: Egress): Promise<Assembly> {
-  const options = optionsFromEnvironment(egress);
+  const options = optionsFrom(process.env, egress);
   const dir = join(CACHE, contentHash(options));
   if (existsSync(dir)) return assemblyIn(dir);
   // Made beside its place and moved, so that a killed synthesis leaves no half of one.
@@ -66,13 +66,20 @@ function forgetOld(): void {
   for (const dir of byAge.slice(KEPT_MAX)) rmSync(dir, { recursive: true, force: true });
 }
 
-/** Each option of the deployment can be given as `TALLYHOOK_<NAME>`: logLevel is LOG_LEVEL. */
-function optionsFromEnvironment(egress: Egress): Record<string, string> {
+/** What `npm run ops` reads: a shell in which a restore goes on starts a local cloud as well. */
+const OF_OPERATORS = ['ADMIN_KEY', 'API', 'RESTORED', 'STACK'];
+
+/**
+ * Each option of the deployment can be given as `TALLYHOOK_<NAME>`: logLevel is LOG_LEVEL. An
+ * unknown one is passed on, so that the synthesis refuses it by name.
+ */
+export function optionsFrom(env: NodeJS.ProcessEnv, egress: Egress): Record<string, string> {
   const options: Record<string, string> = { egress };
-  for (const [variable, value = ''] of Object.entries(process.env)) {
+  for (const [variable, value = ''] of Object.entries(env)) {
     const name = variable.match(/^TALLYHOOK_([A-Z_]+)$/)?.[1];
     // The receivers that are allowed follow from the flag --strict-egress alone.
-    if (!name || name === 'ADMIN_KEY' || name === 'EGRESS') continue;
+    if (!name || OF_OPERATORS.includes(name) || name === 'EGRESS') continue;
+    if (name === 'RESTORE_FROM') throw new LocalFailure('restoreFrom is for AWS: unset it here');
     options[name.toLowerCase().replaceAll(/_(.)/g, (_, letter) => letter.toUpperCase())] = value;
   }
   return options;

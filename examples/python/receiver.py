@@ -69,14 +69,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.inbox.keep(self.headers["webhook-id"], body)
         except sqlite3.Error as error:
             # Not a 2xx, so it is sent again.
-            print(f"not kept: {error}", file=sys.stderr)
+            say(f"not kept: {error}", sys.stderr)
             return self._answer(500)
         self._answer(202)
         self.server.something_came.set()
 
     def _refuse(self, status, reason):
         """Tallyhook keeps the answer to what it sent in vain: it says what is wrong."""
-        print(f"refused with {status}: {reason}", file=sys.stderr)
+        say(f"refused with {status}: {reason}", sys.stderr)
         self._answer(status, reason)
 
     def _answer(self, status, text=""):
@@ -120,14 +120,20 @@ class Receiver(ThreadingTCPServer):
                     # this database, let it mark the row in the same transaction.
                     self.inbox.mark_done(n)
                 except Exception as error:
-                    print(f"{message_id} failed, and is tried again: {error}", file=sys.stderr)
+                    say(f"{message_id} failed, and is tried again: {error}", sys.stderr)
                 row = self.inbox.next(n)
             self.something_came.wait(AGAIN_SECONDS)
 
 
+def say(line, to=sys.stdout):
+    """One write per line: print() makes two, and another thread may come between them."""
+    to.write(f"{line}\n")
+    to.flush()
+
+
 def work(event):
     """Your work. What comes is `{ id, type, timestamp, data }`."""
-    print(f"worked {event['id']} {event['type']}", flush=True)
+    say(f"worked {event['id']} {event['type']}")
 
 
 def main():
@@ -141,7 +147,7 @@ def main():
     threading.Thread(target=receiver.work_off, daemon=True).start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print(f"receiving at http://127.0.0.1:{receiver.server_address[1]}/", flush=True)
+        say(f"receiving at http://127.0.0.1:{receiver.server_address[1]}/")
         receiver.serve_forever()
     except KeyboardInterrupt:
         receiver.server_close()

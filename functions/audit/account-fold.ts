@@ -59,7 +59,7 @@ export function missing(accountId: string, from: number, to: number): Finding {
   return {
     invariant: 'L3',
     id: accountId,
-    detail: `its statement lacks ${which}: see "npm run rebuild -- statements"`,
+    detail: `its statement lacks ${which}: see "npm run ops -- rebuild statements"`,
   };
 }
 

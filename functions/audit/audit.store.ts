@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { StoredMinor } from '../ledger/account.store.ts';
+import { known } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
@@ -84,16 +85,16 @@ export function auditsOf(tenantId: string): string {
 
 /**
  * Refused when the id is taken: a creation with the same Idempotency-Key (first write); or when
- * another audit of the tenant is running (second write, with the item that names it).
+ * another audit of the tenant is running (second write, with the item that names it), unless it is
+ * the one with the id `over`, which has ended.
  */
-export function insertAudit(audit: Audit, nowMs: number): Write[] {
+export function insertAudit(audit: Audit, nowMs: number, over?: string): Write[] {
+  const put = { kind: 'put', table: 'control', condition: 'attribute_not_exists(pk)' } as const;
   const running = { ...runningKey(audit.tenantId), v: 1, audit: audit.id };
-  return [toItem(audit, nowMs), running].map((item) => ({
-    kind: 'put',
-    table: 'control',
-    condition: 'attribute_not_exists(pk)',
-    item,
-  }));
+  const insert = { ...put, item: toItem(audit, nowMs) };
+  if (over === undefined) return [insert, { ...put, item: running }];
+  const condition = 'attribute_not_exists(pk) OR audit = :over';
+  return [insert, { ...put, item: running, condition, values: { ':over': over } }];
 }
 
 /**
@@ -135,7 +136,7 @@ function toItem(audit: Audit, nowMs: number): Key & Item {
 
 /** The audit in a stored item. */
 export function toAudit(item: Item): Audit {
-  const { tenant, createdAt, finishedAt, due, fp, ...stored } = AuditItem.parse(item);
+  const { tenant, createdAt, finishedAt, due, fp, ...stored } = AuditItem.parse(known(item));
   return {
     ...stored,
     tenantId: tenant,

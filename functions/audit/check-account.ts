@@ -3,12 +3,13 @@ import type { Account } from '../ledger/account.ts';
 import { statementPartition, toLine } from '../ledger/statement.store.ts';
 import { hasStanding, type StandingLine, statementOf } from '../ledger/statement.ts';
 import { listLineItems } from '../ledger/statement-list.store.ts';
+import { readable } from '../shared/form.ts';
 import type { World } from '../shared/world.ts';
 import { AccountWalk, type FoldAdvance } from './account-walk.ts';
 import type { Audit, Finding } from './audit.ts';
 import { findLineRecords } from './find-line-records.ts';
 import type { AccountFold } from './fold.ts';
-import { findStored, readable } from './journal-record.store.ts';
+import { findStored } from './journal-record.store.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;
 

@@ -1,5 +1,6 @@
 import { listingOf, toAccount } from '../ledger/account.store.ts';
 import { WORLD } from '../ledger/account.ts';
+import { readable } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, World } from '../shared/world.ts';
 import type { FoldAdvance } from './account-walk.ts';
@@ -16,7 +17,7 @@ import { checkAccount } from './check-account.ts';
 import { checkDerived } from './check-derived.ts';
 import { checkNames } from './check-names.ts';
 import { type Fold, foldOfAccount, foldOfShard } from './fold.ts';
-import { loadListed, readable } from './journal-record.store.ts';
+import { loadListed } from './journal-record.store.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;
 

@@ -8,6 +8,7 @@ import {
 } from '../ledger/statement.store.ts';
 import type { StatementLine } from '../ledger/statement.ts';
 import { listLineItems } from '../ledger/statement-list.store.ts';
+import { readable } from '../shared/form.ts';
 import { Problem } from '../shared/problem.ts';
 import { MINUTE_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
@@ -15,7 +16,6 @@ import type { FoldAdvance } from './account-walk.ts';
 import type { Audit, Finding } from './audit.ts';
 import { findLineRecords } from './find-line-records.ts';
 import { type DerivedFold, foldOfShard } from './fold.ts';
-import { readable } from './journal-record.store.ts';
 import { factsOf, type LineRecord } from './journal-record.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;

@@ -1,11 +1,12 @@
 import { eventKey, LISTING_SHARDS, toEvent } from '../events/event.store.ts';
 import type { OutboxEvent } from '../events/event.ts';
+import { readable } from '../shared/form.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
 import type { Item, World } from '../shared/world.ts';
 import { type Advance, type Finding, type Look, nextPart } from './audit.ts';
 import { placeOf } from './check-accounts.ts';
 import { inventedFaults, isOfLedger, subjectOf } from './event-faults.ts';
-import { loadRecords, type Records, readable } from './journal-record.store.ts';
+import { loadRecords, type Records } from './journal-record.store.ts';
 
 /** As many events as one call reads. */
 const PAGE = 100;

@@ -5,6 +5,7 @@ import { linesOfEvent } from '../ledger/project-entries.ts';
 import { toldBy } from '../ledger/read-journal.ts';
 import { lineKey, toLine, toLineItem } from '../ledger/statement.store.ts';
 import type { StatementLine } from '../ledger/statement.ts';
+import { readable } from '../shared/form.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import { DAY_MS } from '../shared/units.ts';
@@ -21,7 +22,7 @@ import {
 import { placeOf } from './check-accounts.ts';
 import { eventFaults } from './event-faults.ts';
 import { findRecordFaults } from './find-record-faults.ts';
-import { journalLists, loadListed, readable } from './journal-record.store.ts';
+import { journalLists, loadListed } from './journal-record.store.ts';
 import { type FoundRecord, factsOf } from './journal-record.ts';
 
 type Needs = Pick<World, 'clock' | 'db'>;

@@ -1,7 +1,7 @@
 import { accountKey, externalIdKey, toDetails } from '../ledger/account.store.ts';
+import { readable } from '../shared/form.ts';
 import type { Db } from '../shared/world.ts';
 import type { Finding } from './audit.ts';
-import { readable } from './journal-record.store.ts';
 
 type Reads = Pick<Db, 'getAll'>;
 

@@ -4,7 +4,7 @@ import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { auditKey, findAudit, insertAudit } from './audit.store.ts';
-import { openAudit } from './audit.ts';
+import { type Audit, openAudit } from './audit.ts';
 import { auditMessage } from './audit-message.ts';
 import { auditView } from './audit-view.ts';
 import { createAuditRoute } from './contract.ts';
@@ -17,14 +17,7 @@ export const createAudit = route(createAuditRoute, async (call, world: Needs) =>
   const nowMs = world.clock.nowMs();
   const id = creationId('aud', { tenantId, scope: 'audits', idempotency }, world.ids);
   const audit = openAudit({ id, tenantId, fingerprint: idempotency?.fingerprint }, nowMs);
-  const commit = await commitDespiteConflicts(world, insertAudit(audit, nowMs));
-  if (!commit.ok) {
-    const [taken, running] = commit.reasons;
-    if (taken?.code === 'condition') return replay(call, id, world);
-    throw new Problem('conflict', {
-      detail: `${running?.item?.audit} is running. Wait for its end: there is one at a time.`,
-    });
-  }
+  if ((await insert(audit, world)) === 'taken') return replay(call, id, world);
   try {
     await world.queues.send('audits', [auditMessage(auditKey(tenantId, id), audit.step)]);
   } catch (error) {
@@ -33,6 +26,29 @@ export const createAudit = route(createAuditRoute, async (call, world: Needs) =>
   }
   return { body: auditView(audit) };
 });
+
+/**
+ * A restore may have left it said that an audit is running which has ended, or was never begun:
+ * nobody would ever take that back. Throws `Problem('conflict')` while one does run.
+ */
+async function insert(audit: Audit, world: Needs): Promise<'inserted' | 'taken'> {
+  const nowMs = world.clock.nowMs();
+  let over: string | undefined;
+  for (;;) {
+    const commit = await commitDespiteConflicts(world, insertAudit(audit, nowMs, over));
+    if (commit.ok) return 'inserted';
+    const [taken, running] = commit.reasons;
+    if (taken?.code === 'condition') return 'taken';
+    const named = String(running?.item?.audit);
+    const other = await findAudit(world.db, audit.tenantId, named);
+    if (named === over || other?.status === 'running') {
+      throw new Problem('conflict', {
+        detail: `${named} is running. Wait for its end: there is one at a time.`,
+      });
+    }
+    over = named;
+  }
+}
 
 async function replay(
   { tenantId, idempotency }: Call<typeof createAuditRoute>,

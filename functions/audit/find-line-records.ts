@@ -39,3 +39,15 @@ export async function findLineRecords(
     return release && { kind: 'release', release, hold, isListed };
   });
 }
+
+/** Whether a record that the line names is there, and cannot be read. One unit for each record. */
+export async function namesUnreadable(
+  { db }: Pick<World, 'db'>,
+  { tenantId, transactionId, holdId }: StatementLine,
+): Promise<boolean> {
+  const records = await loadRecords(db, tenantId, [transactionId, holdId]);
+  const releaseId = records.hold(holdId)?.releaseId;
+  const releases = await loadRecords(db, tenantId, [releaseId]);
+  const named = [transactionId, holdId].some((id) => records.isUnreadable(id));
+  return named || releases.isUnreadable(releaseId);
+}

@@ -9,18 +9,10 @@ import {
   toTransaction,
 } from '../ledger/transaction.store.ts';
 import type { Transaction } from '../ledger/transaction.ts';
+import { readable } from '../shared/form.ts';
 import type { Db, Item } from '../shared/world.ts';
 
 type Reads = Pick<Db, 'getAll'>;
-
-/** What `read` answers; undefined where the item has not the form that it must have. */
-export function readable<Kind>(read: () => Kind): Kind | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
 
 /** The lists of the journal. A hold that is resolved moves on to one that is read later. */
 export function journalLists(tenantId: string): string[] {
@@ -50,6 +42,12 @@ export class Records {
 
   release(id: string | undefined): Release | undefined {
     return this.#read(id, 'rel_', toRelease);
+  }
+
+  /** Whether the record is there, and cannot be read. */
+  isUnreadable(id: string | undefined): boolean {
+    if (id === undefined || !this.#items.has(id)) return false;
+    return !(this.transaction(id) ?? this.hold(id) ?? this.release(id));
   }
 
   /** Whether a list of the tenant's journal has the record. */

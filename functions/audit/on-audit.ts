@@ -1,15 +1,16 @@
 import { batch } from '../shared/aws/batch.ts';
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
+import { openInstance } from '../shared/instance.ts';
 import { queues, tables } from '../shared/resources.ts';
-import { embeddedMetrics, jsonLog, systemClock } from '../shared/system.ts';
 import { AuditMessage } from './audit-message.ts';
 import { takeAuditStep } from './take-step.ts';
 
 const world = {
-  ...{ clock: systemClock, log: jsonLog, metrics: embeddedMetrics },
-  db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox') }),
+  ...openInstance('audit/on-audit'),
+  db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox', 'meters') }),
   queues: openQueues(queues('audits')),
 };
 
-export const handler = batch(world, AuditMessage, takeAuditStep);
+export const handler = metered(world, batch(world, AuditMessage, takeAuditStep));

@@ -35,7 +35,10 @@ const ENDING_MS = 20 * SECOND_MS;
 /** The sweeper may come this much before the time. */
 const EARLY_MS = 2 * SECOND_MS;
 
-const CHECKS: Readonly<Record<Phase, (world: Needs, look: Look) => Promise<Advance>>> = {
+/** What each phase of an audit looks at. */
+export const CHECKS: Readonly<
+  Record<Phase, (world: Pick<Needs, 'clock' | 'db'>, look: Look) => Promise<Advance>>
+> = {
   accounts: checkAccounts,
   world: checkWorld,
   journal: checkJournal,
@@ -54,6 +57,7 @@ export async function takeAuditStep(
 ): Promise<void> {
   const { clock, db } = world;
   const found = await findAuditAt(db, { pk: message.pk, sk: message.sk });
+  if (found && endedBy(found, message)) return tellEnd(found, world);
   if (!found || !isWanted(found, message, clock.nowMs())) return;
   const audit = message.step === undefined ? await beginAgain(found, world) : found;
   if (!audit) return;
@@ -61,7 +65,7 @@ export async function takeAuditStep(
   const taken = await lookOn(audit, world, { stopMs, rowsMax: size.rowsMax });
   const next = takeStep(audit, taken);
   const commit = await db.commit(saveAudit(audit, next, clock.nowMs()));
-  if (!commit.ok) tellLost(audit, world);
+  if (!commit.ok) await tellLost(audit, world);
   else if (next.status === 'running') await sendNext(next, taken.nextMs, world);
   else tellEnd(next, world);
 }
@@ -75,14 +79,26 @@ async function beginAgain(audit: Audit, world: Needs): Promise<Audit | undefined
   const nowMs = world.clock.nowMs();
   const again = repeatStep(audit, nowMs);
   const commit = await world.db.commit(saveAudit(audit, again, nowMs));
-  if (!commit.ok) tellLost(audit, world);
+  if (!commit.ok) await tellLost(audit, world);
   else if (again.status === 'running') return again;
   else tellEnd(again, world);
   return undefined;
 }
 
-function tellLost({ tenantId, id }: Audit, { log }: Needs): void {
-  log.info('audit.step-lost', { tenantId, auditId: id });
+/** Somebody else has taken the step. If it was the last, he may not live to tell of the end. */
+async function tellLost({ tenantId, id }: Audit, world: Needs): Promise<void> {
+  world.log.info('audit.step-lost', { tenantId, auditId: id });
+  const audit = await findAuditAt(world.db, auditKey(tenantId, id));
+  if (audit && audit.status !== 'running') tellEnd(audit, world);
+}
+
+/**
+ * Whether the message is that of the audit's last step. It comes again when its worker died, maybe
+ * before he told of the end: told twice is harmless, never is not.
+ */
+function endedBy({ status, step }: Audit, message: AuditMessage): boolean {
+  if (status === 'running') return false;
+  return message.step === undefined || message.step === step - 1;
 }
 
 /** An older message comes to nothing, and so does the sweeper's while somebody is at it. */

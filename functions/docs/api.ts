@@ -1,9 +1,9 @@
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { ownFiles } from '../shared/own-files.ts';
-import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { getDocs, getDocsUi, getOpenApi } from './get-docs.ts';
 
-const world = { clock: systemClock, ids: systemIds, log: jsonLog };
+const world = openInstance('docs/api');
 const files = ownFiles(import.meta.dirname);
 
 /** All routes are public, so nobody is ever asked for a key. */

@@ -1,8 +1,9 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { secrets, tables } from '../shared/resources.ts';
-import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { type AskedEvents, eventsTaker } from '../tenants/take-events.ts';
 import { hasEndpoint } from '../webhooks/find-addressee.ts';
@@ -13,8 +14,8 @@ import { createEventBatch } from './create-event-batch.ts';
 import type { RelayedEvent } from './event.ts';
 import { getEvent, listEvents } from './read-events.ts';
 
-const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
-const doors = { clock: systemClock, ids: systemIds, log: jsonLog, metrics: embeddedMetrics, db };
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries', 'meters') });
+const doors = { ...openInstance('events/api'), db };
 
 const takeEvents = eventsTaker();
 
@@ -27,4 +28,4 @@ const world = {
 };
 
 const routes = [createEvent, createEventBatch, createAlert, listEvents, getEvent];
-export const handler = api(world, routes, authenticator());
+export const handler = metered(world, api(world, routes, authenticator()));

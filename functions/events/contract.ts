@@ -53,6 +53,8 @@ export const createEventBatchRoute = defineRoute({
 
 /** As in a file. */
 const USER_ID_BYTES_MAX = 256;
+/** Longer ones are refused for their length already. */
+const isShort = (id: string) => Buffer.byteLength(id) <= USER_ID_BYTES_MAX;
 
 export const createAlertRoute = defineRoute({
   method: 'POST',
@@ -63,9 +65,11 @@ export const createAlertRoute = defineRoute({
   body: z.strictObject({
     endpointId: id('end'),
     userId: text(1, USER_ID_BYTES_MAX)
-      .refine((it) => Buffer.byteLength(it) <= USER_ID_BYTES_MAX, 'is above 256 bytes')
+      .refine((it) => it.length > USER_ID_BYTES_MAX || isShort(it), 'is above 256 bytes')
       .meta({ description: 'Goes out exactly as it is. At most 256 bytes.' }),
-    message: text(1, 1_000).optional(),
+    message: text(1, 1_000)
+      .refine((it) => !it.includes('{{'), 'holds {{, and a single alert has no columns')
+      .optional(),
   }),
   reply: { status: 202, schema: Event },
   refusals: ['idempotency_key_reused', 'not_found', 'busy'],

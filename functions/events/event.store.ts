@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { FORM } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
+import { pagesOf } from '../shared/page.ts';
 import { minutePartition } from '../shared/sortable.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -16,6 +18,8 @@ const RETENTION_MS = 32 * DAY_MS;
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const EventItem = z.object({
+  // That of a later release is none that this one understands.
+  v: z.int().max(FORM).default(FORM),
   id: z.templateLiteral(['evt_', z.string()]),
   tenant: z.string(),
   type: z.string(),
@@ -92,9 +96,34 @@ export function markRelayed(
   };
 }
 
+/** Notes these endpoints, at least one, on an event that others are still to get. */
+export function markHanded(
+  event: Pick<OutboxEvent, 'id' | 'tenantId'>,
+  handedTo: readonly string[],
+): Write {
+  return {
+    kind: 'update',
+    table: 'outbox',
+    key: eventKey(event.tenantId, event.id),
+    update: 'ADD sentTo :to',
+    condition: 'attribute_exists(pk)',
+    values: { ':to': new Set(handedTo) },
+  };
+}
+
 /** The event in a stored item: a stream record, or a row of a partition. Throws for any other. */
 export function toEvent(item: Item): RelayedEvent {
-  const stored = EventItem.parse(item);
+  return fromStored(EventItem.parse(item));
+}
+
+/** The event in a stored item, and nothing in place of any other. */
+function toEvents(item: Item | undefined): RelayedEvent[] {
+  const { success, data } = EventItem.safeParse(item);
+  return success ? [fromStored(data)] : [];
+}
+
+function fromStored(stored: z.output<typeof EventItem>): RelayedEvent {
+  const noted = [...(stored.sentTo ?? [])].sort();
   return {
     id: stored.id,
     tenantId: stored.tenant,
@@ -105,7 +134,7 @@ export function toEvent(item: Item): RelayedEvent {
     traceparent: stored.traceparent,
     hops: stored.hops,
     relayedAtMs: stored.relayedAt,
-    sentTo: stored.relayedAt === undefined ? undefined : [...(stored.sentTo ?? [])].sort(),
+    ...(stored.relayedAt === undefined ? { handedTo: noted } : { sentTo: noted }),
   };
 }
 
@@ -128,9 +157,32 @@ export async function findEvents(
   tenantId: string,
   eventIds: readonly string[],
 ): Promise<RelayedEvent[]> {
-  const keys = eventIds.map((id) => ({ table: 'outbox' as const, ...eventKey(tenantId, id) }));
-  const items = await db.getAll(keys);
-  return items.flatMap((it) => (EventItem.safeParse(it).success ? [toEvent(it as Item)] : []));
+  return findAgain(
+    db,
+    eventIds.map((id) => ({ tenantId, id })),
+  );
+}
+
+/** The same of any tenants: what has been noted on these events by now. */
+export async function findAgain(
+  db: Pick<Db, 'getAll'>,
+  events: readonly { readonly tenantId: string; readonly id: string }[],
+): Promise<RelayedEvent[]> {
+  const keys = events.map(({ tenantId, id }) => eventKey(tenantId, id));
+  const items = await db.getAll(keys.map((key) => ({ table: 'outbox' as const, ...key })));
+  return items.flatMap(toEvents);
+}
+
+/** A place in a minute of the outbox, which is read shard by shard. */
+export interface OutboxPlace {
+  readonly shard: number;
+  /** The first row from there on. */
+  readonly sk: string;
+}
+
+/** Where an event lies in its minute. */
+export function placeOf({ tenantId, id }: Pick<OutboxEvent, 'id' | 'tenantId'>): OutboxPlace {
+  return { shard: shardOf(id, OUTBOX_SHARDS), sk: eventKey(tenantId, id).sk };
 }
 
 /** One page of a partition. */
@@ -138,21 +190,51 @@ export interface OutboxPage {
   readonly events: readonly RelayedEvent[];
   /** How many rows are no events that this release understands. */
   readonly unreadable: number;
+  /** Where it begins. */
+  readonly place: OutboxPlace;
 }
 
 /** All events that were committed in a minute (since 1970), of one shard, page by page. */
-export async function* listOutbox(
+export function listOutbox(
   db: Pick<Db, 'query'>,
   minute: number,
   shard: number,
 ): AsyncGenerator<OutboxPage> {
-  let after: Item | undefined;
-  do {
-    const pk = minutePartition(minute, shard);
-    const page = await db.query({ table: 'outbox', pk, ...(after && { after }) });
-    const readable = page.items.filter((it) => EventItem.safeParse(it).success);
-    const unreadable = page.items.length - readable.length;
-    if (page.items.length > 0) yield { events: readable.map(toEvent), unreadable };
-    after = page.next;
-  } while (after);
+  return listShard(db, minute, { shard });
+}
+
+/**
+ * All events that were committed in a minute, shard by shard, from a place on. The first pages of
+ * all shards are read at once: most minutes have no others.
+ */
+export async function* listMinute(
+  db: Pick<Db, 'query'>,
+  minute: number,
+  from: OutboxPlace | undefined,
+): AsyncGenerator<OutboxPage> {
+  const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
+  const left = shards.filter((shard) => shard >= (from?.shard ?? 0));
+  const lists = left.map((shard) =>
+    listShard(db, minute, shard === from?.shard ? from : { shard }),
+  );
+  const begun = await Promise.all(lists.map(async (list) => ({ list, first: await list.next() })));
+  for (const { list, first } of begun) {
+    if (!first.done) yield first.value;
+    yield* list;
+  }
+}
+
+async function* listShard(
+  db: Pick<Db, 'query'>,
+  minute: number,
+  { shard, sk: from }: Partial<OutboxPlace> & Pick<OutboxPlace, 'shard'>,
+): AsyncGenerator<OutboxPage> {
+  // '~' sorts behind every name of an event.
+  const range = from === undefined ? {} : { sk: { from, to: '~' } };
+  const query = { table: 'outbox', pk: minutePartition(minute, shard), ...range } as const;
+  for await (const items of pagesOf(db, query)) {
+    const events = items.flatMap(toEvents);
+    const place = { shard, sk: String(items[0]?.sk) };
+    if (items.length > 0) yield { events, unreadable: items.length - events.length, place };
+  }
 }

@@ -14,12 +14,17 @@ export interface OutboxEvent {
   readonly hops?: number | undefined;
 }
 
+/** What the request that an event comes from has told of its own origin. */
+export type Cause = Pick<OutboxEvent, 'traceparent' | 'hops'>;
+
 /** An event as the outbox holds it, with what the relay has noted on it. */
 export interface RelayedEvent extends OutboxEvent {
   /** Undefined until every matching endpoint has its message. */
   readonly relayedAtMs?: number | undefined;
   /** Ids of the endpoints that it went to. */
   readonly sentTo?: readonly string[] | undefined;
+  /** Before it is relayed to all: the endpoints that have their message already. */
+  readonly handedTo?: readonly string[] | undefined;
 }
 
 /** Where the delivery of an event to one endpoint may stand. */

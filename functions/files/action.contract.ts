@@ -39,7 +39,9 @@ export const retryFileRoute = defineRoute({
     status: 202,
     schema: File.extend({
       retried: z.int().meta({
-        description: 'Users who failed or are uncertain, each of whom gets the alert once more.',
+        description:
+          'Users who failed or are uncertain, each of whom gets the alert once more. Who is ' +
+          'uncertain in a block that is still being sent is not among them.',
       }),
     }),
   },

@@ -1,12 +1,12 @@
 import { KIB } from '../shared/units.ts';
 import type { CsvRecord } from './csv-record.ts';
+import { LineBuffer } from './line-buffer.ts';
 
 const QUOTE = 0x22;
 /** No byte of a JSON string takes more: `\u001f`. */
 const ESCAPED_BYTES_MAX = 6;
 /** Of a row's number. */
 const DIGITS_MAX = 16;
-const ROOM_FIRST = 64 * KIB;
 /** The names of the columns are repeated in each alert; above this they are no names. */
 export const FRAME_BYTES_MAX = 64 * KIB;
 
@@ -35,12 +35,9 @@ export interface AlertShape {
  * Writes one line for each user: the `data` of the alert as it goes out, so that the first
  * attempt, a retry and a resend after a crash all send these very bytes.
  */
-export class AlertLines {
-  /** Bytes written since the last `take`. */
-  length = 0;
+export class AlertLines extends LineBuffer {
   /** Bytes of each line beside the user's id, the row's number and the values of the columns. */
   readonly frameBytes: number;
-  #bytes = new Uint8Array(ROOM_FIRST);
   readonly #idColumn: number;
   readonly #openers: readonly Uint8Array[];
   readonly #open = encoder.encode('{"userId":"');
@@ -50,6 +47,7 @@ export class AlertLines {
   readonly #close = encoder.encode('}}\n');
 
   constructor({ fileId, fileName, message, columns, idColumn }: AlertShape) {
+    super();
     const file = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
     this.#idColumn = idColumn;
     this.#message = message ? encodeMessage(message) : [];
@@ -69,7 +67,7 @@ export class AlertLines {
   /** Appends the line of one row. */
   add(record: CsvRecord, row: number): void {
     const bytesOfFields = record.textEnd - record.start + this.messageBytes(record);
-    this.#makeRoom(this.frameBytes + DIGITS_MAX + ESCAPED_BYTES_MAX * bytesOfFields);
+    this.makeRoom(this.frameBytes + DIGITS_MAX + ESCAPED_BYTES_MAX * bytesOfFields);
     this.#put(this.#open);
     this.#putField(record, this.#idColumn);
     for (const part of this.#message) {
@@ -84,7 +82,7 @@ export class AlertLines {
       if (i === this.#idColumn || !opener) continue;
       this.#put(opener);
       this.#putField(record, i);
-      this.#bytes[this.length++] = QUOTE;
+      this.bytes[this.length++] = QUOTE;
     }
     this.#put(this.#close);
   }
@@ -98,23 +96,8 @@ export class AlertLines {
     return bytes;
   }
 
-  /** What was written, and an empty beginning. */
-  take(): Uint8Array {
-    const taken = this.#bytes.subarray(0, this.length);
-    this.#bytes = new Uint8Array(this.#bytes.length);
-    this.length = 0;
-    return taken;
-  }
-
-  #makeRoom(room: number): void {
-    if (this.length + room <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.length + room, 2 * this.#bytes.length));
-    larger.set(this.#bytes.subarray(0, this.length));
-    this.#bytes = larger;
-  }
-
   #put(text: Uint8Array): void {
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     let to = this.length;
     for (let i = 0; i < text.length; i += 1) bytes[to++] = text[i] ?? 0;
     this.length = to;
@@ -124,7 +107,7 @@ export class AlertLines {
     const from = record.bytes;
     const end = record.ends[field] ?? 0;
     const doubled = record.doubled[field] === 1;
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     let to = this.length;
     for (let at = record.starts[field] ?? end; at < end; at += 1) {
       const byte = from[at] ?? 0;
@@ -142,7 +125,7 @@ export class AlertLines {
   #putNumber(value: number): void {
     const digits = String(value);
     for (let i = 0; i < digits.length; i += 1) {
-      this.#bytes[this.length++] = digits.charCodeAt(i);
+      this.bytes[this.length++] = digits.charCodeAt(i);
     }
   }
 }

@@ -1,10 +1,13 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
+import { pagesOf } from '../shared/page.ts';
 import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type Bitmap, countBits, emptyBitmap } from './bitmap.ts';
 import type { Block } from './block.ts';
 import { type FileName, filePartition } from './file.store.ts';
-import { type AlertFile, sixDigits } from './file.ts';
+import type { AlertFile } from './file.ts';
+import { sixDigits } from './file-keys.ts';
 
 const Bits = z.instanceof(Uint8Array).optional();
 
@@ -29,6 +32,7 @@ const BlockItem = z.object({
   notBefore: z.number().optional(),
   finished: z.boolean().default(false),
   stopped: z.literal(true).optional(),
+  again: z.object({ n: z.number(), below: z.number() }).optional(),
   at: z.number().optional(),
 });
 
@@ -151,24 +155,64 @@ export function saveSettled(file: AlertFile, block: Block): Write {
 }
 
 /**
- * Stores users as pending again who were failed or uncertain. Refused when somebody else has
- * stored final outcomes since, or while a worker has the block.
+ * Stores users as pending again who were failed or uncertain. Refused when anybody has stored
+ * outcomes since the block was seen, or while a worker has it.
  */
-export function saveReopened(file: AlertFile, block: Block): Write {
+export function saveReopened(file: AlertFile, seen: Block, block: Block): Write {
   const settled = saveSettled(file, block);
+  const unchanged = `${isAsSeen('fail', seen.retried)} AND ${isAsSeen('unk', seen.uncertain)}`;
   return {
     ...settled,
-    update: `${'update' in settled ? settled.update : ''}, #fail = :retried, #unk = :uncertain`,
-    condition: `(${settled.condition}) AND attribute_not_exists(#token)`,
-    names: { '#fail': 'fail', '#unk': 'unk', '#token': 'token' },
-    values: { ...settled.values, ':retried': block.retried, ':uncertain': block.uncertain },
+    update:
+      `${'update' in settled ? settled.update : ''}, ` +
+      '#fail = :retried, #unk = :uncertain, #again = :again',
+    condition: `(${settled.condition}) AND attribute_not_exists(#token) AND ${unchanged}`,
+    names: { '#fail': 'fail', '#unk': 'unk', '#token': 'token', '#again': 'again' },
+    values: {
+      ...settled.values,
+      ':again': { n: block.sentAgain?.retry, below: block.sentAgain?.below },
+      ...{ ':retried': block.retried, ':uncertain': block.uncertain },
+      ...{ ':failSeen': seen.retried, ':unkSeen': seen.uncertain },
+    },
   } as Write;
+}
+
+/** The condition that a bitmap is as it was seen, where an empty one may be absent. */
+function isAsSeen(name: string, bits: Bitmap): string {
+  const same = `#${name} = :${name}Seen`;
+  return countBits(bits) > 0 ? same : `(attribute_not_exists(#${name}) OR ${same})`;
+}
+
+/**
+ * Notes users whose alerts have deliveries of their own, where a restore has torn the block from
+ * them. Refused when anybody has written meanwhile, or while a worker may be at it, who would
+ * overwrite the notes with what it knows.
+ */
+export function saveRetried(
+  name: FileName,
+  { seen, block }: { readonly seen: Block; readonly block: Block },
+  nowMs: number,
+): Write {
+  const unchanged = `${isAsSeen('fail', seen.retried)} AND ${isAsSeen('att', seen.attempted)}`;
+  const free = 'attribute_not_exists(#lease) OR #lease < :now';
+  return {
+    kind: 'update',
+    table: 'files',
+    key: blockKey(name, block.number),
+    update: 'SET #att = :att, #fail = :fail',
+    condition: `attribute_exists(pk) AND ${unchanged} AND (${free})`,
+    names: { '#att': 'att', '#fail': 'fail', '#lease': 'lease' },
+    values: {
+      ...{ ':att': block.attempted, ':fail': block.retried, ':now': nowMs },
+      ...{ ':attSeen': seen.attempted, ':failSeen': seen.retried },
+    },
+  };
 }
 
 /** The block in a stored item. */
 export function toBlock(item: Item): Block {
-  const { sk, n, sv, lease, token, notBefore, finished, stopped, at, ...bits } =
-    BlockItem.parse(item);
+  const stored = BlockItem.parse(known(item));
+  const { sk, n, sv, lease, token, notBefore, finished, stopped, again, at, ...bits } = stored;
   const none = emptyBitmap(n);
   return {
     number: Number(sk.slice(PREFIX.length)),
@@ -190,6 +234,7 @@ export function toBlock(item: Item): Block {
     atMs: at,
     finished,
     stopped,
+    sentAgain: again && { retry: again.n, below: again.below },
   };
 }
 
@@ -204,17 +249,32 @@ export async function findBlock(
 }
 
 /** The blocks that somebody has touched, from this number on, in their order. */
-export async function* eachBlock(
+export function eachBlock(
   db: Pick<Db, 'query'>,
   name: FileName,
   from: number,
 ): AsyncGenerator<Block> {
-  const sk = { from: blockKey(name, from).sk, to: `${PREFIX}~` };
-  let after: Item | undefined;
-  do {
-    const query = { table: 'files', pk: filePartition(name), sk } as const;
-    const page = await db.query({ ...query, ...(after && { after }) });
-    yield* page.items.map(toBlock);
-    after = page.next;
-  } while (after);
+  return eachWithin(db, name, { from: blockKey(name, from).sk, to: `${PREFIX}~` });
+}
+
+/** The blocks from `from` to below `to` that somebody has touched, by their numbers. */
+export async function findBlocks(
+  db: Pick<Db, 'query'>,
+  name: FileName,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<ReadonlyMap<number, Block>> {
+  const found = new Map<number, Block>();
+  if (from >= to) return found;
+  const sk = { from: blockKey(name, from).sk, to: blockKey(name, to - 1).sk };
+  for await (const block of eachWithin(db, name, sk)) found.set(block.number, block);
+  return found;
+}
+
+async function* eachWithin(
+  db: Pick<Db, 'query'>,
+  name: FileName,
+  sk: { readonly from: string; readonly to: string },
+): AsyncGenerator<Block> {
+  const query = { table: 'files', pk: filePartition(name), sk } as const;
+  for await (const items of pagesOf(db, query)) yield* items.map(toBlock);
 }

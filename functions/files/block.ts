@@ -28,6 +28,15 @@ export interface Block {
   readonly finished: boolean;
   /** Its file was cancelled: whoever has no result will never get the alert. */
   readonly stopped?: true | undefined;
+  /** How far the last retry of its file has come in it. */
+  readonly sentAgain?: SentAgain | undefined;
+}
+
+/** Who is failed below this place has failed again since, and waits for the next retry. */
+export interface SentAgain {
+  /** Retries of a file are counted from 1. */
+  readonly retry: number;
+  readonly below: number;
 }
 
 export interface Settled {
@@ -145,11 +154,19 @@ export function settle(
   return { block: { ...block, settled: { ...settled, ...cleared, ...marked } }, change };
 }
 
-/** Users whom the file failed to reach, or of whom nobody knows. */
-export function placesToResend(block: Block): number[] {
+/**
+ * Users whom the file failed to reach, or of whom nobody knows, but for those whom this retry has
+ * reopened already. Whom the block's own worker does not know of, the file counts when the block
+ * is finished, and not before.
+ */
+export function placesToResend(block: Block, retry: number): number[] {
+  const { sentAgain } = block;
+  const below = sentAgain?.retry === retry ? sentAgain.below : 0;
   return Array.from({ length: block.users }, (_, place) => place).filter((place) => {
+    if (place < below) return false;
     const outcome = outcomeAt(block, place);
-    return outcome === 'failed' || outcome === 'uncertain';
+    const isCounted = block.finished || !hasBit(block.uncertain, place);
+    return outcome === 'failed' || (outcome === 'uncertain' && isCounted);
   });
 }
 
@@ -157,6 +174,7 @@ export function placesToResend(block: Block): number[] {
 export function withReopened(
   block: Block,
   places: readonly number[],
+  retry: number,
 ): { readonly block: Block; readonly change: Outcomes } {
   const { settled } = block;
   const failed = places.filter((place) => outcomeAt(block, place) === 'failed').length;
@@ -168,5 +186,6 @@ export function withReopened(
   };
   const retried = withBits(block.retried, places);
   const uncertain = withoutBits(block.uncertain, places);
-  return { block: { ...block, retried, uncertain, settled: again }, change };
+  const sentAgain = { retry, below: 1 + Math.max(-1, ...places) };
+  return { block: { ...block, retried, uncertain, settled: again, sentAgain }, change };
 }

@@ -9,9 +9,10 @@ import { careMessage } from './care-message.ts';
 import { changeFile } from './change-file.ts';
 import { endFile } from './end-file.ts';
 import { fileNameOfKey, findFile, markLookedAt, saveFile } from './file.store.ts';
-import { type AlertFile, expireFile, uploadKey } from './file.ts';
+import { type AlertFile, expireFile } from './file.ts';
 import { cancelFile, type FileAction } from './file-action.ts';
-import { hasWaitedTooLong, isWaiting, nextLookMs, waitEndsMs } from './file-looks.ts';
+import { uploadKey } from './file-keys.ts';
+import { isTooOld, isWaiting, nextLookMs, waitEndsMs } from './file-looks.ts';
 import { fileEvent } from './file-view.ts';
 import { sendFailed } from './send-failed.ts';
 import { settleFromRecords } from './settle-alerts.ts';
@@ -36,33 +37,37 @@ export async function careForFile(
   const file = await findFile(world.db, fileNameOfKey({ pk }));
   if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
 
-  if (file.state === 'delivering') await careForBlocks(file, world, receipt);
+  if (isTooOld(file, world.clock.nowMs())) await endTooOld(file, world);
+  else if (file.state === 'delivering') await careForBlocks(file, world, receipt);
   else if (file.state === 'cancelled' && !file.closed) await endFile(file, world);
   else if (file.state === 'cancelled' || isWaiting(file)) await careForPerson(file, world, receipt);
   else await careForUpload(file, world);
 }
 
-/** Nothing is sent by itself, but retries come to their ends. Who waits in vain is cancelled. */
+/** Whoever waits for its alerts, a person or its users, waits in vain. */
+async function endTooOld(file: AlertFile, world: Needs): Promise<void> {
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const cancel: FileAction = (it, nowMs) =>
+    isTooOld(it, nowMs) ? cancelFile(it, nowMs, 'too_old') : undefined;
+  const { file: ended } = await changeFile(name, cancel, world);
+  if (ended.dueMs !== undefined) await world.queues.send('file-care', [careMessage(ended)]);
+}
+
+/** Nothing is sent by itself, but retries come to their ends. */
 async function careForPerson(
   file: AlertFile,
   world: Needs,
   receipt: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
-  if (hasWaitedTooLong(file, world.clock.nowMs())) {
-    const name = { tenantId: file.tenantId, fileId: file.id };
-    const cancel: FileAction = (it, nowMs) =>
-      isWaiting(it) ? cancelFile(it, nowMs, 'too_old') : undefined;
-    const { file: ended } = await changeFile(name, cancel, world);
-    if (ended.dueMs !== undefined) await world.queues.send('file-care', [careMessage(ended)]);
-    return;
-  }
   await lookAgain(file, world);
   await settleFromRecords(file, world, receipt);
 }
 
 async function careForUpload(file: AlertFile, world: Needs): Promise<void> {
+  // A drop is the version that it was made of, also where its key has another one or none now.
+  const pinned = file.objectKey === undefined ? undefined : file.objectVersion;
   const hasUpload =
-    file.state === 'parsing' || (await world.bucket.stat(uploadKey(file))) !== undefined;
+    file.state === 'parsing' || (await world.bucket.stat(uploadKey(file), pinned)) !== undefined;
   if (hasUpload) {
     await world.queues.send('file-events', [uploadReminder(file)]);
     await lookAgain(file, world);
@@ -77,7 +82,7 @@ async function expire(file: AlertFile, { clock, db, ids, log }: Needs): Promise<
   const nowMs = clock.nowMs();
   const expired = expireFile(file);
   const event = fileEvent(expired, 'file.expired', { id: ids.next('evt'), nowMs });
-  const commit = await db.commit([saveFile(expired, file.version, nowMs), insertEvent(event)]);
+  const commit = await db.commit([saveFile(file, expired, nowMs), insertEvent(event)]);
   log.info('file.expired', { tenant: file.tenantId, file: file.id, stored: commit.ok });
 }
 

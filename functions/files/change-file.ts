@@ -2,11 +2,13 @@ import { insertEvent } from '../events/event.store.ts';
 import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
-import type { World } from '../shared/world.ts';
-import { type FileName, findFile, saveChange } from './file.store.ts';
+import type { World, Write } from '../shared/world.ts';
+import { markContent } from './content.store.ts';
+import { type FileName, findFile, saveFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
 import type { FileAction } from './file-action.ts';
 import { fileEvent } from './file-view.ts';
+import { findProgress } from './find-progress.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'>;
 
@@ -33,8 +35,13 @@ export async function changeFile(
     if (!step) return { file: seen, changed: false };
 
     const { file, tells } = step;
-    const event = tells && fileEvent(file, tells, { id: ids.next('evt'), nowMs });
-    const writes = [saveChange(seen, file, nowMs), ...(event ? [insertEvent(event)] : [])];
+    const told = tells && (await withCountsOfNow(file, db));
+    const event = told && fileEvent(told, tells, { id: ids.next('evt'), nowMs });
+    const writes = [
+      saveFile(seen, file, nowMs),
+      ...(event ? [insertEvent(event)] : []),
+      ...(tells === 'file.released' ? markReleased(file, nowMs) : []),
+    ];
     if ((await db.commit(writes)).ok) {
       log.info('file.changed', { ...name, state: file.state, reason: file.reason });
       return { file, changed: true };
@@ -45,4 +52,20 @@ export async function changeFile(
     detail: 'The file is being changed by others. Try again.',
     retryAfterSeconds: 1,
   });
+}
+
+/** Its bytes go out from now on, however long ago they were read: the same ones are a repeat. */
+function markReleased(file: AlertFile, nowMs: number): Write[] {
+  const { contentHash } = file;
+  if (contentHash === undefined) return [];
+  return [markContent({ ...file, allowRepeat: true }, contentHash, nowMs)];
+}
+
+/** Workers count block by block: what is told counts in the blocks that they are at. */
+async function withCountsOfNow(file: AlertFile, db: Needs['db']): Promise<AlertFile> {
+  if (file.state === 'cancelled') return file;
+  const now = await findProgress({ db }, { tenantId: file.tenantId, fileId: file.id });
+  if (!now) return file;
+  const { delivered, failed, uncertain, cancelled, pending } = now;
+  return { ...file, delivered, failed, uncertain, cancelled, pending };
 }

@@ -50,12 +50,12 @@ export const cancel = route(cancelFileRoute, async (call, world: Needs) => ({
 export const retry = route(retryFileRoute, async (call, world: Needs) => {
   const { tenantId, params } = call;
   const name = { tenantId, fileId: params.id };
+  const seen = await findProgress(world, name);
   let retried = 0;
   const action: FileAction = (file, nowMs) => {
     retried = file.failed + file.uncertain;
-    return retryFile(file, nowMs);
+    return retryFile(file, nowMs, seen?.uncertain);
   };
-  const seen = await findProgress(world, name);
   if (seen && seen.state !== 'failed') {
     assertReachable(await findEndpoint(world.db, tenantId, seen.endpointId));
   }

@@ -2,12 +2,11 @@ import * as z from 'zod';
 import { isReservedType } from '../events/event.ts';
 import { defineRoute, type EventTypes } from '../shared/http/route.ts';
 import { GIB } from '../shared/units.ts';
-import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { EventType, id, messageText, PageQuery, pageOf, text } from '../shared/wire.ts';
 import { actionRoutes } from './action.contract.ts';
 import { listErrorsRoute } from './errors.contract.ts';
 import { File, FileData } from './file.contract.ts';
 import { ENCODINGS } from './file-terms.ts';
-import { isMessageTemplate } from './message-template.ts';
 import { resultRoutes } from './result.contract.ts';
 
 /** Quota of one upload by a form. */
@@ -35,8 +34,7 @@ const CreateFileBody = z.strictObject({
         'A name of the header line, or the number of a column from 1. As the endpoint has it in ' +
         '`fileDefaults` if absent, or else `user_id`.',
     }),
-  message: text(1, 1_000)
-    .refine(isMessageTemplate, 'holds {{ without the name of a column and }}')
+  message: messageText()
     .optional()
     .meta({
       description:
@@ -65,7 +63,7 @@ const CreateFileBody = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .refine((it) => it === 0 || it >= 0.000_001, 'must be 0 or at least 0.000001')
+    .refine((it) => it <= 0 || it >= 0.000_001, 'must be 0 or at least 0.000001')
     .optional()
     .meta({ description: 'Malformed rows per row; 0.05 if absent.' }),
   allowRepeat: z.boolean().optional().meta({

@@ -1,3 +1,4 @@
+import type { Uploads } from '../shared/bucket.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
@@ -11,7 +12,7 @@ import { termsOf } from './file-terms.ts';
 import { fileView } from './file-view.ts';
 import { signUpload } from './sign-upload.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids'>;
+type Needs = Pick<World, 'clock' | 'db' | 'ids'> & { readonly uploads: Uploads };
 type CreateCall = Call<typeof createFileRoute>;
 
 /**
@@ -31,7 +32,7 @@ export const createFile = route(createFileRoute, async (call, world: Needs) => {
 });
 
 function draftFile(
-  { tenantId, body, idempotency }: CreateCall,
+  { tenantId, body, idempotency, traceparent, hops }: CreateCall,
   endpoint: Endpoint,
   { ids }: Needs,
 ): FileDraft {
@@ -41,6 +42,8 @@ function draftFile(
     ...{ tenantId, name, bytes: size, endpointId },
     id: creationId('fil', { tenantId, scope: 'files', idempotency }, ids),
     fingerprint: idempotency?.fingerprint,
+    traceparent,
+    hops: hops || undefined,
   };
 }
 

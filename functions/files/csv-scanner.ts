@@ -10,7 +10,8 @@ import {
   UNCLOSED,
 } from './csv-record.ts';
 import { FileFault, type FileFaultCode, type RowFaultCode } from './file-fault.ts';
-import { type OriginalBytes, TextWindow } from './text-window.ts';
+import { TextScanner } from './text-scanner.ts';
+import type { OriginalBytes } from './text-window.ts';
 
 /** Who takes what the scanner finds, in the order of the file. */
 export interface CsvReader {
@@ -28,37 +29,25 @@ export interface CsvReader {
  * blank lines; bytes count from the first byte of the file as it was before it became UTF-8.
  * Throws FileFault where the text cannot be rows.
  */
-export class CsvScanner {
-  /** Data rows so far, the malformed ones included. */
-  rows = 0;
+export class CsvScanner extends TextScanner {
   readonly #reader: CsvReader;
   readonly #record = new CsvRecord();
-  readonly #window: TextWindow;
   #separator: number | undefined;
   #columns = 0;
 
   constructor(reader: CsvReader, originalBytes?: OriginalBytes) {
+    super(originalBytes);
     this.#reader = reader;
-    this.#window = new TextWindow(originalBytes);
   }
 
-  push(chunk: Uint8Array): void {
-    if (this.#window.append(chunk)) this.#scan(false);
-  }
-
-  /** No more bytes come. The last row may lack its line break. */
-  end(): void {
-    this.#scan(true);
-  }
-
-  #scan(final: boolean): void {
+  protected scan(final: boolean): number {
     const start = this.#separator === undefined ? this.#scanHeader(final) : 0;
     // Without a separator there is no header yet, or no text in the whole file.
-    this.#window.keep(this.#separator === undefined ? start : this.#scanRows(start, final));
+    return this.#separator === undefined ? start : this.#scanRows(start, final);
   }
 
   #scanHeader(final: boolean): number {
-    const { bytes, length } = this.#window;
+    const { bytes, length } = this.window;
     const header = readHeader(this.#record, { bytes, end: length, final });
     if (header.next === INCOMPLETE) return 0;
     if (header.next < 0) this.#refuse(header.next, header.start);
@@ -70,14 +59,14 @@ export class CsvScanner {
     return header.next;
   }
 
-  /** Reads all complete records of the window and returns where the first incomplete one begins. */
+  /** Reads complete records of the window and returns where the first one begins that is left. */
   #scanRows(start: number, final: boolean): number {
-    const { bytes, length: end } = this.#window;
+    const { bytes, length: end } = this.window;
     const window: CsvWindow = { bytes, end, final, separator: this.#separator ?? 0 };
     const clean = isUtf8(bytes.subarray(start, endOfWholeCharacters(window)));
     const record = this.#record;
     let at = start;
-    while (at < window.end) {
+    while (at < window.end && !this.isPaused) {
       const next = readRecord(record, window, at);
       if (next === INCOMPLETE) break;
       if (next < 0) this.#refuse(next, at);
@@ -89,7 +78,7 @@ export class CsvScanner {
 
   #take(record: CsvRecord, clean: boolean): void {
     this.rows += 1;
-    const byte = this.#window.byteAt(record.start);
+    const byte = this.window.byteAt(record.start);
     const fault = this.#faultOf(record, clean);
     if (fault) this.#reader.malformed(fault, this.rows, byte);
     else this.#reader.row(record, this.rows, byte);
@@ -106,7 +95,7 @@ export class CsvScanner {
   #refuse(reason: number, at: number): never {
     const code: FileFaultCode = reason === UNCLOSED ? 'unclosed_quote' : 'row_too_long';
     const row = this.#separator === undefined ? 0 : this.rows + 1;
-    const byte = this.#window.byteAt(at);
+    const byte = this.window.byteAt(at);
     const name = row === 0 ? 'The header line' : `Row ${row}`;
     const detail =
       reason === UNCLOSED

@@ -1,9 +1,9 @@
+import { type MessagePart, messageParts } from '../shared/message-template.ts';
 import { AlertLines, FRAME_BYTES_MAX } from './alert-line.ts';
 import { columnKeys, findIdColumn } from './csv-header.ts';
 import { type CsvRecord, ROW_BYTES_ACCEPTED } from './csv-record.ts';
 import { type CsvReader, CsvScanner } from './csv-scanner.ts';
 import { type FileError, FileFault, type RowFaultCode } from './file-fault.ts';
-import { type MessagePart, messageParts } from './message-template.ts';
 import { Segments } from './segments.ts';
 import type { OriginalBytes } from './text-window.ts';
 import { idFault, type UserRows } from './user-rows.ts';
@@ -30,9 +30,9 @@ export interface AlertOrder {
 export class CsvUsers implements CsvReader {
   /** Undefined before the header line. */
   segments: Segments | undefined;
+  readonly scanner: CsvScanner;
   readonly #order: AlertOrder;
   readonly #users: UserRows;
-  readonly #scanner: CsvScanner;
   #lines: AlertLines | undefined;
   #idColumn = 0;
   /** The message names a column that the header does not. */
@@ -41,16 +41,11 @@ export class CsvUsers implements CsvReader {
   constructor(order: AlertOrder, users: UserRows, originalBytes: OriginalBytes) {
     this.#order = order;
     this.#users = users;
-    this.#scanner = new CsvScanner(this, originalBytes);
+    this.scanner = new CsvScanner(this, originalBytes);
   }
 
-  push(text: Uint8Array): void {
-    this.#scanner.push(text);
-  }
-
-  /** No more bytes come. */
+  /** The scan is at its end. */
   end(): void {
-    this.#scanner.end();
     this.segments?.end();
   }
 
@@ -72,7 +67,7 @@ export class CsvUsers implements CsvReader {
     if (fault) this.malformed(fault, row, byte);
     else if (this.#users.add(id)) {
       this.#lines?.add(record, row);
-      this.segments?.endLine();
+      if (this.segments?.endLine()) this.scanner.pause();
     }
   }
 

@@ -1,5 +1,4 @@
 import type { World } from '../shared/world.ts';
-import { newDelivery } from '../webhooks/delivery.ts';
 import { doorOf } from '../webhooks/door.ts';
 import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
 import { saveStep } from '../webhooks/save-delivery.ts';
@@ -26,7 +25,7 @@ export interface Deferred {
  */
 export async function leaveToProbe(
   { job, block, known }: Deferred,
-  world: Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+  world: Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> & {
     readonly endpoints: EndpointMemory;
   },
 ): Promise<Block> {
@@ -36,7 +35,7 @@ export async function leaveToProbe(
   if (doorOf(known) !== 'breaker_open' || place === undefined || !user) return block;
 
   const nowMs = world.clock.nowMs();
-  const before = newDelivery(deliveryOf(file, { block: number, place, user }), nowMs);
+  const before = deliveryOf(file, { block: number, place, user }, nowMs);
   const probe = await takeProbe(known, before, world);
   if (!probe) return block;
   const left = withResults(block, { delivered: [], retried: [place], uncertain: [], unsent: [] });

@@ -3,6 +3,7 @@ import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { isAiling } from '../webhooks/health.ts';
+import { MISSED_MAX } from '../webhooks/pace.ts';
 import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
 import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
 import { type Block, newBlock, nextPlaces, withAttempted, withResults } from './block.ts';
@@ -12,6 +13,7 @@ import { leaveToProbe } from './defer-block.ts';
 import { endBlock } from './end-block.ts';
 import { findFile } from './file.store.ts';
 import { type AlertFile, slowerOf } from './file.ts';
+import { keepProgress } from './keep-progress.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
 import { settleUnknown } from './settle-unknown.ts';
@@ -19,7 +21,7 @@ import { batchSize, type KeptSlots, type OwnPace, takeTurn, WAIT_MS_MAX } from '
 
 type Needs = Pick<
   World,
-  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'
+  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'meters' | 'queues' | 'secrets'
 > & { readonly endpoints: EndpointMemory };
 
 /** A claimed block with what its worker needs. */
@@ -31,6 +33,8 @@ export interface Job {
   readonly kept: KeptSlots;
   /** The limit of the file itself, if it has one. */
   readonly own?: OwnPace | undefined;
+  /** How many batches in a row have come too late for their slots. */
+  readonly missed: number;
   /** When Lambda kills this worker. */
   readonly deadlineMs: number;
   /** Until when nobody else can have the block. */
@@ -64,7 +68,7 @@ export async function deliverBlock(
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
   const kept = { slotsMs: message.slots, version: message.pv };
   const own = ownPace(file, message.from ?? 0);
-  const job = { file, number, users, kept, own, deadlineMs, leaseMs };
+  const job = { file, number, users, kept, own, missed: 0, deadlineMs, leaseMs };
   const block = await claim(job, world);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
@@ -97,6 +101,7 @@ type Step =
       readonly block: Block;
       readonly own: OwnPace | undefined;
       readonly kept: KeptSlots;
+      readonly missed: number;
     }
   | { readonly kind: 'rest'; readonly block: Block; readonly rest: Rest }
   | { readonly kind: 'stop'; readonly block: Block }
@@ -118,7 +123,7 @@ async function work(claimed: Job, found: Block, world: Needs): Promise<void> {
     if (step.kind === 'stop') return leave(job, step.block, world);
     if (step.kind === 'rest') return giveBack(job, step, world);
     block = step.block;
-    job = { ...job, own: step.own, kept: step.kept };
+    job = { ...job, own: step.own, kept: step.kept, missed: step.missed };
   }
   await endBlock(job, block, world);
 }
@@ -126,8 +131,10 @@ async function work(claimed: Job, found: Block, world: Needs): Promise<void> {
 /** One look at the endpoint, one write, and then at most 25 sends side by side. */
 async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { clock, db } = world;
+  const keeping = <Done>(act: () => Promise<Done>) =>
+    keepProgress(act, { file: job.file, block }, world);
   const rest = (at: Rest): Step => ({ kind: 'rest', block, rest: { own: job.own, ...at } });
-  const passage = await checkDoor(job.file, world);
+  const passage = await keeping(() => checkDoor(job.file, world));
   if (passage.kind === 'stopped') return { kind: 'stop', block };
   if (passage.kind === 'later') {
     const left = await leaveToProbe({ job, block, known: passage.known }, world);
@@ -137,22 +144,27 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   if (!hasTime(job, known.endpoint, clock.nowMs())) return rest({ atMs: clock.nowMs() });
 
   const wanted = nextPlaces(block, countFor(known));
-  const { kept } = job;
   const own = isOwnLimit(job, known) ? job.own : undefined;
   const left = isAiling(known.health) ? 1 : nextPlaces(block, 2 * wanted.length).length;
-  const turn = await takeTurn(world, known.endpoint, { count: left, kept, own });
+  const order = { count: left, kept: job.kept, own };
+  const turn = await keeping(() => takeTurn(world, known.endpoint, order));
   if (turn.kind === 'later') return rest(turn);
 
   const places = wanted.slice(0, turn.slotsMs.length);
   const marked = withAttempted(block, places);
-  const commit = await db.commit([saveProgress(job.file, marked)]);
+  const commit = await keeping(() => db.commit([saveProgress(job.file, marked)]));
   if (!commit.ok) return { kind: 'lost' };
+  const next = { own: turn.own ?? job.own, kept: turn.kept };
+  const isTooLate = clock.nowMs() > (turn.lastMs ?? Infinity);
+  // Nothing is sent: these slots are over, and others are taken.
+  if (isTooLate && job.missed < MISSED_MAX) {
+    return { kind: 'go-on', block, ...next, missed: job.missed + 1 };
+  }
 
   const batch = { job, known, before: block, places, slotsMs: turn.slotsMs };
   const { result, restUntilMs } = await sendBatch(batch, world);
-  const sent = { block: withResults(marked, result), own: turn.own ?? job.own, kept: turn.kept };
-  if (restUntilMs === undefined) return { kind: 'go-on', ...sent };
-  const { block: after, ...next } = sent;
+  const after = withResults(marked, result);
+  if (restUntilMs === undefined) return { kind: 'go-on', block: after, ...next, missed: 0 };
   return { kind: 'rest', block: after, rest: { atMs: restUntilMs, ...next } };
 }
 

@@ -1,11 +1,13 @@
 import { deriveId } from '../shared/ids/derive.ts';
+import { DAY_MS } from '../shared/units.ts';
 
-/** An object that somebody put under `drop/<tenant>/<endpoint>/`. */
+/** An object that somebody put under `drop/<tenant>/`, and should have under an endpoint there. */
 export interface DroppedObject {
   readonly tenantId: string;
-  readonly endpointId: `end_${string}`;
+  /** Undefined where the folder is none of an endpoint, or there is no such folder. */
+  readonly endpointId?: `end_${string}` | undefined;
   readonly key: string;
-  /** What is behind the endpoint in the key. */
+  /** What is behind the tenant and the endpoint in the key. */
   readonly name: string;
   readonly objectVersion?: string | undefined;
 }
@@ -13,14 +15,22 @@ export interface DroppedObject {
 /** Where dropped objects lie. */
 export const DROPS = 'drop/';
 
+/** By the lifecycle of the bucket: what is older is about to leave. */
+export const DROPS_KEPT_MS = 7 * DAY_MS;
+
+/** By the lifecycle of the bucket, and the days by which that may be late. */
+export const DROPS_LIFE_MS = 14 * DAY_MS;
+
 const NAME_MAX = 255;
 
 /** Undefined for a key that is no drop, as the folders that some tools make are none. */
 export function toDrop(key: string, objectVersion: string | undefined): DroppedObject | undefined {
-  const [, tenantId, endpoint, path] = /^drop\/([^/]+)\/end_([^/]+)\/(.*[^/])$/s.exec(key) ?? [];
-  if (tenantId === undefined || endpoint === undefined || path === undefined) return undefined;
+  const parts = /^drop\/([^/]+)\/(?:end_([^/]+)\/)?(.*[^/])$/s.exec(key);
+  const [, tenantId, endpoint, path] = parts ?? [];
+  if (tenantId === undefined || path === undefined) return undefined;
+  const endpointId = endpoint === undefined ? undefined : (`end_${endpoint}` as const);
   const name = path.slice(-NAME_MAX).toWellFormed();
-  return { tenantId, endpointId: `end_${endpoint}`, key, name, objectVersion };
+  return { tenantId, endpointId, key, name, objectVersion };
 }
 
 /**

@@ -5,7 +5,8 @@ import { type Block, outcomeAt, outcomesOf } from './block.ts';
 import { blockMessage } from './block-message.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import type { Job } from './deliver-block.ts';
-import { resultsKey } from './file.ts';
+import { resultsKey } from './file-keys.ts';
+import { keepProgress } from './keep-progress.ts';
 import type { BlockUser } from './read-block-users.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
@@ -13,15 +14,12 @@ type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 /**
  * Ends a block whose users all had their first attempt: first its results, then one commit of
  * the block and the file's counts, then the message of the next block. A worker that dies in
- * between leaves nothing that the next one would count twice.
+ * between leaves nothing that the next one would count twice. Where the file cannot be counted, the
+ * outcomes of the last batch are kept before that is told.
  */
 export async function endBlock(job: Job, block: Block, world: Needs): Promise<void> {
   const { file, number } = job;
-  await storeResults(job, block, world);
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  const change = outcomesOf(block);
-  const order = { change, blockWrite: finishBlock(file, block) };
-  const counted = await commitOutcomes(name, order, world);
+  const counted = await keepProgress(() => finish(job, block, world), { file, block }, world);
   world.log.info('file.block-ended', {
     tenant: file.tenantId,
     file: file.id,
@@ -32,6 +30,15 @@ export async function endBlock(job: Job, block: Block, world: Needs): Promise<vo
   if (counted && next < file.blocks) {
     await world.queues.send('file-blocks', [blockMessage(file, next, { fromMs: job.own?.fromMs })]);
   }
+}
+
+/** False when another worker has the block. */
+async function finish(job: Job, block: Block, world: Needs): Promise<boolean> {
+  const { file } = job;
+  await storeResults(job, block, world);
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const order = { change: outcomesOf(block), blockWrite: finishBlock(file, block) };
+  return commitOutcomes(name, order, world);
 }
 
 /** Lists the users of a block with their outcomes, as they are now. */

@@ -8,7 +8,7 @@ import { commitOutcomes } from './commit-outcomes.ts';
 import { storeResults } from './end-block.ts';
 import { findFile, markLookedAt, settleFile } from './file.store.ts';
 import { type AlertFile, NO_OUTCOMES, withProgress } from './file.ts';
-import { nextLookMs } from './file-looks.ts';
+import { areRecordsKept, nextLookMs } from './file-looks.ts';
 import { fileEvent } from './file-view.ts';
 import { readBlockUsers } from './read-block-users.ts';
 import { settleUnknown } from './settle-unknown.ts';
@@ -37,13 +37,17 @@ export async function endFile(file: AlertFile, world: Needs): Promise<void> {
   else await close(file, touched, world);
 }
 
-/** Whom a dead worker may have alerted is `uncertain`: nobody will send it again. */
+/**
+ * Whom a dead worker may have alerted is `uncertain`: nobody will send it again. When records are
+ * kept no more, nobody asks for results either, and what the file was made of may be gone.
+ */
 async function stop(file: AlertFile, found: Block, world: Needs): Promise<boolean> {
-  const users = await readBlockUsers(world.bucket, file, found.number);
+  const isKept = areRecordsKept(file, world.clock.nowMs());
+  const users = isKept ? await readBlockUsers(world.bucket, file, found.number) : undefined;
   const stopping = { ...file, onUnknown: 'stop' } as const;
   const known = await settleUnknown(found, { file: stopping, users }, world);
   const block = { ...known, finished: true, stopped: true } as const;
-  await storeResults({ file, number: block.number, users }, block, world);
+  if (users) await storeResults({ file, number: block.number, users }, block, world);
   const blockWrite = stopBlock(file, block, world.clock.nowMs());
   const name = { tenantId: file.tenantId, fileId: file.id };
   return commitOutcomes(name, { change: outcomesOf(block), blockWrite }, world);

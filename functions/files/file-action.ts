@@ -8,6 +8,7 @@ import {
   READING_LEASE_MS,
   WAITING_LOOK_MS,
 } from './file.ts';
+import { isRetryKept } from './file-looks.ts';
 import type { FileEventType } from './file-view.ts';
 
 /** A file in its next state, and what is told of it. */
@@ -81,11 +82,13 @@ export function cancelFile(
 
 /**
  * Reads a file again that could not be read, or sends it again to those whom it failed to reach or
- * of whom nobody knows. Throws `Problem('not_retryable')` where there is nothing of either.
+ * of whom nobody knows. `unsure` counts these also in blocks that are being sent, whom a retry does
+ * not reach. Throws `Problem('not_retryable')` where there is nothing of either.
  */
-export function retryFile(file: AlertFile, nowMs: number): FileStep {
+export function retryFile(file: AlertFile, nowMs: number, unsure = file.uncertain): FileStep {
   const { state, failed, uncertain, readings } = file;
   if (state === 'failed') {
+    if (readings === 0) throw wrongDrop();
     const again = { state: 'parsing', error: undefined, leaseMs: undefined } as const;
     const dueMs = nowMs + READING_LEASE_MS;
     return { file: next(file, { ...again, dueMs, readingsBefore: readings }) };
@@ -94,12 +97,30 @@ export function retryFile(file: AlertFile, nowMs: number): FileStep {
     const detail = `The file is ${state}; a retry is for files that are completed or failed.`;
     throw new Problem('not_retryable', { detail });
   }
-  if (file.resendFrom !== undefined || failed + uncertain === 0) {
-    const detail = 'Nobody of this file has failed or is uncertain.';
+  if (file.resendFrom !== undefined) {
+    throw new Problem('not_retryable', { detail: 'A retry of this file is under way.' });
+  }
+  if (failed + uncertain === 0) throw nobodyToRetry(unsure);
+  if (!isRetryKept(file, nowMs)) {
+    const detail = 'The file was read more than 28 days ago: its alerts are not kept longer.';
     throw new Problem('not_retryable', { detail });
   }
   const again = { state: 'delivering', completedAtMs: undefined, resendFrom: 0 } as const;
-  return { file: next(file, { ...again, dueMs: nowMs }), tells: 'file.resumed' };
+  const retries = (file.retries ?? 0) + 1;
+  return { file: next(file, { ...again, retries, dueMs: nowMs }), tells: 'file.resumed' };
+}
+
+function nobodyToRetry(unsure: number): Problem {
+  const later = 'is in a block that is still being sent: ask again when that has ended.';
+  const nobody = 'Nobody of this file has failed or is uncertain.';
+  const detail = unsure > 0 ? `Who is uncertain (${unsure}) ${later}` : nobody;
+  return new Problem('not_retryable', { detail });
+}
+
+/** Read nevertheless, it would go out as nobody has said. */
+function wrongDrop(): Problem {
+  const detail = 'The folder or the metadata of the object do not fit: drop it anew, corrected.';
+  return new Problem('not_retryable', { detail });
 }
 
 /** Throws `Problem('not_retryable')` for an endpoint that takes nothing. */

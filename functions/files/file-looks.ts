@@ -14,15 +14,46 @@ const LATE_UPLOAD_LOOK_MS = 20 * MINUTE_MS;
 const RETRIES_LOOK_MS_MAX = 6 * HOUR_MS;
 /** What the parser made of a file lives for 32 days; whoever waits for longer waits in vain. */
 const WAITING_MS_MAX = 28 * DAY_MS;
+/** The record of a first alert after this would end before it could be retried. */
+const SENDING_MS_MAX = 29 * DAY_MS;
+const RESULTS_MS_MAX = 30 * DAY_MS;
+/** Records of alerts end a day before this, and what they send a day after it. */
+const RECORDS_MS_MAX = 31 * DAY_MS;
 
 /** Whether nothing happens before a person says so. */
 export function isWaiting({ state }: Pick<AlertFile, 'state'>): boolean {
   return state === 'needs_approval' || state === 'ready' || state === 'paused';
 }
 
-/** Whether a file has waited for a person for so long that it must be ended. */
-export function hasWaitedTooLong(file: AlertFile, nowMs: number): boolean {
-  return isWaiting(file) && nowMs - (file.readyAtMs ?? nowMs) > WAITING_MS_MAX;
+/** Whether a file waits, or is still sent, so long after it was read that it must be ended. */
+export function isTooOld(file: AlertFile, nowMs: number): boolean {
+  if (isWaiting(file)) return ageMs(file, nowMs) > WAITING_MS_MAX;
+  const isSent = file.state !== 'delivering' || file.floor === file.blocks;
+  return !isSent && ageMs(file, nowMs) > SENDING_MS_MAX;
+}
+
+/** Whether there is still time to send it again to those whom it failed to reach. */
+export function isRetryKept(file: AlertFile, nowMs: number): boolean {
+  return ageMs(file, nowMs) <= WAITING_MS_MAX;
+}
+
+/** Whether it can still be told how each user fared. */
+export function areResultsKept(file: AlertFile, nowMs: number): boolean {
+  return ageMs(file, nowMs) <= RESULTS_MS_MAX;
+}
+
+/** Whether there may still be records of deliveries that tell how its alerts ended. */
+export function areRecordsKept(file: AlertFile, nowMs: number): boolean {
+  return ageMs(file, nowMs) <= RECORDS_MS_MAX;
+}
+
+function ageMs(file: AlertFile, nowMs: number): number {
+  return nowMs - (readingMs(file) ?? nowMs);
+}
+
+/** When it was read to its end. Undefined before. */
+export function readingMs({ readAtMs, readyAtMs }: AlertFile): number | undefined {
+  return readAtMs ?? readyAtMs;
 }
 
 /** When the form of the upload ends. */
@@ -42,6 +73,7 @@ export function nextLookMs(file: AlertFile, nowMs: number): number {
   const isClosing = file.state === 'cancelled' && !file.closed;
   if (file.state === 'parsing' || isClosing) return nowMs + BLOCKS_LOOK_MS;
   if (file.floor < file.blocks && file.state === 'delivering') return nowMs + BLOCKS_LOOK_MS;
+  if (file.resendFrom !== undefined && file.state === 'delivering') return nowMs + BLOCKS_LOOK_MS;
   // Only retries are left, for up to four days: the older they are, the less happens.
   const ageMs = nowMs - (file.readyAtMs ?? nowMs);
   return nowMs + Math.min(RETRIES_LOOK_MS_MAX, Math.max(BLOCKS_LOOK_MS, Math.floor(ageMs / 4)));
@@ -57,7 +89,7 @@ function nextUploadLookMs(file: AlertFile, nowMs: number): number {
 
 /**
  * When the last first alert goes out: by the limit that holds, or else as fast as up to now.
- * Undefined before anybody was reached, where there is no limit.
+ * Undefined before anybody was reached, where there is no limit, and when only retries are left.
  */
 export function etaMs(
   file: AlertFile,
@@ -65,6 +97,7 @@ export function etaMs(
   nowMs: number,
 ): number | undefined {
   const { alerts, pending, readyAtMs = nowMs } = file;
+  if (file.floor === file.blocks) return undefined;
   const perSecond = slowerOf(endpointPerSecond, file.ratePerSecond);
   if (perSecond !== undefined) return nowMs + Math.ceil(pending * intervalMs(perSecond));
   const done = alerts - pending;

@@ -15,8 +15,9 @@ export type ReadingOrder = AlertOrder &
 
 /**
  * One reading of a file from its first byte to its last: unpacked bytes in, segments of alert
- * lines out. It touches nothing outside itself, so a reading that was cut off is simply begun
- * again. Throws FileFault where the file cannot be read.
+ * lines out, each of which has to be used before the next one is asked for. It touches nothing
+ * outside itself, so a reading that was cut off is simply begun again. Throws FileFault where the
+ * file cannot be read.
  */
 export class FileReading {
   readonly #order: ReadingOrder;
@@ -30,25 +31,24 @@ export class FileReading {
     this.#users = new UserRows(order.onMalformed ?? 'ask');
   }
 
-  push(chunk: Uint8Array): void {
+  /** Reads on, as far as whoever asks takes the segments that come of it. */
+  *read(chunk: Uint8Array): Generator<Segment> {
     if (this.#rows) {
-      this.#read(chunk);
+      yield* this.#scan(chunk);
       return;
     }
     this.#front = Buffer.concat([this.#front, chunk]);
-    if (this.#front.length >= FRONT_BYTES) this.#begin();
+    if (this.#front.length >= FRONT_BYTES) yield* this.#begin();
   }
 
   /** No more bytes come. */
-  end(): void {
-    if (!this.#rows) this.#begin();
-    if (this.#transcoder) this.#rows?.push(this.#transcoder.end());
+  *end(): Generator<Segment> {
+    if (!this.#rows) yield* this.#begin();
+    if (this.#transcoder) yield* this.#scanText(this.#transcoder.end());
+    this.#rows?.scanner.end();
+    yield* this.#finished();
     this.#rows?.end();
-  }
-
-  /** The segments that were finished since the last call. */
-  takeSegments(): readonly Segment[] {
-    return this.#rows?.segments?.finished.splice(0) ?? [];
+    yield* this.#finished();
   }
 
   get counts(): RowCounts {
@@ -69,7 +69,7 @@ export class FileReading {
     return this.#rows?.segments?.index() ?? new Uint8Array(0);
   }
 
-  #begin(): void {
+  *#begin(): Generator<Segment> {
     const { format, encoding } = sniffFile(this.#front.subarray(0, FRONT_BYTES), this.#order);
     const originalBytes = originalBytesIn(encoding);
     const Users = format === 'csv' ? CsvUsers : NdjsonUsers;
@@ -77,10 +77,25 @@ export class FileReading {
     this.#transcoder = transcoderFor(encoding);
     const front = this.#front;
     this.#front = new Uint8Array(0);
-    this.#read(front);
+    yield* this.#scan(front);
   }
 
-  #read(chunk: Uint8Array): void {
-    if (this.#transcoder) this.#rows?.push(this.#transcoder.push(chunk));
+  *#scan(chunk: Uint8Array): Generator<Segment> {
+    if (this.#transcoder) yield* this.#scanText(this.#transcoder.push(chunk));
+  }
+
+  *#scanText(text: Uint8Array): Generator<Segment> {
+    this.#rows?.scanner.push(text);
+    yield* this.#finished();
+  }
+
+  /** A scan that was paused goes on when its segment was taken: there is but one at a time. */
+  *#finished(): Generator<Segment> {
+    const rows = this.#rows;
+    while (rows?.segments?.finished) {
+      yield rows.segments.finished;
+      rows.segments.finished = undefined;
+      if (rows.scanner.isPaused) rows.scanner.goOn();
+    }
   }
 }

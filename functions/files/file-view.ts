@@ -97,5 +97,7 @@ export function fileEvent(
     type,
     occurredAtMs: nowMs,
     data: JSON.stringify(data),
+    traceparent: file.traceparent,
+    hops: file.hops,
   };
 }

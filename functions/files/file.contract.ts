@@ -29,6 +29,11 @@ const Reason = z.enum(FILE_REASONS).optional().meta({
   description: 'Why it waits for a person or was ended, where no person did that.',
 });
 
+/** The folder of a dropped file may name no endpoint, and be no id: that file has failed. */
+const EndpointNamed = z.templateLiteral(['end_', z.string()]).meta({
+  description: 'Where its alerts go. Of a failed drop it is the folder, whatever that says.',
+});
+
 /** A file as its tenant sees it. */
 export const File = z
   .object({
@@ -38,7 +43,7 @@ export const File = z
     reason: Reason,
     name: z.string(),
     bytes: z.int(),
-    endpointId: id('end'),
+    endpointId: EndpointNamed,
     eventType: z.string(),
     idColumn: z.union([z.string(), z.int()]),
     message: z.string().optional(),
@@ -68,7 +73,11 @@ export const File = z
         expiresAt: z.string(),
       })
       .optional()
-      .meta({ description: 'The form of the upload, while the file waits for it.' }),
+      .meta({
+        description:
+          'The form of the upload, signed anew by each call, until 30 minutes after the file was ' +
+          'announced. An upload that has begun by then may take six hours.',
+      }),
   })
   .meta({
     id: 'File',
@@ -83,7 +92,7 @@ export const FileData = z
     fileId: id('fil'),
     name: z.string(),
     bytes: z.int(),
-    endpointId: id('end'),
+    endpointId: EndpointNamed,
     status: FileStatus,
     reason: Reason,
     ...counts,

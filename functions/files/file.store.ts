@@ -1,8 +1,16 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
-import { type AlertFile, FILE_REASONS, FILE_STATES, type Outcomes, sumOf } from './file.ts';
+import {
+  type AlertFile,
+  FILE_REASONS,
+  FILE_STATES,
+  type FileState,
+  type Outcomes,
+  sumOf,
+} from './file.ts';
 import { FILE_FAULT_CODES, ROW_FAULT_CODES } from './file-fault.ts';
 import { ENCODINGS, TERMS_DEFAULT } from './file-terms.ts';
 
@@ -34,7 +42,10 @@ const FileItem = z.object({
   ratePerSecond: z.number().optional(),
   release: z.enum(['auto', 'manual']).default(TERMS_DEFAULT.release),
   createdAtMs: z.number(),
+  alertsAtMs: z.number().optional(),
   fingerprint: z.string().optional(),
+  traceparent: z.string().optional(),
+  hops: z.number().optional(),
   version: z.number(),
   dueMs: z.number().optional(),
   readings: z.number(),
@@ -53,12 +64,15 @@ const FileItem = z.object({
   blocks: z.number(),
   window: z.number(),
   floor: z.number(),
+  readAtMs: z.number().optional(),
   readyAtMs: z.number().optional(),
   completedAtMs: z.number().optional(),
   error: FileErrorItem.optional(),
   closed: z.literal(true).optional(),
   resendFrom: z.number().optional(),
+  retries: z.number().optional(),
   readingsBefore: z.number().optional(),
+  contentHash: z.string().optional(),
   objectKey: z.string().optional(),
 });
 
@@ -102,59 +116,11 @@ export function insertFile(file: AlertFile, nowMs: number): Write {
 }
 
 /**
- * Stores the file as it is now. Refused when anybody has changed it since `seenVersion` was read.
- * An update rather than a put, so that the fields of a later release survive.
- */
-export function saveFile(file: AlertFile, seenVersion: number, nowMs: number): Write {
-  const fields = Object.entries(toFields(file, nowMs));
-  const sets = fields.filter(([, value]) => value !== undefined);
-  const removes = fields.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
-  const set = `SET ${sets.map(([name]) => `#${name} = :${name}`).join(', ')}`;
-  return {
-    kind: 'update',
-    table: 'files',
-    key: fileKey(nameOf(file)),
-    update: removes.length === 0 ? set : `${set} REMOVE ${removes.join(', ')}`,
-    condition: '#version = :seen',
-    names: Object.fromEntries(fields.map(([name]) => [`#${name}`, name])),
-    values: {
-      ...Object.fromEntries(sets.map(([name, value]) => [`:${name}`, value])),
-      ':seen': seenVersion,
-    },
-  };
-}
-
-/**
- * Adds final outcomes to the counts of `seen`, where users stay pending. Refused when they would
- * not: then this is the last change, which completes the file.
- */
-export function addOutcomes(seen: AlertFile, change: Outcomes): Write {
-  const taken = sumOf(change);
-  return {
-    kind: 'update',
-    table: 'files',
-    key: fileKey(nameOf(seen)),
-    update:
-      'ADD delivered :delivered, failed :failed, uncertain :uncertain, ' +
-      'cancelled :cancelled, pending :pending',
-    // A change that takes nobody moves a user from one outcome to another, also at the end.
-    condition: taken === 0 ? 'attribute_exists(pk)' : 'pending > :taken',
-    values: {
-      ':delivered': change.delivered,
-      ':failed': change.failed,
-      ':uncertain': change.uncertain,
-      ':cancelled': change.cancelled,
-      ':pending': -taken,
-      ...(taken !== 0 && { ':taken': taken }),
-    },
-  };
-}
-
-/**
  * Stores what differs of the file from what was seen. Refused when anybody has changed it since,
- * but not by counting: counts that do not differ are left as they are.
+ * but not by counting: counts that do not differ are left as they are, and so are the fields of a
+ * later release.
  */
-export function saveChange(seen: AlertFile, file: AlertFile, nowMs: number): Write {
+export function saveFile(seen: AlertFile, file: AlertFile, nowMs: number): Write {
   const { update, names, values } = setFields(changedFields(seen, file, nowMs));
   return {
     kind: 'update',
@@ -168,9 +134,39 @@ export function saveChange(seen: AlertFile, file: AlertFile, nowMs: number): Wri
 }
 
 /**
+ * Adds final outcomes to the counts of `seen`, where users stay pending. Refused when they would
+ * not: then this is the last change, which completes the file. Refused also in another state, where
+ * one is named.
+ */
+export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileState): Write {
+  const taken = sumOf(change);
+  // A change that takes nobody moves a user from one outcome to another, also at the end.
+  const isRoom = taken === 0 ? 'attribute_exists(pk)' : 'pending > :taken';
+  return {
+    kind: 'update',
+    table: 'files',
+    key: fileKey(nameOf(seen)),
+    update:
+      'ADD delivered :delivered, failed :failed, uncertain :uncertain, ' +
+      'cancelled :cancelled, pending :pending',
+    condition: onlyIn === undefined ? isRoom : `${isRoom} AND #state = :state`,
+    ...(onlyIn !== undefined && { names: { '#state': 'state' } }),
+    values: {
+      ':delivered': change.delivered,
+      ':failed': change.failed,
+      ':uncertain': change.uncertain,
+      ':cancelled': change.cancelled,
+      ':pending': -taken,
+      ...(taken !== 0 && { ':taken': taken }),
+      ...(onlyIn !== undefined && { ':state': onlyIn }),
+    },
+  };
+}
+
+/**
  * Stores a change that comes with the last of some outcomes: it completes or closes the file.
  * Pending users only become fewer, so as long as their number is the one that was seen, all counts
- * are. Refused when it is not, or the file is in another state.
+ * are. Refused when it is not, or anybody has changed the file but by counting.
  */
 export function settleFile(seen: AlertFile, file: AlertFile, nowMs: number): Write {
   const changed = Object.entries(changedFields(seen, file, nowMs));
@@ -187,11 +183,11 @@ export function settleFile(seen: AlertFile, file: AlertFile, nowMs: number): Wri
     table: 'files',
     key: fileKey(nameOf(seen)),
     update: `${update} ADD #version :one, ${adds}`,
-    condition: '#pending = :seen AND #state = :seenState',
-    names: { ...names, '#version': 'version', '#state': 'state' },
+    condition: '#pending = :seen AND #version = :seenVersion',
+    names: { ...names, '#version': 'version' },
     values: {
       ...{ ...values, ...Object.fromEntries(added) },
-      ...{ ':one': 1, ':seen': seen.pending, ':seenState': seen.state },
+      ...{ ':one': 1, ':seen': seen.pending, ':seenVersion': seen.version },
     },
   };
 }
@@ -236,15 +232,12 @@ export function markLookedAt(
 function toFields(file: AlertFile, nowMs: number) {
   const { dueMs } = file;
   const due = dueMs === undefined ? undefined : dueAttributes(fileKey(nameOf(file)), dueMs, nowMs);
-  return { ...ABSENT, ...file, v: 1, duePk: due?.duePk, dueSk: due?.dueSk };
+  return { ...file, v: 1, duePk: due?.duePk, dueSk: due?.dueSk };
 }
-
-/** Fields that a file loses in the course of its life. */
-const ABSENT = { dueMs: undefined, leaseMs: undefined };
 
 /** The file in a stored item. */
 export function toFile(item: Item): AlertFile {
-  return FileItem.parse(item);
+  return FileItem.parse(known(item));
 }
 
 /** Undefined when this tenant has no such file. */

@@ -15,8 +15,14 @@ export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly bytes: number;
   readonly endpointId: `end_${string}`;
   readonly createdAtMs: number;
+  /** The time that the ids of its alerts tell; absent: they tell none. */
+  readonly alertsAtMs?: number | undefined;
   /** Of the request that made it, when that had an Idempotency-Key. */
   readonly fingerprint?: string | undefined;
+  /** Of the request that made it: its events and alerts carry it on. */
+  readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to it: its events and alerts count on. */
+  readonly hops?: number | undefined;
   /** Another one after every change but those of the counts. */
   readonly version: number;
   /** When somebody must look at it again. Undefined in a final state only. */
@@ -34,6 +40,8 @@ export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly window: number;
   /** All blocks below this are finished. */
   readonly floor: number;
+  /** When it was read to its end: what that made of it is kept for 32 days. */
+  readonly readAtMs?: number | undefined;
   /** When its alerts were made: their timestamp on the wire. */
   readonly readyAtMs?: number | undefined;
   readonly completedAtMs?: number | undefined;
@@ -42,8 +50,12 @@ export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly closed?: true | undefined;
   /** The block from which on failed and uncertain users are still to be sent again. */
   readonly resendFrom?: number | undefined;
+  /** How often a person has had it sent again. */
+  readonly retries?: number | undefined;
   /** How many readings there were when a person last wanted another one. */
   readonly readingsBefore?: number | undefined;
+  /** Of the bytes that were read. */
+  readonly contentHash?: string | undefined;
   /** Where it lies in the bucket, if it was dropped there and not uploaded by a form. */
   readonly objectKey?: string | undefined;
 }
@@ -116,6 +128,8 @@ export type FileDraft = FileTerms &
     | 'bytes'
     | 'endpointId'
     | 'fingerprint'
+    | 'traceparent'
+    | 'hops'
     | 'objectKey'
     | 'objectVersion'
   >;
@@ -127,6 +141,7 @@ export function newFile(draft: FileDraft, nowMs: number): AlertFile {
     ...NO_OUTCOMES,
     state: 'awaiting_upload',
     createdAtMs: nowMs,
+    alertsAtMs: nowMs,
     version: 1,
     dueMs: nowMs + UPLOAD_LOOK_MS,
     readings: 0,
@@ -189,6 +204,7 @@ export function finishReading(file: AlertFile, result: ReadingResult, nowMs: num
     pending: counts.alerts,
     blocks,
     window: windowFor(slowerOf(perSecond, file.ratePerSecond)),
+    readAtMs: nowMs,
     readyAtMs: nowMs,
   };
   return counts.alerts === 0 && doubt !== 'too_many_malformed' ? complete(next, nowMs) : next;
@@ -257,44 +273,4 @@ export function withOutcomes(file: AlertFile, change: Outcomes, nowMs: number): 
 /** How many users a change takes from the pending ones. */
 export function sumOf({ delivered, failed, uncertain, cancelled }: Outcomes): number {
   return delivered + failed + uncertain + cancelled;
-}
-
-/** Where the upload lies in the bucket. */
-export function uploadKey(file: Pick<AlertFile, 'tenantId' | 'id' | 'objectKey'>): string {
-  return file.objectKey ?? `incoming/${file.tenantId}/${file.id}`;
-}
-
-/** Where the lines of many blocks lie. */
-export function segmentKey(file: Pick<AlertFile, 'id' | 'readings'>, segment: number): string {
-  return `${workFolder(file)}/s-${sixDigits(segment)}.ndjson`;
-}
-
-/** Where the places of all blocks are listed. */
-export function indexKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
-  return `${workFolder(file)}/index.ndjson`;
-}
-
-/** Where the malformed rows are listed. */
-export function faultsKey(file: Pick<AlertFile, 'id' | 'readings'>): string {
-  return `${workFolder(file)}/errors.ndjson`;
-}
-
-/** Where the results of a finished block lie. */
-export function resultsKey({ id }: Pick<AlertFile, 'id'>, block: number): string {
-  return `results/${id}/b-${sixDigits(block)}.ndjson`;
-}
-
-/** Where the results are collected that somebody wants as one object. */
-export function exportKey({ id }: Pick<AlertFile, 'id'>, status = 'all'): string {
-  return `results/${id}/export-${status}.ndjson`;
-}
-
-/** Each reading has its own, so that a parser which comes back from the dead disturbs nobody. */
-function workFolder({ id, readings }: Pick<AlertFile, 'id' | 'readings'>): string {
-  return `work/${id}/${readings}`;
-}
-
-/** So that names sort as numbers. */
-export function sixDigits(number: number): string {
-  return String(number).padStart(6, '0');
 }

@@ -1,3 +1,4 @@
+import type { Uploads } from '../shared/bucket.ts';
 import { route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
@@ -9,7 +10,7 @@ import { fileView } from './file-view.ts';
 import { findProgress } from './find-progress.ts';
 import { signUpload } from './sign-upload.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db'>;
+type Needs = Pick<World, 'clock' | 'db'> & { readonly uploads: Uploads };
 
 /** GET /v1/files/{id}. The counts include the blocks that are under way. */
 export const getFile = route(getFileRoute, async ({ tenantId, params }, world: Needs) => {

@@ -7,8 +7,9 @@ import type { World } from '../shared/world.ts';
 import { listErrorsRoute } from './errors.contract.ts';
 import { FAULT_ENTRY_BYTES } from './fault-list.ts';
 import { findFile } from './file.store.ts';
-import { type AlertFile, faultsKey } from './file.ts';
+import type { AlertFile } from './file.ts';
 import { FAULTS_LISTED_MAX, ROW_FAULT_CODES } from './file-fault.ts';
+import { faultsKey } from './file-keys.ts';
 
 type Needs = Pick<World, 'bucket' | 'db' | 'secrets'>;
 

@@ -3,14 +3,19 @@ import { route } from '../shared/http/route.ts';
 import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import { eachBlock } from './block.store.ts';
-import type { Block } from './block.ts';
+import { findBlocks } from './block.store.ts';
 import { findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
-import { isUntouched, type Result, type ResultStatus, readResults } from './read-results.ts';
+import {
+  assertResultsKept,
+  isUntouched,
+  type Result,
+  type ResultStatus,
+  readResults,
+} from './read-results.ts';
 import { listResultsRoute } from './result.contract.ts';
 
-type Needs = Pick<World, 'bucket' | 'db' | 'secrets'>;
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'secrets'>;
 
 const Position = z.object({ block: z.int(), place: z.int() });
 type Position = z.output<typeof Position>;
@@ -23,6 +28,7 @@ export const listResults = route(listResultsRoute, async (call, world: Needs) =>
   const { tenantId, params, query } = call;
   const file = await findFile(world.db, { tenantId, fileId: params.id });
   if (!file) throw new Problem('not_found');
+  assertResultsKept(file, world.clock.nowMs());
 
   const { cursor, limit, status } = query;
   const boundTo = [tenantId, 'results', file.id, String(file.readings), status ?? ''];
@@ -49,7 +55,8 @@ async function readPageFrom(
 ): Promise<{ data: Result[]; next?: Position }> {
   const data: Result[] = [];
   const end = Math.min(file.blocks, start.block + BLOCKS_MAX);
-  const touched = await blocksFrom(file, { from: start.block, to: end }, world);
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  const touched = await findBlocks(world.db, name, { from: start.block, to: end });
   for (let number = start.block; number < end; number += 1) {
     const block = touched.get(number);
     if (!block && !isUntouched(file, status)) continue;
@@ -62,18 +69,4 @@ async function readPageFrom(
     if (next !== undefined) return { data, next: { block: number, place: next } };
   }
   return end < file.blocks ? { data, next: { block: end, place: 0 } } : { data };
-}
-
-async function blocksFrom(
-  file: AlertFile,
-  { from, to }: { readonly from: number; readonly to: number },
-  { db }: Needs,
-): Promise<ReadonlyMap<number, Block>> {
-  const found = new Map<number, Block>();
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  for await (const block of eachBlock(db, name, from)) {
-    if (block.number >= to) break;
-    found.set(block.number, block);
-  }
-  return found;
 }

@@ -5,7 +5,7 @@ import { verdictOf } from '../webhooks/health.ts';
 import { markHealth } from '../webhooks/mark-health.ts';
 import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> & {
   readonly endpoints: EndpointMemory;
 };
 

@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { LF, ROW_BYTES_ACCEPTED, ROW_BYTES_MAX } from './csv-record.ts';
 import { FileFault, type RowFaultCode } from './file-fault.ts';
 import { type JsonField, readJsonObject } from './json-row.ts';
-import { type OriginalBytes, TextWindow } from './text-window.ts';
+import { TextScanner } from './text-scanner.ts';
+import type { OriginalBytes } from './text-window.ts';
 
 const BOM = [0xef, 0xbb, 0xbf];
 /** What JSON takes for blank. */
@@ -21,34 +22,22 @@ export interface NdjsonReader {
  * are numbered from 1 without blank lines; bytes count as in `CsvScanner`. Throws FileFault where
  * a line is too long to be a row.
  */
-export class NdjsonScanner {
-  /** Rows so far, the malformed ones included. */
-  rows = 0;
+export class NdjsonScanner extends TextScanner {
   readonly #reader: NdjsonReader;
-  readonly #window: TextWindow;
   #isAtStart = true;
 
   constructor(reader: NdjsonReader, originalBytes?: OriginalBytes) {
+    super(originalBytes);
     this.#reader = reader;
-    this.#window = new TextWindow(originalBytes);
   }
 
-  push(chunk: Uint8Array): void {
-    if (this.#window.append(chunk)) this.#scan(false);
-  }
-
-  /** No more bytes come. The last line may lack its line break. */
-  end(): void {
-    this.#scan(true);
-  }
-
-  #scan(final: boolean): void {
-    const text = this.#window.bytes.subarray(0, this.#window.length);
+  protected scan(final: boolean): number {
+    const text = this.window.bytes.subarray(0, this.window.length);
     // Too few bytes for the mark, which a window of one or two could be the front of.
-    if (this.#isAtStart && text.length < BOM.length && !final) return;
+    if (this.#isAtStart && text.length < BOM.length && !final) return 0;
     let at = this.#isAtStart && BOM.every((byte, i) => text[i] === byte) ? BOM.length : 0;
     this.#isAtStart = false;
-    while (at < text.length) {
+    while (at < text.length && !this.isPaused) {
       const lineBreak = text.indexOf(LF, at);
       const end = lineBreak < 0 ? text.length : lineBreak;
       if (end - at > ROW_BYTES_MAX) this.#refuse(at);
@@ -56,7 +45,7 @@ export class NdjsonScanner {
       this.#take(text, at, end);
       at = end + 1;
     }
-    this.#window.keep(Math.min(at, text.length));
+    return Math.min(at, text.length);
   }
 
   #take(text: Uint8Array, from: number, to: number): void {
@@ -66,7 +55,7 @@ export class NdjsonScanner {
     if (start === end) return;
 
     this.rows += 1;
-    const byte = this.#window.byteAt(start);
+    const byte = this.window.byteAt(start);
     const line = text.subarray(start, end);
     if (line.length > ROW_BYTES_ACCEPTED) {
       this.#reader.malformed('row_too_long', this.rows, byte);
@@ -85,7 +74,7 @@ export class NdjsonScanner {
     throw new FileFault({
       code: 'row_too_long',
       row,
-      byte: this.#window.byteAt(at),
+      byte: this.window.byteAt(at),
       detail: `Row ${row} is longer than ${ROW_BYTES_MAX} bytes.`,
     });
   }

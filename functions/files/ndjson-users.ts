@@ -1,18 +1,22 @@
+import { type MessagePart, messageParts } from '../shared/message-template.ts';
 import { ROW_BYTES_ACCEPTED } from './csv-record.ts';
 import type { AlertOrder } from './csv-users.ts';
 import { FileFault, type RowFaultCode } from './file-fault.ts';
 import { canBeId, type JsonField, textOf } from './json-row.ts';
-import { type MessagePart, messageParts } from './message-template.ts';
+import { LineBuffer } from './line-buffer.ts';
 import { type NdjsonReader, NdjsonScanner } from './ndjson-scanner.ts';
-import { type Lines, Segments } from './segments.ts';
+import { Segments } from './segments.ts';
 import type { OriginalBytes } from './text-window.ts';
 import { idFault, type UserRows } from './user-rows.ts';
+
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 
 /** Makes alerts from the objects of an NDJSON text. */
 export class NdjsonUsers implements NdjsonReader {
   readonly segments: Segments;
+  readonly scanner: NdjsonScanner;
   readonly #users: UserRows;
-  readonly #scanner: NdjsonScanner;
   readonly #lines = new TextLines();
   readonly #idColumn: string;
   readonly #message: readonly MessagePart[] | undefined;
@@ -30,17 +34,12 @@ export class NdjsonUsers implements NdjsonReader {
     this.#message = message === undefined ? undefined : messageParts(message);
     this.#fileJson = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
     this.#users = users;
-    this.#scanner = new NdjsonScanner(this, originalBytes);
+    this.scanner = new NdjsonScanner(this, originalBytes);
     this.segments = new Segments(this.#lines);
   }
 
-  push(text: Uint8Array): void {
-    this.#scanner.push(text);
-  }
-
-  /** No more bytes come. Throws FileFault when there are objects, and none has an id. */
+  /** The scan is at its end. Throws FileFault when there are objects, and none has an id. */
   end(): void {
-    this.#scanner.end();
     if (this.#objects > 0 && this.#objectsWithId === 0) {
       refuse(`No object has a top-level field "${this.#idColumn}".`);
     }
@@ -61,7 +60,7 @@ export class NdjsonUsers implements NdjsonReader {
       const user = `"userId":${JSON.stringify(id.toString())}${message.json}`;
       const columns = others.map((it) => `${it.nameJson}:${stringJson(it.valueJson)}`).join(',');
       this.#lines.add(`{${user},"row":${row},${this.#fileJson},"columns":{${columns}}}\n`);
-      this.segments.endLine();
+      if (this.segments.endLine()) this.scanner.pause();
     }
   }
 
@@ -100,20 +99,9 @@ function stringJson(valueJson: string): string {
 }
 
 /** Lines that are put together as text. */
-class TextLines implements Lines {
-  length = 0;
-  #lines: Buffer[] = [];
-
+class TextLines extends LineBuffer {
   add(line: string): void {
-    const bytes = Buffer.from(line);
-    this.#lines.push(bytes);
-    this.length += bytes.length;
-  }
-
-  take(): Uint8Array {
-    const taken = Buffer.concat(this.#lines);
-    this.#lines = [];
-    this.length = 0;
-    return taken;
+    this.makeRoom(UTF8_BYTES_MAX * line.length);
+    this.length += this.bytes.write(line, this.length);
   }
 }

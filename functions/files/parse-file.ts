@@ -1,5 +1,7 @@
 import { insertEvent } from '../events/event.store.ts';
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { Problem } from '../shared/problem.ts';
+import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import { blockMessage } from './block-message.ts';
@@ -13,13 +15,14 @@ import {
   mayRead,
   READINGS_MAX,
   type ReadingResult,
-  uploadKey,
 } from './file.ts';
 import { type FileError, FileFault } from './file-fault.ts';
+import { uploadKey } from './file-keys.ts';
+import type { RowCounts } from './file-reading.ts';
 import { type FileEventType, fileEvent } from './file-view.ts';
 import { type ReadingLimits, ReadingLost, readUpload, type Upload } from './read-upload.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'>;
 
 /** An uploaded object, and its version where the bucket tells one. */
 export interface UploadedFile extends FileName {
@@ -43,7 +46,11 @@ export async function parseFile(
   }
 
   try {
-    await release(await readUpload(world, file, limits), world);
+    const startMs = world.clock.nowMs();
+    const read = await readUpload(world, file, limits);
+    const seconds = (world.clock.nowMs() - startMs) / SECOND_MS;
+    world.meters.observe('tallyhook_file_parse_duration_seconds', seconds);
+    await release(read, world);
   } catch (error) {
     if (error instanceof ReadingLost) world.log.warn('file.parser-lost', { file: file.id });
     else if (error instanceof FileFault) await fail(file, error.facts, world);
@@ -51,11 +58,19 @@ export async function parseFile(
   }
 }
 
+/** What a row of an upload may be. */
+const ROWS = ['user', 'duplicate', 'malformed'] as const;
+
 const UNREADABLE: FileError = {
   code: 'unreadable',
   detail:
     `The file could not be read in ${READINGS_MAX} tries. Announce and upload it again; if that ` +
     'fails too, split it, and ask whoever runs the service to look at its logs.',
+};
+
+const GONE: FileError = {
+  code: 'not_found',
+  detail: 'The upload is not there any more. Upload the file anew.',
 };
 
 /** Undefined when there is nothing to read, another parser reads it, or too many died over it. */
@@ -66,7 +81,11 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   // A drop is the version that it was made of, whatever has come under its key since.
   const pinned = file.objectKey === undefined ? upload.objectVersion : file.objectVersion;
   const facts = await bucket.stat(uploadKey(file), pinned);
-  if (!facts) return undefined;
+  if (!facts) {
+    // What a late event tells of may be gone while another version is there.
+    if (pinned === undefined || file.objectKey !== undefined) await fail(file, GONE, world);
+    return undefined;
+  }
   if (file.readings - (file.readingsBefore ?? 0) >= READINGS_MAX) {
     await fail(file, UNREADABLE, world);
     return undefined;
@@ -74,7 +93,7 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
 
   const nowMs = clock.nowMs();
   const claimed = claimReading(file, pinned ?? facts.versionId, nowMs);
-  const commit = await db.commit([saveFile(claimed, file.version, nowMs)]);
+  const commit = await db.commit([saveFile(file, claimed, nowMs)]);
   if (!commit.ok) return undefined;
   if (facts.bytes === file.bytes) return claimed;
 
@@ -98,6 +117,7 @@ async function release(upload: Upload, world: Needs): Promise<void> {
     (await commitReady(upload, { ...result, isRepeat: true }, world));
   if (!ready) throw new ReadingLost();
 
+  countRows(counts, world);
   world.log.info('file.parsed', { tenant: file.tenantId, file: file.id, ...counts, blocks });
   if (ready.state !== 'delivering') return;
   const first = Array.from({ length: Math.min(ready.window, blocks) }, (_, number) => number);
@@ -107,20 +127,28 @@ async function release(upload: Upload, world: Needs): Promise<void> {
   );
 }
 
+function countRows({ alerts, duplicates, malformed }: RowCounts, { meters }: Needs): void {
+  meters.count('tallyhook_files_parsed_total', { result: 'parsed' });
+  const rows = { user: alerts, duplicate: duplicates, malformed };
+  for (const result of ROWS) meters.count('tallyhook_file_rows_total', { result }, rows[result]);
+}
+
 /** Undefined when the same bytes went to the endpoint lately, and a person has to approve them. */
 async function commitReady(
   { file, contentHash }: Upload,
   result: ReadingResult,
-  { clock, db, ids }: Needs,
+  world: Needs,
 ): Promise<AlertFile | undefined> {
+  const { clock, ids } = world;
   const nowMs = clock.nowMs();
-  const ready = finishReading(file, result, nowMs);
+  const ready = { ...finishReading(file, result, nowMs), contentHash };
   const isNews = result.blocks > 0 && !result.isRepeat;
   const events = eventsOf(ready).map((type) =>
     insertEvent(fileEvent(ready, type, { id: ids.next('evt'), nowMs })),
   );
-  const commit = await db.commit([
-    saveFile(ready, file.version, nowMs),
+  // Another file of the same bytes may be in the way, and reading it all anew takes minutes.
+  const commit = await commitDespiteConflicts(world, [
+    saveFile(file, ready, nowMs),
     ...events,
     ...(isNews ? [markContent(file, contentHash, nowMs)] : []),
   ]);
@@ -145,6 +173,7 @@ async function fail(claimed: AlertFile, error: FileError, world: Needs): Promise
   const failed = failFile(file, error);
   const nowMs = clock.nowMs();
   const event = fileEvent(failed, 'file.failed', { id: ids.next('evt'), nowMs });
-  const commit = await db.commit([saveFile(failed, file.version, nowMs), insertEvent(event)]);
+  const commit = await db.commit([saveFile(file, failed, nowMs), insertEvent(event)]);
+  if (commit.ok) world.meters.count('tallyhook_files_parsed_total', { result: 'failed' });
   log.info('file.failed', { tenant: file.tenantId, file: file.id, ...error, stored: commit.ok });
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Bucket } from '../shared/bucket.ts';
-import { type AlertFile, indexKey, segmentKey } from './file.ts';
+import type { AlertFile } from './file.ts';
+import { indexKey, segmentKey } from './file-keys.ts';
 import { INDEX_ENTRY_BYTES } from './segments.ts';
 
 /** One user of a block, and the bytes of the segment that are the data of the alert. */

@@ -1,8 +1,10 @@
+import { Problem } from '../shared/problem.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import type { Delivery } from '../webhooks/delivery.ts';
 import { type Block, newBlock, type Outcome, outcomeAt } from './block.ts';
 import type { AlertFile } from './file.ts';
+import { areResultsKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 
@@ -28,6 +30,12 @@ export interface Wanted {
 
 /** Quota of BatchGetItem. */
 const RECORDS_AT_ONCE = 100;
+
+/** Refuses with `not_found` when how each user fared is told no more. */
+export function assertResultsKept(file: AlertFile, nowMs: number): void {
+  if (areResultsKept(file, nowMs)) return;
+  throw new Problem('not_found', { detail: 'The results of a file are kept for 30 days.' });
+}
 
 /** Whether a block that nobody has touched can have users with this outcome. */
 export function isUntouched(file: AlertFile, status: ResultStatus | undefined): boolean {

@@ -45,8 +45,36 @@ function isZstd(front: Uint8Array): boolean {
 }
 
 function unpack(source: ByteSource, front: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (isGzip(front)) return decompress(source.rest(), createGunzip(OPTIONS));
+  if (isGzip(front)) return unpackGzip(source);
   return isZstd(front) ? unpackZstd(source) : source.rest();
+}
+
+/**
+ * Zeros fill up what is behind the last member. Node takes them for the end wherever they are, and
+ * silently leaves out what follows them: that would be users whom nobody misses.
+ */
+async function* unpackGzip(source: ByteSource): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip(OPTIONS);
+  const rest = source.rest();
+  let bytes = 0;
+  let dataEnd = 0;
+  const watch = (chunk: Uint8Array) => {
+    const last = chunk.findLastIndex((byte) => byte !== 0);
+    if (last >= 0) dataEnd = bytes + last + 1;
+    bytes += chunk.length;
+    return chunk;
+  };
+  // Whoever stops in the middle does not end the source.
+  async function* packed(): AsyncGenerator<Uint8Array> {
+    for (let it = await rest.next(); !it.done; it = await rest.next()) yield watch(it.value);
+  }
+  try {
+    yield* decompress(packed(), gunzip);
+    for await (const chunk of rest) watch(chunk);
+    if (dataEnd > gunzip.bytesWritten) throw brokenArchive();
+  } finally {
+    await source.close();
+  }
 }
 
 async function* unpackZstd(source: ByteSource): AsyncGenerator<Uint8Array> {

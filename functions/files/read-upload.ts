@@ -4,16 +4,9 @@ import type { World } from '../shared/world.ts';
 import { checkAlertBytes, checkRows, readsTooLong } from './archive-limits.ts';
 import { faultLines } from './fault-list.ts';
 import { saveFile } from './file.store.ts';
-import {
-  type AlertFile,
-  faultsKey,
-  indexKey,
-  READING_LEASE_MS,
-  renewReading,
-  segmentKey,
-  uploadKey,
-} from './file.ts';
+import { type AlertFile, READING_LEASE_MS, renewReading } from './file.ts';
 import { FileFault } from './file-fault.ts';
+import { faultsKey, indexKey, segmentKey, uploadKey } from './file-keys.ts';
 import { FileReading } from './file-reading.ts';
 import { readUnpacked } from './read-unpacked.ts';
 import type { Segment } from './segments.ts';
@@ -67,15 +60,19 @@ export async function readUpload(
   const reading = new FileReading({ ...claimed, fileId: claimed.id, fileName: claimed.name });
   const hash = createHash('sha256');
   const hold = new ReadingHold(world, claimed, deadlineMs);
-  const store = segmentStore(bucket, claimed, alertBytesMax);
+  const storeSegment = segmentStore(bucket, claimed, alertBytesMax);
+  const store = async (segments: Iterable<Segment>) => {
+    for (const segment of segments) {
+      await storeSegment(segment);
+      await hold.keep();
+    }
+  };
   for await (const chunk of readUnpacked(watched(chunks, { hash, hold }), claimed.bytes)) {
-    reading.push(chunk);
-    await store(reading.takeSegments());
+    await store(reading.read(chunk));
     checkRows(reading.counts.rows);
     await hold.keep();
   }
-  reading.end();
-  await store(reading.takeSegments());
+  await store(reading.end());
   await storeLists(bucket, claimed, reading);
   return { reading, file: hold.file, contentHash: hash.digest('base64url') };
 }
@@ -92,15 +89,13 @@ async function* watched(
   }
 }
 
-/** Stores segments before there are too many bytes of them. */
+/** Stores segments as long as there are not too many bytes of them. */
 function segmentStore(bucket: Needs['bucket'], file: AlertFile, alertBytesMax?: number) {
   let alertBytes = 0;
-  return async (segments: readonly Segment[]): Promise<void> => {
-    for (const { number, bytes } of segments) {
-      alertBytes += bytes.length;
-      checkAlertBytes(alertBytes, alertBytesMax);
-      await bucket.put(segmentKey(file, number), bytes, NDJSON);
-    }
+  return async ({ number, bytes }: Segment): Promise<void> => {
+    alertBytes += bytes.length;
+    checkAlertBytes(alertBytes, alertBytesMax);
+    await bucket.put(segmentKey(file, number), bytes, NDJSON);
   };
 }
 
@@ -147,7 +142,7 @@ class ReadingHold {
 
   async #renew(nowMs: number): Promise<void> {
     const renewed = renewReading(this.#file, nowMs);
-    const commit = await this.#world.db.commit([saveFile(renewed, this.#file.version, nowMs)]);
+    const commit = await this.#world.db.commit([saveFile(this.#file, renewed, nowMs)]);
     if (!commit.ok) throw new ReadingLost();
     this.#file = renewed;
   }

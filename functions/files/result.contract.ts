@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
-import { id, PageQuery, pageOf } from '../shared/wire.ts';
+import { id, PageQuery, pageOf, text } from '../shared/wire.ts';
 
 const ResultStatus = z.enum(['delivered', 'failed', 'uncertain', 'cancelled', 'pending']);
 
@@ -37,15 +37,35 @@ export const listResultsRoute = defineRoute({
 export const exportFileRoute = defineRoute({
   method: 'POST',
   path: '/v1/files/{id}/export',
-  summary: 'A link to all results or malformed rows of a file, as NDJSON',
+  summary: 'A link to the results or malformed rows of a file, as NDJSON',
   access: 'files:read',
   params,
-  body: z.strictObject({
-    what: z.enum(['errors', 'results']),
-    status: ResultStatus.optional().meta({ description: 'Of results only; all if absent.' }),
-  }),
-  reply: { status: 200, schema: z.object({ url: z.string(), expiresAt: z.string() }) },
-  refusals: ['not_found', 'not_available'],
+  body: z
+    .strictObject({
+      what: z.enum(['errors', 'results']),
+      status: ResultStatus.optional().meta({ description: 'Of results only; all if absent.' }),
+      cursor: text(1, 1000).optional().meta({
+        description: 'The `nextCursor` of the part before, with the same `what` and `status`.',
+      }),
+    })
+    .superRefine(({ what, ...rest }, context) => {
+      if (what === 'results') return;
+      for (const name of ['status', 'cursor'] as const) {
+        if (rest[name] === undefined) continue;
+        context.addIssue({ code: 'custom', path: [name], message: 'belongs to results only' });
+      }
+    }),
+  reply: {
+    status: 200,
+    schema: z.object({
+      url: z.string(),
+      expiresAt: z.string(),
+      nextCursor: z.string().optional().meta({
+        description: 'There where results are too many for one object: ask for the next with it.',
+      }),
+    }),
+  },
+  refusals: ['not_found', 'invalid_cursor'],
 });
 
 /** Who got the alerts of a file. */

@@ -1,75 +1,132 @@
+import * as z from 'zod';
 import type { Downloads } from '../shared/bucket.ts';
 import { route } from '../shared/http/route.ts';
+import { makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
-import { HOUR_MS, SECOND_MS } from '../shared/units.ts';
+import { HOUR_MS, MIB, SECOND_MS } from '../shared/units.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
-import { eachBlock } from './block.store.ts';
-import type { Block } from './block.ts';
+import { findBlocks } from './block.store.ts';
 import { findFile } from './file.store.ts';
-import { type AlertFile, exportKey, faultsKey } from './file.ts';
-import { isUntouched, type ResultStatus, readResults } from './read-results.ts';
+import type { AlertFile } from './file.ts';
+import { exportKey, faultsKey } from './file-keys.ts';
+import { assertResultsKept, isUntouched, type ResultStatus, readResults } from './read-results.ts';
 import { exportFileRoute } from './result.contract.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db'> & { readonly downloads: Downloads };
+type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'secrets'> & {
+  readonly downloads: Downloads;
+};
 
 /** A link that is good for this long. */
 const LINK_MS = HOUR_MS;
-/** What one request can collect; of more, one status at a time can be had. */
-const USERS_MAX = 1_000_000;
-/** Blocks that are read side by side. */
-const AT_ONCE = 8;
+/** Of a part: what a function can hold, some three hundred thousand users. */
+const PART_BYTES = 32 * MIB;
+/** Of a part: a third of what the caller waits for. */
+const PART_MS = 10 * SECOND_MS;
+/** Blocks whose states are read by one query. */
+const BLOCKS_AT_ONCE = 200;
+/** Blocks whose users are read side by side; each is four megabytes at most, and its copies. */
+const READS_AT_ONCE = 4;
+
+/** A part ends with the block in which it reaches either. */
+export interface PartLimits {
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+const Position = z.object({ block: z.int() });
 
 /**
- * POST /v1/files/{id}/export: the results as they are now, or the malformed rows that are listed.
- * Refuses with `not_found` where there are none, and with `not_available` what is too much.
+ * POST /v1/files/{id}/export: the results as they are now, in as many parts as they need, or the
+ * malformed rows that are listed. Refuses with `not_found` where there are none.
  */
-export const exportFile = route(exportFileRoute, async (call, world: Needs) => {
-  const { tenantId, params, body } = call;
-  const file = await findFile(world.db, { tenantId, fileId: params.id });
-  if (!file) throw new Problem('not_found');
+export const exportFile = exporter({ bytes: PART_BYTES, ms: PART_MS });
 
-  const key = body.what === 'errors' ? faultsKey(file) : exportKey(file, body.status);
-  if (body.what === 'results') await store(file, { key, status: body.status }, world);
-  else if (!(await world.bucket.stat(key))) {
-    throw new Problem('not_found', { detail: 'The file has no list of malformed rows.' });
-  }
-  const url = await world.downloads.presignGet(key, LINK_MS / SECOND_MS);
-  return { body: { url, expiresAt: toInstant(world.clock.nowMs() + LINK_MS) } };
-});
+/** The route with parts of this size. */
+export function exporter(limits: PartLimits) {
+  return route(exportFileRoute, async (call, world: Needs) => {
+    const { tenantId, params, body } = call;
+    const file = await findFile(world.db, { tenantId, fileId: params.id });
+    if (!file) throw new Problem('not_found');
+    const { status, cursor } = body;
+    if (body.what === 'errors') return linkTo(await errorsOf(file, world), {}, world);
+
+    assertResultsKept(file, world.clock.nowMs());
+    const boundTo = [tenantId, 'export', file.id, String(file.readings), status ?? ''];
+    const secret = await world.secrets.read('cursor-key');
+    const from =
+      cursor === undefined ? 0 : Position.parse(openCursor(cursor, boundTo, secret)).block;
+    const { key, next } = await storePart(file, { from, status, limits }, world);
+    const more =
+      next === undefined ? {} : { nextCursor: makeCursor({ block: next }, boundTo, secret) };
+    return linkTo(key, more, world);
+  });
+}
+
+async function linkTo(
+  key: string,
+  more: { readonly nextCursor?: string },
+  { clock, downloads }: Needs,
+) {
+  const url = await downloads.presignGet(key, LINK_MS / SECOND_MS);
+  return { body: { url, expiresAt: toInstant(clock.nowMs() + LINK_MS), ...more } };
+}
+
+async function errorsOf(file: AlertFile, { bucket }: Needs): Promise<string> {
+  const key = faultsKey(file);
+  if (await bucket.stat(key)) return key;
+  throw new Problem('not_found', { detail: 'The file has no list of malformed rows.' });
+}
 
 interface Order {
-  readonly key: string;
+  readonly from: number;
   readonly status: ResultStatus | undefined;
+  readonly limits: PartLimits;
 }
 
-async function store(file: AlertFile, { key, status }: Order, world: Needs): Promise<void> {
-  if (countOf(file, status) > USERS_MAX) {
-    const detail = `More than ${USERS_MAX} users at a time cannot be exported. Name a status.`;
-    throw new Problem('not_available', { detail });
-  }
-  const touched = new Map<number, Block>();
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  for await (const block of eachBlock(world.db, name, 0)) touched.set(block.number, block);
+/** Stores the results from a block on, each time as another object: links are to what they were. */
+async function storePart(
+  file: AlertFile,
+  { from, status, limits }: Order,
+  world: Needs,
+): Promise<{ readonly key: string; readonly next: number | undefined }> {
+  const endMs = world.clock.nowMs() + limits.ms;
   const parts: Buffer[] = [];
-  const wanted = { from: 0, max: Infinity, status };
-  for (let first = 0; first < file.blocks; first += AT_ONCE) {
-    const numbers = Array.from({ length: Math.min(AT_ONCE, file.blocks - first) }, (_, i) => i);
-    const lines = await Promise.all(
-      numbers.map(async (i) => {
-        const number = first + i;
-        const block = touched.get(number);
-        if (!block && !isUntouched(file, status)) return '';
-        const { results } = await readResults(file, { number, block, wanted }, world);
-        return results.map((it) => `${JSON.stringify(it)}\n`).join('');
-      }),
-    );
-    parts.push(Buffer.from(lines.join('')));
+  let [bytes, next] = [0, from];
+  for await (const lines of eachResults(file, { from, status }, world)) {
+    parts.push(lines.bytes);
+    bytes += lines.bytes.length;
+    next = lines.next;
+    if (bytes >= limits.bytes || world.clock.nowMs() >= endMs) break;
   }
+  const key = exportKey(file, world.ids.next('req'));
   await world.bucket.put(key, Buffer.concat(parts), 'application/x-ndjson');
+  return { key, next: next < file.blocks ? next : undefined };
 }
 
-/** Those who are pending are in none of the counts while their block is under way. */
-function countOf(file: AlertFile, status: ResultStatus | undefined): number {
-  return status === undefined ? file.alerts : file[status];
+/** The lines of some blocks at a time, and the first block behind them. */
+async function* eachResults(
+  file: AlertFile,
+  { from, status }: Pick<Order, 'from' | 'status'>,
+  world: Needs,
+): AsyncGenerator<{ readonly bytes: Buffer; readonly next: number }> {
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  for (let first = from; first < file.blocks; first += BLOCKS_AT_ONCE) {
+    const end = Math.min(file.blocks, first + BLOCKS_AT_ONCE);
+    const touched = await findBlocks(world.db, name, { from: first, to: end });
+    for (let at = first; at < end; at += READS_AT_ONCE) {
+      const next = Math.min(end, at + READS_AT_ONCE);
+      const numbers = Array.from({ length: next - at }, (_, i) => at + i);
+      const lines = await Promise.all(
+        numbers.map(async (number) => {
+          const block = touched.get(number);
+          if (!block && !isUntouched(file, status)) return '';
+          const wanted = { from: 0, max: Infinity, status };
+          const { results } = await readResults(file, { number, block, wanted }, world);
+          return results.map((it) => `${JSON.stringify(it)}\n`).join('');
+        }),
+      );
+      yield { bytes: Buffer.from(lines.join('')), next };
+    }
+  }
 }

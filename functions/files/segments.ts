@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { MIB } from '../shared/units.ts';
 
 /** What one worker does in one go, more or less. */
@@ -22,6 +23,7 @@ export const INDEX_ENTRY_BYTES = 80;
 
 export interface Segment {
   readonly number: number;
+  /** The writer's own, which are written over as soon as the next line comes. */
   readonly bytes: Uint8Array;
 }
 
@@ -29,14 +31,14 @@ export interface Segment {
 export interface Lines {
   /** Bytes written since the last `take`. */
   readonly length: number;
-  /** What was written, and an empty beginning. */
+  /** What was written, until the next line takes its place. */
   take(): Uint8Array;
 }
 
 /** Cuts the users of a file into blocks, and the blocks into segments, in the file's order. */
 export class Segments {
-  /** The finished segments that nobody took yet. */
-  readonly finished: Segment[] = [];
+  /** The segment that was finished last, until somebody has taken it. */
+  finished: Segment | undefined;
   readonly #lines: Lines;
   readonly #places: string[] = [];
   #segment = 0;
@@ -52,11 +54,12 @@ export class Segments {
     return this.#places.length;
   }
 
-  /** The line of one more user was written. */
-  endLine(): void {
+  /** The line of one more user was written. True when that finished a segment. */
+  endLine(): boolean {
     this.#blockUsers += 1;
     const bytes = this.#lines.length - this.#blockStart;
     if (this.#blockUsers === BLOCK_USERS_MAX || bytes >= BLOCK_BYTES_MAX) this.#endBlock();
+    return this.finished !== undefined;
   }
 
   /** Ends the last block and the last segment. */
@@ -84,7 +87,8 @@ export class Segments {
   }
 
   #endSegment(): void {
-    this.finished.push({ number: this.#segment, bytes: this.#lines.take() });
+    assert(!this.finished, 'a segment is taken before the next line is written');
+    this.finished = { number: this.#segment, bytes: this.#lines.take() };
     this.#segment += 1;
     this.#blockStart = 0;
   }

@@ -1,17 +1,24 @@
 import { deriveId } from '../shared/ids/derive.ts';
+import { deriveIdAt } from '../shared/ids/ulid.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Attempt } from '../webhooks/attempt.ts';
 import { blockEndpoint } from '../webhooks/block-endpoint.ts';
-import { afterFirstAttempt, type NewDelivery, newDelivery } from '../webhooks/delivery.ts';
+import {
+  afterFirstAttempt,
+  type Delivery,
+  type NewDelivery,
+  newDelivery,
+} from '../webhooks/delivery.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { saveStep } from '../webhooks/save-delivery.ts';
 import { sendWebhook } from '../webhooks/send-webhook.ts';
-import { sendNext, tellOrigin } from '../webhooks/settle-delivery.ts';
+import { exhaustedEvent, logAttempt, sendNext, tellOrigin } from '../webhooks/settle-delivery.ts';
 import type { AlertFile } from './file.ts';
+import { readingMs } from './file-looks.ts';
 import type { BlockUser } from './read-block-users.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'>;
+type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'meters' | 'queues' | 'secrets'>;
 
 /** One user's turn. */
 export interface Alert {
@@ -39,9 +46,16 @@ export type AlertEnd =
 /** After a fault of our own. */
 const REST_MS = 30 * SECOND_MS;
 
-/** The same for one user of a file, however often it is sent. */
-export function alertEventId({ tenantId, id }: AlertFile, userId: string): `evt_${string}` {
-  return deriveId('evt', tenantId, id, userId);
+/**
+ * The same for one user of a file, however often it is sent; sorted among events as the file is.
+ * Those of files that an earlier release has taken in tell no time.
+ */
+export function alertEventId(
+  { tenantId, id, alertsAtMs }: Pick<AlertFile, 'tenantId' | 'id' | 'alertsAtMs'>,
+  userId: string,
+): `evt_${string}` {
+  if (alertsAtMs === undefined) return deriveId('evt', tenantId, id, userId);
+  return deriveIdAt('evt', alertsAtMs, tenantId, id, userId);
 }
 
 /**
@@ -76,6 +90,8 @@ function send({ file, endpoint, user, isRepeat, leaseMs }: Alert, world: Needs):
     attempt: isRepeat ? 2 : 1,
     possibleDuplicate: isRepeat,
     onUnknown: file.onUnknown,
+    traceparent: file.traceparent,
+    hops: file.hops,
     // A process that was frozen since its claim may not have the block any more.
     stillWanted: () => world.clock.nowMs() < leaseMs,
   });
@@ -88,24 +104,32 @@ interface Tried {
 
 async function judgeAttempt(alert: Alert, tried: Tried, world: Needs): Promise<AlertEnd> {
   const { attempt } = tried;
-  if (attempt.outcome === 'delivered') return { kind: 'delivered', attempt };
+  if (attempt.outcome === 'delivered') {
+    world.meters.count('tallyhook_deliveries_total', { status: 'delivered' });
+    return { kind: 'delivered', attempt };
+  }
   if (attempt.throttled) {
     const restUntilMs = await blockEndpoint(world, alert.endpoint, attempt);
     return { kind: 'unsent', restUntilMs };
   }
   if (attempt.outcome === 'unknown' && alert.file.onUnknown === 'stop') {
+    world.meters.count('tallyhook_deliveries_total', { status: 'uncertain' });
     return { kind: 'uncertain', attempt };
   }
   await recordDelivery(alert, tried, world);
   return { kind: 'retried', attempt };
 }
 
-/** What identifies the delivery of one user's alert, before there is any record of it. */
+/**
+ * The delivery of one user's alert, before there is any record of it. What it sends is kept for 32
+ * days from the reading of its file: so it counts from there, as if it had been made then.
+ */
 export function deliveryOf(
   file: AlertFile,
   { block, place, user }: Pick<Alert, 'block' | 'place' | 'user'>,
-): NewDelivery {
-  return {
+  nowMs: number,
+): Delivery {
+  const what: NewDelivery = {
     tenantId: file.tenantId,
     endpointId: file.endpointId,
     eventId: alertEventId(file, user.userId),
@@ -115,8 +139,11 @@ export function deliveryOf(
       bodyRef: user.bodyRef,
       timestampMs: file.readyAtMs ?? file.createdAtMs,
       onUnknown: file.onUnknown,
+      traceparent: file.traceparent,
+      hops: file.hops,
     },
   };
+  return newDelivery(what, Math.min(nowMs, readingMs(file) ?? nowMs));
 }
 
 /** Where there is a record already, a worker that died has made it, and it goes its way. */
@@ -125,15 +152,18 @@ async function recordDelivery(
   { attempt, startedAtMs }: Tried,
   world: Needs,
 ): Promise<void> {
-  const what = deliveryOf(file, { block, place, user });
-  const after = afterFirstAttempt(what, attempt, {
+  const before = deliveryOf(file, { block, place, user }, startedAtMs);
+  const after = afterFirstAttempt(before, attempt, {
     endpoint,
     nowMs: world.clock.nowMs(),
     random: world.ids.random(),
     startedAtMs,
     isRepeat,
   });
-  const saved = await saveStep(world, { before: newDelivery(what, startedAtMs), after });
+  const { traceparent } = file;
+  const also = exhaustedEvent(after, { traceparent }, world);
+  const saved = await saveStep(world, { before, after, also });
   if (!saved.won) return;
+  logAttempt({ delivery: saved.delivery, attempt, traceparent }, saved.delivery.status, world);
   await Promise.all([sendNext(saved.delivery, world), tellOrigin(saved.delivery, world)]);
 }

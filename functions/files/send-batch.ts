@@ -7,7 +7,10 @@ import type { Job } from './deliver-block.ts';
 import { markBatch } from './mark-batch.ts';
 import { type AlertEnd, sendAlert } from './send-alert.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'> & {
+type Needs = Pick<
+  World,
+  'clock' | 'db' | 'http' | 'ids' | 'log' | 'meters' | 'queues' | 'secrets'
+> & {
   readonly endpoints: EndpointMemory;
 };
 

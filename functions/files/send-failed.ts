@@ -1,37 +1,30 @@
 import { insertEvent } from '../events/event.store.ts';
 import type { Receipt } from '../shared/aws/batch.ts';
-import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import { type Delivery, newDelivery, retryByHand } from '../webhooks/delivery.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
-import { saveStep } from '../webhooks/save-delivery.ts';
-import { sendNext } from '../webhooks/settle-delivery.ts';
-import { takeSlots } from '../webhooks/take-slots.ts';
-import { wait } from '../webhooks/waiting.ts';
-import { eachBlock, saveReopened } from './block.store.ts';
-import { type Block, placesToResend, withReopened } from './block.ts';
+import { eachBlock } from './block.store.ts';
+import { placesToResend } from './block.ts';
 import { careMessage } from './care-message.ts';
-import { commitOutcomes } from './commit-outcomes.ts';
-import { findFile, saveChange, settleFile } from './file.store.ts';
+import { changeFile } from './change-file.ts';
+import { findFile, saveFile, settleFile } from './file.store.ts';
 import { type AlertFile, NO_OUTCOMES, withOutcomes } from './file.ts';
+import { type FileAction, pauseFile } from './file-action.ts';
+import { isRetryKept } from './file-looks.ts';
 import { fileEvent } from './file-view.ts';
-import { findAlertDeliveries } from './find-alert-deliveries.ts';
-import { type BlockUser, readBlockUsers } from './read-block-users.ts';
-import { deliveryOf } from './send-alert.ts';
+import { sendBlockAgain } from './send-block-again.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
-/** Slots that are taken by one write. */
-const AT_ONCE = 25;
 /** Time for one block: a thousand records, each read, written and told of. */
 const RESERVE_MS = 20 * SECOND_MS;
 
 /**
  * Sends the alert again to every user of the file who failed or is uncertain, each as a delivery of
- * its own with a full plan of attempts, at the pace of the endpoint. A block's users are pending
- * again before the next block is looked at, so that a worker that dies repeats one block at most.
+ * its own with a full plan of attempts, at the pace of the endpoint. Safe to repeat: one retry
+ * sends nobody's alert twice. Blocks that a worker has in hand are left to the next look, and all
+ * that are left when the file is paused or cancelled are left to whoever resumes it.
  */
 export async function sendFailed(
   file: AlertFile,
@@ -39,79 +32,49 @@ export async function sendFailed(
   { deadlineMs }: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
   const { clock, db } = world;
-  const name = { tenantId: file.tenantId, fileId: file.id };
   const endpoint = await findEndpoint(db, file.tenantId, file.endpointId);
-  if (endpoint?.status !== 'active') return finish(file, world);
+  if (!endpoint || !isRetryKept(file, clock.nowMs())) return finish(file, world);
+  // A paused one is asked again with the next look at the file.
+  if (endpoint.status !== 'active') return stop(file, endpoint, world);
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  let left: number | undefined;
   for await (const block of eachBlock(db, name, file.resendFrom ?? 0)) {
-    if (clock.nowMs() > deadlineMs - RESERVE_MS) return goOn(file, block.number, world);
-    const places = placesToResend(block);
-    if (places.length === 0) continue;
-    const users = await readBlockUsers(world.bucket, file, block.number);
-    for (let from = 0; from < places.length; from += AT_ONCE) {
-      const some = places.slice(from, from + AT_ONCE);
-      await resend({ file, endpoint, block, users, places: some }, world);
-    }
-    const { block: after, change } = withReopened(block, places);
-    const blockWrite = saveReopened(file, after);
-    if (!(await commitOutcomes(name, { change, blockWrite }, world))) {
-      return goOn(file, block.number, world);
-    }
+    const { number } = block;
+    const isLate = clock.nowMs() > deadlineMs - RESERVE_MS;
+    if (isLate) return goOn(file, { from: left ?? number, soon: true }, world);
+    if (placesToResend(block, file.retries ?? 0).length === 0) continue;
+    if (await sendBlockAgain({ file, endpoint, number }, world)) continue;
+    if ((await findFile(db, name))?.state !== 'delivering') return;
+    left ??= number;
   }
-  await finish(file, world);
+  if (left === undefined) await finish(file, world);
+  else await goOn(file, { from: left, soon: false }, world);
 }
 
-interface Resending {
-  readonly file: AlertFile;
-  readonly endpoint: Endpoint;
-  readonly block: Block;
-  readonly users: readonly BlockUser[];
-  readonly places: readonly number[];
-}
-
-async function resend(order: Resending, world: Needs): Promise<void> {
-  const { file, endpoint, block, users, places } = order;
-  const [found, slots] = await Promise.all([
-    findAlertDeliveries(world.db, file, { users, places }),
-    takeSlots(world, endpoint, places.length),
-  ]);
-  const { version } = slots;
-  await Promise.all(
-    places.map(async (place, i) => {
-      const user = users[place];
-      if (!user) throw new Error(`block ${block.number} of ${file.id} has no user ${place}`);
-      const nowMs = world.clock.nowMs();
-      const what = deliveryOf(file, { block: block.number, place, user });
-      const before = found[i] ?? { ...newDelivery(what, nowMs), unsure: true };
-      const again = retryOf(before, endpoint, nowMs);
-      if (!again) return;
-      const after = wait(again, { atMs: slots.slotsMs[i] ?? nowMs, version }, nowMs);
-      const saved = await saveStep(world, { before, after });
-      if (saved.won) await sendNext(saved.delivery, world);
-    }),
-  );
-}
-
-/** Undefined for one that is on its way already: the worker before this one has sent it. */
-function retryOf(before: Delivery, endpoint: Endpoint, nowMs: number): Delivery | undefined {
-  const isNew = before.token === '';
-  if (!isNew && !['exhausted', 'uncertain', 'expired'].includes(before.status)) return undefined;
-  try {
-    return { ...retryByHand(before, endpoint, { force: false, nowMs }), urgent: undefined };
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
+/** Nobody knows whether a disabled endpoint ever takes anything again: that is up to a person. */
+async function stop(file: AlertFile, { status }: Endpoint, world: Needs): Promise<void> {
+  if (status !== 'disabled') return;
+  const pause: FileAction = (it, nowMs) =>
+    it.state === 'delivering' ? pauseFile(it, nowMs, 'endpoint_disabled') : undefined;
+  await changeFile({ tenantId: file.tenantId, fileId: file.id }, pause, world);
 }
 
 /** Refused when the state of the file has changed: then that decides. */
-async function goOn(file: AlertFile, resendFrom: number, world: Needs): Promise<void> {
+async function goOn(
+  file: AlertFile,
+  { from, soon }: { readonly from: number; readonly soon: boolean },
+  world: Needs,
+): Promise<void> {
+  // Whoever has got nowhere waits for the next look, which is noted already.
+  if (from === file.resendFrom) return;
   const { clock, db, queues } = world;
   const seen = await findFile(db, { tenantId: file.tenantId, fileId: file.id });
   if (seen?.resendFrom === undefined) return;
   const nowMs = clock.nowMs();
-  const next = { ...seen, resendFrom, version: seen.version + 1, dueMs: nowMs };
-  const commit = await db.commit([saveChange(seen, next, nowMs)]);
-  if (commit.ok) await queues.send('file-care', [careMessage(next)]);
+  const dueMs = soon ? nowMs : seen.dueMs;
+  const next = { ...seen, resendFrom: from, version: seen.version + 1, dueMs };
+  const commit = await db.commit([saveFile(seen, next, nowMs)]);
+  if (commit.ok && soon) await queues.send('file-care', [careMessage(next)]);
 }
 
 /** Everybody is on the way; whoever came to an end meanwhile may have been the last. */

@@ -8,10 +8,12 @@ import { eachBlock, findBlock, saveSettled } from './block.store.ts';
 import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
+import { areRecordsKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { readBlockUsers } from './read-block-users.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log'>;
+type Counts = Omit<Needs, 'bucket'>;
 
 /** What became of a retried user, by the place in the block. */
 export interface Settlement {
@@ -43,7 +45,7 @@ export function outcomeOfDelivery(delivery: Delivery | undefined): Outcome | und
 export async function settleAlerts(
   file: AlertFile,
   { block, settlements }: { readonly block: Block; readonly settlements: readonly Settlement[] },
-  world: Needs,
+  world: Counts,
 ): Promise<void> {
   const { clock, db, ids, log } = world;
   const name = { tenantId: file.tenantId, fileId: file.id };
@@ -85,9 +87,9 @@ function sum(a: Outcomes, b: Outcomes): Outcomes {
 }
 
 /**
- * Counts what the records of deliveries say, in case that a notice of an outcome got lost. Ends
- * in time before `deadlineMs`. Each look begins at another block, so that in a file of thousands
- * all of them get their turn.
+ * Counts what the records of deliveries say, in case that a notice of an outcome got lost; when
+ * records are kept no more, whoever is left has failed. Ends in time before `deadlineMs`. Each look
+ * begins at another block, so that in a file of thousands all of them get their turn.
  */
 export async function settleFromRecords(
   file: AlertFile,
@@ -99,7 +101,9 @@ export async function settleFromRecords(
     if (world.clock.nowMs() > deadlineMs - RESERVE_MS) return;
     const places = unsettledPlaces(block);
     if (places.length === 0) continue;
-    const settlements = await readOutcomes(file, { block, places }, world);
+    const settlements = areRecordsKept(file, world.clock.nowMs())
+      ? await readOutcomes(file, { block, places }, world)
+      : places.map((place) => ({ place, outcome: 'failed' as const }));
     await settleAlerts(file, { block, settlements }, world);
   }
 }

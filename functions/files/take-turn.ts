@@ -2,7 +2,15 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { findPace } from '../webhooks/pace.store.ts';
-import { intervalMs, isLate, limitOf, type Pace, rateAt } from '../webhooks/pace.ts';
+import {
+  intervalMs,
+  isLate,
+  isOverrun,
+  lastUseMs,
+  limitOf,
+  type Pace,
+  rateAt,
+} from '../webhooks/pace.ts';
 import { takeKnownSlots } from '../webhooks/take-slots.ts';
 
 /** A worker waits no longer than this for its first slot: its time costs money. */
@@ -32,6 +40,8 @@ export type Turn =
   | {
       readonly kind: 'now';
       readonly slotsMs: readonly number[];
+      /** Until when the first of them may be used; absent without a limit. */
+      readonly lastMs?: number | undefined;
       readonly own?: OwnPace;
       /** Taken for the batch after this one. */
       readonly kept: KeptSlots;
@@ -82,15 +92,20 @@ export async function takeTurn(
   if (own && perSecond !== undefined) await world.clock.sleep(Math.max(0, own.fromMs - nowMs));
   const ownMost = own ? ownBatchSize(own, perSecond) : Infinity;
   const most = Math.min(count, batchSize({ perSecond }), ownMost);
-  const { slotsMs, version } = areKept(kept, pace, { perSecond, nowMs: world.clock.nowMs() })
+  const taken = areKept(kept, pace, { perSecond, nowMs: world.clock.nowMs() })
     ? kept
     : await takeKnownSlots(world, { endpoint, pace }, own ? most : withNext(most, pace, nowMs));
-  const [firstMs = nowMs] = slotsMs;
+  const { version } = taken;
+  // In the others something goes that waits for no backlog.
+  const slotsMs = taken.slotsMs.filter((it) => !isOverrun(it, pace));
+  const [firstMs] = slotsMs;
+  if (firstMs === undefined) return { kind: 'later', atMs: taken.slotsMs.at(-1) ?? nowMs };
   if (firstMs - world.clock.nowMs() > WAIT_MS_MAX) {
     return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
   }
   const rest = { slotsMs: slotsMs.slice(most), version };
-  return { ...spread(slotsMs.slice(0, most), own), kept: rest };
+  const turn = spread(slotsMs.slice(0, most), own);
+  return { ...turn, lastMs: lastOf(turn.slotsMs, perSecond ?? own?.perSecond), kept: rest };
 
   /** One write for two full batches, where nobody has to wait for that. */
   function withNext(batch: number, { tatUs = 0 }: Pace, atMs: number): number {
@@ -98,6 +113,12 @@ export async function takeTurn(
     const endsMs = Math.max(tatUs / 1_000, atMs) + 2 * batch * intervalMs(perSecond);
     return endsMs - atMs <= WAIT_MS_MAX ? 2 * batch : batch;
   }
+}
+
+function lastOf([firstMs]: readonly number[], perSecond: number | undefined): number | undefined {
+  return firstMs === undefined || perSecond === undefined
+    ? undefined
+    : lastUseMs(firstMs, perSecond);
 }
 
 /** No user before the file may alert the next one. */

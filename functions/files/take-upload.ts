@@ -12,9 +12,13 @@ import type { FileError } from './file-fault.ts';
 import { TERMS_DEFAULT, termsOf } from './file-terms.ts';
 import { fileEvent } from './file-view.ts';
 import { parseFile, type UploadedFile } from './parse-file.ts';
+import { insertStray, strayKey } from './stray-drop.store.ts';
 import type { UploadMessage } from './upload-message.ts';
 
-type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'>;
+type Needs = Pick<
+  World,
+  'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'metrics' | 'queues'
+>;
 
 /** Reads an upload; for a dropped object, its file is made before. Safe to repeat. */
 export async function takeUpload(
@@ -22,7 +26,7 @@ export async function takeUpload(
   world: Needs,
   receipt: { readonly deadlineMs: number },
 ): Promise<void> {
-  const isDrop = upload !== undefined && 'endpointId' in upload;
+  const isDrop = upload !== undefined && 'key' in upload;
   await parseFile(isDrop ? await takeDrop(upload, world) : upload, world, receipt);
 }
 
@@ -34,24 +38,25 @@ const ENDPOINT_MISSING: FileError = {
 
 /**
  * The file of a dropped object, made now if no event has told of it before. Undefined where there
- * is nothing to read: the object is gone, its tenant is unknown, or the file has failed.
+ * is nothing to read: the object is gone, it is nobody's, or the file has failed.
  */
 async function takeDrop(drop: DroppedObject, world: Needs): Promise<UploadedFile | undefined> {
-  const { bucket, clock, db, ids, log, metrics } = world;
-  const { tenantId, objectVersion } = drop;
+  const { bucket, clock, db, ids, log } = world;
+  const { tenantId, endpointId, objectVersion } = drop;
   const id = dropFileId(bucket.name, drop);
   const taken = { tenantId, fileId: id, objectVersion };
   if (await findFile(db, taken)) return taken;
 
   const facts = await bucket.stat(drop.key, objectVersion);
   if (!facts) return undefined;
-  if (!(await isTenant(world, tenantId))) {
-    metrics.count('DropsOfNobody');
-    log.error('drop.unknown-tenant', { key: drop.key, bytes: facts.bytes });
+  const isKnown = await isTenant(world, tenantId);
+  if (!isKnown || endpointId === undefined) {
+    const event = isKnown ? 'drop.no-endpoint' : 'drop.unknown-tenant';
+    await tellOfStray(taken, { event, key: drop.key, bytes: facts.bytes }, world);
     return undefined;
   }
   const nowMs = clock.nowMs();
-  const { file, error } = await draft(drop, { id, facts, nowMs }, world);
+  const { file, error } = await draft({ ...drop, endpointId }, { id, facts, nowMs }, world);
   const stored = error ? failFile(file, error) : file;
   const event = fileEvent(stored, 'file.failed', { id: ids.next('evt'), nowMs });
   const writes = [insertFile(stored, nowMs), ...(error ? [insertEvent(event)] : [])];
@@ -59,6 +64,18 @@ async function takeDrop(drop: DroppedObject, world: Needs): Promise<UploadedFile
   await commitDespiteConflicts(world, writes);
   log.info('drop.taken', { tenant: tenantId, file: id, key: drop.key, code: error?.code });
   return error ? undefined : taken;
+}
+
+/** Once, however often events and the hourly look tell of it. */
+async function tellOfStray(
+  name: UploadedFile,
+  { event, ...facts }: { readonly event: string; readonly key: string; readonly bytes: number },
+  { clock, db, log, metrics }: Needs,
+): Promise<void> {
+  if (await db.get('files', strayKey(name))) return;
+  metrics.count('DropsOfNobody');
+  log.error(event, facts);
+  await db.commit([insertStray(name, clock.nowMs())]);
 }
 
 interface Found {
@@ -70,7 +87,7 @@ interface Found {
 const Said = createFileRoute.body.omit({ name: true, size: true, endpointId: true });
 
 async function draft(
-  drop: DroppedObject,
+  drop: DroppedObject & { readonly endpointId: AlertFile['endpointId'] },
   { id, facts, nowMs }: Found,
   { db }: Needs,
 ): Promise<{ readonly file: AlertFile; readonly error?: FileError }> {

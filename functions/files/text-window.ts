@@ -6,8 +6,8 @@ const BYTES_FIRST = 256 * KIB;
 export type OriginalBytes = (text: Uint8Array, start: number, end: number) => number;
 
 /**
- * The part of a text that nobody has read yet. Chunks are appended as they come; a scanner reads
- * the whole records at its front and keeps the rest.
+ * The part of a text that nobody has read yet. Chunks are appended as they come; whoever reads
+ * takes the whole records at its front and keeps the rest.
  */
 export class TextWindow {
   bytes = new Uint8Array(BYTES_FIRST);

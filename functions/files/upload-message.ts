@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { SECOND_MS } from '../shared/units.ts';
 import type { Message } from '../shared/world.ts';
 import { type DroppedObject, toDrop } from './dropped-object.ts';
 import type { AlertFile } from './file.ts';
@@ -40,9 +41,13 @@ function ofObject({
   return { tenantId, fileId, objectVersion: object['version-id'] };
 }
 
-/** Asks a parser to look at the upload once more. */
-export function uploadReminder({ tenantId, id }: AlertFile): Message {
-  return { body: { v: 1, tenant: tenantId, file: id }, group: tenantId };
+/**
+ * Asks a parser to look at the upload once more, as soon as no other one can have it: a message
+ * comes up to a second before its time.
+ */
+export function uploadReminder({ tenantId, id, leaseMs }: AlertFile): Message {
+  const reminder = { body: { v: 1, tenant: tenantId, file: id }, group: tenantId };
+  return leaseMs === undefined ? reminder : { ...reminder, atMs: leaseMs + SECOND_MS };
 }
 
 /** Tells of a dropped object whose own event seems to have been lost. */

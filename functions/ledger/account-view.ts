@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../events/event.ts';
+import type { Cause, OutboxEvent } from '../events/event.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { AccountWithDetails } from './account.store.ts';
 import { availableOf, balanceOf, WORLD } from './account.ts';
@@ -62,7 +62,7 @@ export function worldView(currency: string, balance: bigint) {
 /** The event `account.created` or `account.updated`. */
 export function accountEvent(
   { account, details }: AccountWithDetails,
-  facts: Pick<OutboxEvent, 'id' | 'occurredAtMs' | 'traceparent'> & {
+  facts: Pick<OutboxEvent, 'id' | 'occurredAtMs' | keyof Cause> & {
     readonly type: 'account.created' | 'account.updated';
     /** Of a derived account. */
     readonly shown?: ShownBalance;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import {
@@ -215,7 +216,7 @@ function toDetailsItem(details: AccountDetails): Item {
 
 /** The account in a stored item. */
 export function toAccount(item: Item): Account {
-  const stored = AccountItem.parse(item);
+  const stored = AccountItem.parse(known(item));
   return {
     id: stored.id,
     tenantId: stored.tenant,
@@ -236,7 +237,7 @@ export function toAccount(item: Item): Account {
 
 /** The details in a stored item. */
 export function toDetails(item: Item): AccountDetails {
-  const { fp, rev, ...details } = DetailsItem.parse(item);
+  const { fp, rev, ...details } = DetailsItem.parse(known(item));
   return { ...details, fingerprint: fp, revision: rev };
 }
 

@@ -1,8 +1,9 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { secrets, tables } from '../shared/resources.ts';
-import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { captureHold } from './capture-hold.ts';
 import { createAccount } from './create-account.ts';
@@ -14,10 +15,8 @@ import { updateAccount } from './update-account.ts';
 import { voidHold } from './void-hold.ts';
 
 const world = {
-  clock: systemClock,
-  ids: systemIds,
-  ...{ log: jsonLog, metrics: embeddedMetrics },
-  db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox') }),
+  ...openInstance('ledger/api'),
+  db: openDb({ tables: tables('control', 'ledger', 'statements', 'outbox', 'meters') }),
   secrets: openSecrets(secrets('admin-key')),
 };
 
@@ -26,4 +25,4 @@ const routes = [
   ...[createHold, captureHold, voidHold],
 ];
 
-export const handler = api(world, routes, authenticator());
+export const handler = metered(world, api(world, routes, authenticator()));

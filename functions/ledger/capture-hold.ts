@@ -9,11 +9,12 @@ import { findHold, findResolved, saveResolution } from './hold.store.ts';
 import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
 import { holdCaptured, holdView } from './hold-view.ts';
 import { decideOrReject, type Posting, planOf, refusalOf, replayOf } from './post-transaction.ts';
+import { findReversedBy } from './transaction.store.ts';
 import { accountIdsOf, type Books } from './transaction.ts';
 import { MONEY_SCOPE } from './transaction-draft.ts';
 import { transactionView } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 type CaptureCall = Call<typeof captureHoldRoute>;
 
 /** The hold as it is after it, and the transaction. */
@@ -29,7 +30,10 @@ export const captureHold = route(captureHoldRoute, async (call, world: Needs) =>
   const capture = await commitMoney<Capture>(world, () => look(call, world));
   const { hold, transaction, replayed } = capture;
   if (transaction.refusal) throw refusalOf(transaction, replayed);
-  return { body: { hold: holdView(hold), transaction: transactionView(transaction) }, replayed };
+  const { tenantId, id } = transaction;
+  const reversedBy = replayed ? await findReversedBy(world.db, tenantId, id) : undefined;
+  const view = transactionView(transaction, reversedBy);
+  return { body: { hold: holdView(hold), transaction: view }, replayed };
 });
 
 async function look(call: CaptureCall, world: Needs): Promise<Step<Capture>> {
@@ -60,16 +64,16 @@ function planCapture(
   const decide = (nowMs: number) => captureMoney(found, draft, { books, nowMs });
   const decision = decideOrReject(world, draft, { books, decide });
   const hold = 'hold' in decision ? decision.hold : found;
-  const { result, writes } = planOf(world, decision, {
+  const { result, ...plan } = planOf(world, decision, {
     before: books,
     also: [saveResolution(hold)],
     tell: (transaction) => holdCaptured(hold, transaction),
   });
-  return { result: { ...result, hold }, writes };
+  return { ...plan, result: { ...result, hold } };
 }
 
 function draftCapture(
-  { tenantId, idempotency, body, traceparent }: CaptureCall,
+  { tenantId, idempotency, body, traceparent, hops }: CaptureCall,
   hold: Hold,
   { ids }: Pick<Needs, 'ids'>,
 ): CaptureDraft {
@@ -87,5 +91,6 @@ function draftCapture(
     holdId,
     fingerprint: idempotency?.fingerprint,
     traceparent,
+    hops,
   };
 }

@@ -2,10 +2,16 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem, type ProblemCode } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Reason, World, Write } from '../shared/world.ts';
+import type { Transaction } from './transaction.ts';
+
+/** What is counted of a transaction. */
+type Entered = Pick<Transaction, 'status' | 'type' | 'createdAtMs'>;
 
 /** What is to be done, by these writes together. */
 export interface Plan<Result> {
   readonly result: Result;
+  /** The transactions that the journal gets by it. */
+  readonly entered?: readonly Entered[];
   readonly writes: readonly Write[];
 }
 
@@ -33,6 +39,9 @@ const UNSURE: readonly ProblemCode[] = [
 /** Longer than one commit takes to show in all of its items. */
 const UNSURE_MS = 50;
 
+/** No entry is dated before the one that it follows. Clocks that differ by more are wrong. */
+const AHEAD_MS = SECOND_MS;
+
 /** A decision that is older than this is made anew: it bears the time at which it was made. */
 const DECISION_MS_MAX = 2 * SECOND_MS;
 
@@ -43,7 +52,7 @@ const DECISION_MS_MAX = 2 * SECOND_MS;
  * or the table is throttled, and with whatever `look` refuses.
  */
 export async function commitMoney<Result>(
-  world: Pick<World, 'clock' | 'db' | 'ids' | 'log'>,
+  world: Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters'>,
   look: () => Promise<Step<Result>>,
 ): Promise<Result> {
   const startMs = world.clock.nowMs();
@@ -53,7 +62,10 @@ export async function commitMoney<Result>(
     if ('done' in step) return step.done;
     if (world.clock.nowMs() - lookedMs > DECISION_MS_MAX) continue;
     const commit = await world.db.commit(step.writes);
-    if (commit.ok) return step.result;
+    if (commit.ok) {
+      for (const it of step.entered ?? []) countTransaction(it, world);
+      return step.result;
+    }
     assertWorthRetrying(commit.reasons);
     if (world.clock.nowMs() - startMs > TRYING_MS_MAX) break;
     // Full jitter: those who collided do not collide again in step.
@@ -75,6 +87,14 @@ async function lookSurely<Found>(
     await clock.sleep(UNSURE_MS);
     return look();
   }
+}
+
+function countTransaction(
+  { status, type, createdAtMs }: Entered,
+  { clock, meters }: Pick<World, 'clock' | 'meters'>,
+): void {
+  meters.count('tallyhook_transactions_total', { status, type });
+  if (createdAtMs > clock.nowMs() + AHEAD_MS) meters.count('tallyhook_ledger_ahead_total', {});
 }
 
 /**

@@ -21,6 +21,7 @@ export const createAccount = route(createAccountRoute, async (call, world: Needs
     id: world.ids.next('evt'),
     occurredAtMs: account.createdAtMs,
     traceparent: call.traceparent,
+    hops: call.hops,
   });
   const commit = await commitDespiteConflicts(world, [
     ...insertAccount(account, details),

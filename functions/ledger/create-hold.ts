@@ -25,7 +25,7 @@ import { MONEY_SCOPE } from './transaction-draft.ts';
 /** Five years, as for whatever else falls due. */
 const LASTS_MS_MAX = 5 * 365 * DAY_MS;
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 type HoldCall = Call<typeof createHoldRoute>;
 
 /** What a key has made: a hold, or the record of its refusal. */
@@ -48,7 +48,7 @@ export const createHold = route(createHoldRoute, async (call, world: Needs) => {
   return { body: holdView(opening.hold), replayed };
 });
 
-function draftHold({ tenantId, idempotency, body }: HoldCall, { ids }: Needs): HoldDraft {
+function draftHold({ tenantId, idempotency, body, hops }: HoldCall, { ids }: Needs): HoldDraft {
   return {
     id: creationId('hld', { tenantId, scope: MONEY_SCOPE, idempotency }, ids),
     tenantId,
@@ -61,6 +61,7 @@ function draftHold({ tenantId, idempotency, body }: HoldCall, { ids }: Needs): H
     reference: body.reference,
     metadata: body.metadata,
     fingerprint: idempotency?.fingerprint,
+    hops,
   };
 }
 
@@ -89,7 +90,7 @@ function open(
     const writes = [
       insertHold(hold, nowMs),
       ...saveBooks(books, opened.books),
-      insertEvent(holdCreated(hold, traceparent)),
+      insertEvent(holdCreated(hold, { traceparent })),
     ];
     return { result: { hold, replayed: false }, writes };
   } catch (error) {

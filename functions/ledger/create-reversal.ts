@@ -17,7 +17,7 @@ import {
 import { MONEY_SCOPE } from './transaction-draft.ts';
 import { transactionView } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 type ReversalCall = Call<typeof createReversalRoute>;
 
 /**
@@ -51,7 +51,7 @@ async function look(call: ReversalCall, world: Needs): Promise<Step<Posting>> {
 }
 
 function draftReversal(
-  { tenantId, idempotency, body, traceparent }: ReversalCall,
+  { tenantId, idempotency, body, traceparent, hops }: ReversalCall,
   reversed: Transaction,
   { ids }: Pick<Needs, 'ids'>,
 ): TransactionDraft {
@@ -66,6 +66,7 @@ function draftReversal(
     reverses: reversed.id,
     fingerprint: idempotency?.fingerprint,
     traceparent,
+    hops,
   };
 }
 

@@ -3,16 +3,16 @@ import { route } from '../shared/http/route.ts';
 import type { World } from '../shared/world.ts';
 import { postTransaction, tryTransaction } from './post-transaction.ts';
 import { createTransactionRoute } from './transaction.contract.ts';
-import { findTransaction } from './transaction.store.ts';
+import { findReversedBy } from './transaction.store.ts';
 import { draftTransaction, MONEY_SCOPE } from './transaction-draft.ts';
 import { transactionView } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
 /** POST /v1/transactions. A dry run answers what would be posted, and leaves its key free. */
 export const createTransaction = route(createTransactionRoute, async (call, world: Needs) => {
-  const { tenantId, idempotency, body, traceparent } = call;
-  const origin = { tenantId, fingerprint: idempotency?.fingerprint, traceparent };
+  const { tenantId, idempotency, body, traceparent, hops } = call;
+  const origin = { tenantId, fingerprint: idempotency?.fingerprint, traceparent, hops };
   if (body.dryRun) {
     const id = world.ids.next('txn');
     const transaction = await tryTransaction(world, draftTransaction(body, { ...origin, id }));
@@ -22,6 +22,6 @@ export const createTransaction = route(createTransactionRoute, async (call, worl
   const posting = await postTransaction(world, draftTransaction(body, { ...origin, id }));
   const { transaction, replayed } = posting;
   // A replay shows the transaction as it is now: it may have been reversed since.
-  const now = replayed ? await findTransaction(world.db, tenantId, id) : undefined;
-  return { body: transactionView(transaction, now?.reversedBy), replayed };
+  const reversedBy = replayed ? await findReversedBy(world.db, tenantId, id) : undefined;
+  return { body: transactionView(transaction, reversedBy), replayed };
 });

@@ -7,7 +7,7 @@ import { toHold } from './hold.store.ts';
 import { type HoldMessage, holdMessage } from './hold-message.ts';
 import { releaseHold } from './release-hold.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'queues'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'queues' | 'meters'>;
 
 /** A message may come early by the part of a second that it cannot carry, and one more. */
 const EARLY_MS_MAX = 3 * SECOND_MS;
@@ -30,10 +30,10 @@ export async function expireHold(
   if (aheadMs > EARLY_MS_MAX) return;
   if (aheadMs > 0) await clock.sleep(aheadMs);
 
-  const { tenantId, id: holdId } = hold;
+  const { tenantId, id: holdId, hops } = hold;
   const id = deriveId('rel', tenantId, 'expiry', holdId);
   try {
-    await releaseHold(world, { id, tenantId, holdId, status: 'expired' });
+    await releaseHold(world, { id, tenantId, holdId, status: 'expired', hops });
     log.info('hold.expired', { tenantId, holdId });
   } catch (error) {
     const code = error instanceof Problem ? error.code : undefined;

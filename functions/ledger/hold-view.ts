@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../events/event.ts';
+import type { Cause, OutboxEvent } from '../events/event.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { Leg } from './account.ts';
 import type { Hold, Release } from './hold.ts';
@@ -32,13 +32,14 @@ export function holdView(hold: Hold) {
 }
 
 /** The event `hold.created`. */
-export function holdCreated(hold: Hold, traceparent: string | undefined): OutboxEvent {
+export function holdCreated(hold: Hold, { traceparent }: Pick<Cause, 'traceparent'>): OutboxEvent {
   return eventOf(hold, {
     type: 'hold.created',
     id: eventIdOf(hold),
     occurredAtMs: hold.createdAtMs,
     legs: [hold.leg],
     traceparent,
+    hops: hold.hops,
   });
 }
 
@@ -54,23 +55,23 @@ export function holdCaptured(hold: Hold, transaction: Transaction): OutboxEvent 
     id: eventIdOf(transaction),
     occurredAtMs: transaction.createdAtMs,
     legs: transaction.legs,
-    traceparent: transaction.traceparent,
+    ...causeOf(transaction),
   });
 }
 
 /** The event `hold.voided` or `hold.expired`. */
-export function holdReleased(
-  hold: Hold,
-  release: Release,
-  traceparent: string | undefined,
-): OutboxEvent {
+export function holdReleased(hold: Hold, release: Release, cause: Cause): OutboxEvent {
   return eventOf(hold, {
     type: `hold.${release.status}`,
     id: eventIdOf(release),
     occurredAtMs: release.createdAtMs,
     legs: [release.leg],
-    traceparent,
+    ...causeOf(cause),
   });
+}
+
+function causeOf({ traceparent, hops }: Cause): Cause {
+  return { traceparent, hops };
 }
 
 interface Facts extends Omit<OutboxEvent, 'tenantId' | 'data'> {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
@@ -27,6 +28,7 @@ const HoldItem = z.object({
   leg: LegItem,
   event: z.string().optional(),
   fp: z.string().optional(),
+  hops: z.int().optional(),
 });
 
 const ReleaseItem = z.object({
@@ -76,6 +78,7 @@ export function insertHold(hold: Hold, nowMs: number): Write {
       leg: toLegItem(hold.leg),
       event: hold.eventId,
       fp: hold.fingerprint,
+      hops: hold.hops || undefined,
       listingPk: holdListing(hold.tenantId, hold.status),
       listingSk: `${sortableMs(hold.createdAtMs)}#${hold.id}`,
       ...due,
@@ -141,7 +144,7 @@ export function insertRelease(release: Release): Write {
 
 /** The hold in a stored item. */
 export function toHold(item: Item): Hold {
-  const stored = HoldItem.parse(item);
+  const stored = HoldItem.parse(known(item));
   return {
     id: stored.id,
     tenantId: stored.tenant,
@@ -162,12 +165,13 @@ export function toHold(item: Item): Hold {
     leg: toLeg(stored.leg),
     eventId: stored.event,
     fingerprint: stored.fp,
+    hops: stored.hops,
   };
 }
 
 /** The release in a stored item. */
 export function toRelease(item: Item): Release {
-  const stored = ReleaseItem.parse(item);
+  const stored = ReleaseItem.parse(known(item));
   return {
     id: stored.id,
     tenantId: stored.tenant,

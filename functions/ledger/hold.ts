@@ -51,6 +51,8 @@ export interface Hold {
   /** The event of its creation. */
   readonly eventId?: string | undefined;
   readonly fingerprint?: string | undefined;
+  /** How many webhooks in a row led to it: its expiry tells of them as well. */
+  readonly hops?: number | undefined;
 }
 
 /** A hold as it was asked for. */

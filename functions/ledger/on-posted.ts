@@ -1,21 +1,23 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { stream } from '../shared/aws/stream.ts';
+import { openInstance } from '../shared/instance.ts';
 import { queues, tables } from '../shared/resources.ts';
-import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { projectEntries } from './project-entries.ts';
 import { remindOfHolds } from './remind-of-holds.ts';
 
 const world = {
-  clock: systemClock,
-  ids: systemIds,
-  log: jsonLog,
-  db: openDb({ tables: tables('statements') }),
+  ...openInstance('ledger/on-posted'),
+  db: openDb({ tables: tables('statements', 'meters') }),
   queues: openQueues(queues('hold-expiry')),
 };
 
-export const handler = stream(world, async (records) => {
-  const failed = await projectEntries(records, world);
-  await remindOfHolds(records, world);
-  return failed;
-});
+export const handler = metered(
+  world,
+  stream(world, async (records) => {
+    const failed = await projectEntries(records, world);
+    await remindOfHolds(records, world);
+    return failed;
+  }),
+);

@@ -5,10 +5,12 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { postTransaction } from './post-transaction.ts';
 import { createTransactionRoute } from './transaction.contract.ts';
+import { findReversedBy } from './transaction.store.ts';
+import type { TransactionDraft } from './transaction.ts';
 import { draftTransaction, MONEY_SCOPE, type TransactionBody } from './transaction-draft.ts';
 import { transactionView } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
 /** One transaction of the batch, decoded and as it was written. */
 interface Asked {
@@ -26,7 +28,7 @@ const BATCH_MS_MAX = 20 * SECOND_MS;
 export async function postEach(
   world: Needs,
   asked: readonly Asked[],
-  caller: { readonly tenantId: string; readonly traceparent: string | undefined },
+  caller: Pick<TransactionDraft, 'tenantId' | 'traceparent' | 'hops'>,
 ) {
   const untilMs = world.clock.nowMs() + BATCH_MS_MAX;
   const results = [];
@@ -38,15 +40,21 @@ export async function postEach(
     });
     try {
       if (world.clock.nowMs() > untilMs) throw outOfTime();
-      const { transaction, replayed } = await postTransaction(world, draft);
-      const { status } = createTransactionRoute.reply;
-      results.push({ status, replayed, transaction: transactionView(transaction) });
+      results.push(await postOne(world, draft));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       results.push(resultOf(error));
     }
   }
   return results;
+}
+
+async function postOne(world: Needs, draft: TransactionDraft) {
+  const { transaction, replayed } = await postTransaction(world, draft);
+  const { tenantId, id } = transaction;
+  const reversedBy = replayed ? await findReversedBy(world.db, tenantId, id) : undefined;
+  const { status } = createTransactionRoute.reply;
+  return { status, replayed, transaction: transactionView(transaction, reversedBy) };
 }
 
 /** That of the same transaction as a request of its own. */

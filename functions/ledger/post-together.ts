@@ -25,12 +25,10 @@ import {
 import { draftTransaction, MONEY_SCOPE, type TransactionBody } from './transaction-draft.ts';
 import { transactionPosted } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
-interface Origin {
-  readonly tenantId: string;
+interface Origin extends Pick<TransactionDraft, 'tenantId' | 'traceparent' | 'hops'> {
   readonly idempotency: IdempotencyKey;
-  readonly traceparent: string | undefined;
 }
 
 interface Batch {
@@ -72,17 +70,17 @@ export async function postTogether(
 /** The first one has the id of the key: it stands for the batch, and knows the others. */
 function draftsOf(
   bodies: readonly TransactionBody[],
-  { tenantId, idempotency, traceparent }: Origin,
+  { idempotency, ...origin }: Origin,
 ): TransactionDraft[] {
   const { key, fingerprint } = idempotency;
   const ids = bodies.map((_body, index) =>
     index === 0
-      ? deriveId('txn', tenantId, MONEY_SCOPE, key)
-      : deriveId('txn', tenantId, MONEY_SCOPE, key, String(index)),
+      ? deriveId('txn', origin.tenantId, MONEY_SCOPE, key)
+      : deriveId('txn', origin.tenantId, MONEY_SCOPE, key, String(index)),
   );
   return bodies.map((body, index) => {
     const id = ids[index] ?? 'txn_';
-    const draft = draftTransaction(body, { id, tenantId, fingerprint, traceparent });
+    const draft = draftTransaction(body, { ...origin, id, fingerprint });
     return index === 0 ? { ...draft, batch: ids } : draft;
   });
 }
@@ -118,7 +116,7 @@ function planBatch(world: Needs, drafts: readonly TransactionDraft[], before: Bo
   ];
   assertFits(writes.length);
   const made = transactions.map((transaction) => ({ transaction }));
-  return { result: { transactions: made, replayed: false }, writes };
+  return { result: { transactions: made, replayed: false }, entered: transactions, writes };
 }
 
 /** Names the first transaction with an account that is not there. */
@@ -145,6 +143,7 @@ function planRefusal(
   const record = rejectTransaction(draft, refusal, nowMs);
   return {
     result: { transactions: [{ transaction: record }], replayed: false },
+    entered: [record],
     writes: [insertTransaction(record)],
   };
 }

@@ -17,7 +17,7 @@ import {
 } from './transaction.ts';
 import { transactionPosted } from './transaction-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
 export interface Posting {
   readonly transaction: Transaction;
@@ -113,7 +113,8 @@ export function planOf(
 ): Plan<Posting> {
   if (decision.transaction.status === 'rejected') {
     const { transaction } = decision;
-    return { result: { transaction, replayed: false }, writes: [insertTransaction(transaction)] };
+    const result = { transaction, replayed: false };
+    return { result, entered: [transaction], writes: [insertTransaction(transaction)] };
   }
   const transaction = { ...decision.transaction, eventId: ids.next('evt') };
   const writes = [
@@ -122,7 +123,7 @@ export function planOf(
     insertEvent(tell(transaction)),
     ...also,
   ];
-  return { result: { transaction, replayed: false }, writes };
+  return { result: { transaction, replayed: false }, entered: [transaction], writes };
 }
 
 /** What an earlier request made, if it is the same request. */

@@ -1,8 +1,9 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { secrets, tables } from '../shared/resources.ts';
-import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { getAccount, listAccounts } from './read-accounts.ts';
 import { listEntries } from './read-entries.ts';
@@ -10,10 +11,8 @@ import { getHold, listHolds } from './read-holds.ts';
 import { getTransaction, listTransactions } from './read-transactions.ts';
 
 const world = {
-  clock: systemClock,
-  ids: systemIds,
-  ...{ log: jsonLog, metrics: embeddedMetrics },
-  db: openDb({ tables: tables('control', 'ledger', 'statements') }),
+  ...openInstance('ledger/read-api'),
+  db: openDb({ tables: tables('control', 'ledger', 'statements', 'meters') }),
   secrets: openSecrets(secrets('admin-key', 'cursor-key')),
 };
 
@@ -22,4 +21,4 @@ const routes = [
   ...[listTransactions, getTransaction, listHolds, getHold],
 ];
 
-export const handler = api(world, routes, authenticator());
+export const handler = metered(world, api(world, routes, authenticator()));

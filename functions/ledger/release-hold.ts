@@ -1,4 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
+import type { Cause } from '../events/event.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { assertSameRecord, openBooks, saveBooks } from './books.store.ts';
@@ -7,12 +8,11 @@ import { findHold, findResolved, insertRelease, saveResolution } from './hold.st
 import { type Hold, type Release, releaseMoney } from './hold.ts';
 import { holdReleased } from './hold-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
-export interface ReleaseDraft extends Pick<Release, 'id' | 'tenantId' | 'holdId' | 'status'> {
-  readonly fingerprint?: string | undefined;
-  readonly traceparent?: string | undefined;
-}
+export interface ReleaseDraft
+  extends Cause,
+    Pick<Release, 'id' | 'tenantId' | 'holdId' | 'status' | 'fingerprint'> {}
 
 interface Released {
   readonly hold: Hold;
@@ -36,7 +36,7 @@ export async function releaseHold(world: Needs, draft: ReleaseDraft): Promise<Re
     }
     const released = releaseMoney(found, draft, { books, nowMs: world.clock.nowMs() });
     const release = { ...released.release, eventId: world.ids.next('evt') };
-    const event = holdReleased(released.hold, release, draft.traceparent);
+    const event = holdReleased(released.hold, release, draft);
     const writes = [
       insertRelease(release),
       saveResolution(released.hold),

@@ -1,14 +1,11 @@
 import * as z from 'zod';
 import { toEvent } from '../events/event.store.ts';
 import type { StreamRecord } from '../shared/aws/stream.ts';
-import { MINUTE_MS } from '../shared/units.ts';
 import { Instant } from '../shared/wire.ts';
 import type { Message, World } from '../shared/world.ts';
+import { SOON_MS } from '../timers/due.ts';
 import { holdMessage } from './hold-message.ts';
 import { journalKey } from './transaction.store.ts';
-
-/** The sweeper looks two minutes ahead, once a minute: what expires sooner it may see late. */
-const SOON_MS = 3 * MINUTE_MS;
 
 const NewHold = z.object({ id: z.string(), expiresAt: Instant.optional() });
 

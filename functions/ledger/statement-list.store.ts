@@ -1,4 +1,4 @@
-import { readUpTo } from '../shared/page.ts';
+import { pagesOf, readUpTo } from '../shared/page.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item } from '../shared/world.ts';
 import { shardPartitions, statementPartition, toLine } from './statement.store.ts';
@@ -120,21 +120,8 @@ export async function listLineItems(
   return readUpTo(db, query, { limit, after: position });
 }
 
-/** All lines of one shard from the oldest on, in pages that fit into memory. */
-export async function* readShard(
-  db: Reads,
-  statement: StatementName,
-  partition: string,
-): AsyncGenerator<StatementLine[]> {
-  let after: Item | undefined;
-  do {
-    const page = await db.query({
-      table: 'statements',
-      pk: partition,
-      sk: { from: sortableMs(0), to: LAST },
-      ...(after && { after }),
-    });
-    yield page.items.map((item) => toLine(statement, item));
-    after = page.next;
-  } while (after);
+/** The stored items of all lines of one shard from the oldest on, in pages that fit into memory. */
+export function readShard(db: Reads, partition: string): AsyncGenerator<readonly Item[]> {
+  const sk = { from: sortableMs(0), to: LAST };
+  return pagesOf(db, { table: 'statements', pk: partition, sk });
 }

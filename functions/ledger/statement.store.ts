@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { msOfSortable, sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -87,16 +88,28 @@ export function insertShardLines(lines: readonly StatementLine[]): Write[] {
   return [...inserts, total];
 }
 
-/** Corrects a shard's total. Refused when a line has come since `before` was read. */
-export function putTotal(partition: string, before: ShardTotal, after: ShardTotal): Write {
-  const isNew = before.lines === 0 && before.sum === 0n;
-  return {
+/** Corrects a shard's total. Refused when a line has come since the item `before` was read. */
+export function putTotal(partition: string, before: Item | undefined, after: ShardTotal): Write {
+  const put = {
     kind: 'put',
     table: 'statements',
     item: { pk: partition, sk: TOTAL, v: 1, ...after },
-    condition: `${isNew ? 'attribute_not_exists(pk) OR ' : ''}(#sum = :sum AND #lines = :lines)`,
+  } as const;
+  if (!before) return { ...put, condition: 'attribute_not_exists(pk)' };
+  // It may lack what it must have, or have it in another form.
+  const { sum, lines } = before;
+  const conditions = [
+    sum === undefined ? 'attribute_not_exists(#sum)' : '#sum = :sum',
+    lines === undefined ? 'attribute_not_exists(#lines)' : '#lines = :lines',
+  ];
+  return {
+    ...put,
+    condition: `attribute_exists(pk) AND ${conditions.join(' AND ')}`,
     names: { '#sum': 'sum', '#lines': 'lines' },
-    values: { ':sum': before.sum, ':lines': before.lines },
+    values: {
+      ...(sum !== undefined && { ':sum': sum }),
+      ...(lines !== undefined && { ':lines': lines }),
+    },
   };
 }
 
@@ -120,7 +133,7 @@ export function toLine(
   { tenantId, accountId, currency }: StatementName,
   item: Item,
 ): StatementLine {
-  const { sk, type, amount, bal, avail, ...stored } = LineItem.parse(item);
+  const { sk, type, amount, bal, avail, ...stored } = LineItem.parse(known(item));
   const line = {
     tenantId,
     accountId,
@@ -150,19 +163,27 @@ export async function findAllTotals(
   db: Pick<Db, 'getAll'>,
   statements: readonly StatementName[],
 ): Promise<ShardTotal[][]> {
-  const keys = statements
-    .flatMap(shardPartitions)
-    .map((pk) => ({ table: 'statements' as const, pk, sk: TOTAL }));
-  const totals = keys.length === 0 ? [] : (await db.getAll(keys)).map(toTotal);
+  const partitions = statements.flatMap(shardPartitions);
+  const totals = (await findTotalItems(db, partitions)).map(toTotal);
   return statements.map((_, n) => totals.slice(n * STATEMENT_SHARDS, (n + 1) * STATEMENT_SHARDS));
 }
 
 /** One shard's total. */
 export async function findTotal(db: Pick<Db, 'getAll'>, partition: string): Promise<ShardTotal> {
-  const [item] = await db.getAll([{ table: 'statements', pk: partition, sk: TOTAL }]);
+  const [item] = await findTotalItems(db, [partition]);
   return toTotal(item);
 }
 
-function toTotal(item: Item | undefined): ShardTotal {
-  return item ? TotalItem.parse(item) : { sum: 0n, lines: 0 };
+/** The totals of these shards as they are stored, in their order. */
+export async function findTotalItems(
+  db: Pick<Db, 'getAll'>,
+  partitions: readonly string[],
+): Promise<(Item | undefined)[]> {
+  if (partitions.length === 0) return [];
+  return db.getAll(partitions.map((pk) => ({ table: 'statements' as const, pk, sk: TOTAL })));
+}
+
+/** The total in a stored item; where there is none, that of no lines. */
+export function toTotal(item: Item | undefined): ShardTotal {
+  return item ? TotalItem.parse(known(item)) : { sum: 0n, lines: 0 };
 }

@@ -10,7 +10,10 @@ export const MONEY_SCOPE = 'money';
 export type TransactionBody = z.output<typeof TransactionOrder>;
 
 /** What the request itself knows of a transaction. */
-export type DraftOrigin = Pick<TransactionDraft, 'id' | 'tenantId' | 'fingerprint' | 'traceparent'>;
+export type DraftOrigin = Pick<
+  TransactionDraft,
+  'id' | 'tenantId' | 'fingerprint' | 'traceparent' | 'hops'
+>;
 
 /** The draft of one of the four kinds. */
 export function draftTransaction(body: TransactionBody, origin: DraftOrigin): TransactionDraft {

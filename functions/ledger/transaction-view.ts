@@ -89,6 +89,7 @@ export function transactionPosted(transaction: Transaction): OutboxEvent {
     occurredAtMs: transaction.createdAtMs,
     data: fits ? whole : JSON.stringify(data),
     traceparent: transaction.traceparent,
+    hops: transaction.hops,
   };
 }
 

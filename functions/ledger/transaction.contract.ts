@@ -21,7 +21,7 @@ const Precondition = z
 
 const terms = {
   ...notes,
-  effectiveAt: Instant.optional().meta({ description: 'For reports and filters only.' }),
+  effectiveAt: Instant.optional().meta({ description: 'For reports only: lists go by createdAt.' }),
   preconditions: z.array(Precondition).min(1).max(PRECONDITIONS_MAX).optional(),
 };
 

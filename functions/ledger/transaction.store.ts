@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { idPart, shardOf } from '../shared/ids/derive.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -121,7 +122,7 @@ export function insertReversal(tenantId: string, reversedId: string, reversalId:
 
 /** The transaction in a stored item. */
 export function toTransaction(item: Item): Transaction {
-  const stored = TransactionItem.parse(item);
+  const stored = TransactionItem.parse(known(item));
   return {
     id: stored.id,
     tenantId: stored.tenant,
@@ -168,6 +169,16 @@ export async function findTransaction(
     items.find((it) => it.sk === '#' && it.id === id),
     items.find((it) => it.sk === 'V'),
   );
+}
+
+/** The transaction that took this one back. Undefined when none did. 1 RRU. */
+export async function findReversedBy(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  id: string,
+): Promise<Transaction['id'] | undefined> {
+  const marker = await db.get('ledger', reversalKey(tenantId, id));
+  return marker && MarkerItem.parse(marker).reversal;
 }
 
 /** Those of these ids that there are, in their order. */

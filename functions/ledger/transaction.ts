@@ -60,6 +60,8 @@ export interface TransactionDraft {
   readonly batch?: readonly string[] | undefined;
   readonly fingerprint?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to it. */
+  readonly hops?: number | undefined;
 }
 
 /** The refusals that are remembered under the Idempotency-Key, as a success would be. */

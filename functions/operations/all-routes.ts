@@ -2,6 +2,7 @@ import { auditRoutes } from '../audit/contract.ts';
 import { docsRoutes } from '../docs/contract.ts';
 import { eventRoutes } from '../events/contract.ts';
 import { fileRoutes } from '../files/contract.ts';
+import { inboxRoutes } from '../inbox/contract.ts';
 import { ledgerRoutes } from '../ledger/contract.ts';
 import type { Contract } from '../shared/http/route.ts';
 import { taskRoutes } from '../tasks/contract.ts';
@@ -17,6 +18,7 @@ export const allRoutes: readonly Contract[] = [
   ...ledgerRoutes,
   ...fileRoutes,
   ...taskRoutes,
+  ...inboxRoutes,
   ...auditRoutes,
   ...docsRoutes,
   ...operationsRoutes,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
-import { text } from '../shared/wire.ts';
+import { Instant, text } from '../shared/wire.ts';
 import { PARKED_NAMES } from './dead-letter.ts';
 
 export const healthRoute = defineRoute({
@@ -11,6 +11,33 @@ export const healthRoute = defineRoute({
   reply: {
     status: 200,
     schema: z.object({ status: z.literal('ok'), build: z.string(), time: z.string() }),
+  },
+});
+
+export const readyRoute = defineRoute({
+  method: 'GET',
+  path: '/ready',
+  summary: 'Whether what the API needs works, and nothing waits for minutes; 503 if not',
+  access: 'public',
+  reply: {
+    status: 200,
+    otherStatuses: [503],
+    schema: z.object({
+      status: z.enum(['ready', 'degraded']),
+      time: z.string().meta({ description: 'When it was looked at, up to five seconds ago.' }),
+      checks: z.array(
+        z.object({
+          name: z.enum(['database', 'queues', 'relay', 'sweeper']),
+          status: z.enum(['ok', 'late', 'failed']),
+          since: z.string().optional().meta({
+            description: 'The minute since which events are not relayed, or nobody sweeps.',
+          }),
+          backlog: z.record(z.string(), z.int()).optional().meta({
+            description: 'Messages whose time has come, about, where none may wait for minutes.',
+          }),
+        }),
+      ),
+    }),
   },
 });
 
@@ -92,15 +119,29 @@ export const redriveDeadLettersRoute = defineRoute({
 export const dropDeadLetterRoute = defineRoute({
   method: 'POST',
   path: '/v1/admin/dead-letters/drop',
-  summary: 'Delete one dead letter for good; the reason is logged',
+  summary: 'Delete one dead letter, or those of before a time, for good; the reason is logged',
   access: 'admin',
-  body: z.strictObject({ queue: QueueName, messageId: text(1, 100), reason: text(1, 500) }),
+  body: z
+    .strictObject({
+      queue: QueueName,
+      messageId: text(1, 100).optional(),
+      sentBefore: Instant.optional().meta({
+        description: 'Those that were sent before it, of a thousand: ask again until none is left.',
+      }),
+      reason: text(1, 500),
+    })
+    .refine(
+      (it) => (it.messageId === undefined) !== (it.sentBefore === undefined),
+      'must name either a messageId or a sentBefore',
+    ),
   reply: {
     status: 200,
     schema: z.object({
       object: z.literal('dropped_dead_letter'),
       queue: QueueName,
-      messageId: z.string(),
+      messageId: z.string().optional(),
+      sentBefore: z.string().optional(),
+      dropped: z.int().optional().meta({ description: 'How many, where a time was named.' }),
       reason: z.string(),
       droppedAt: z.string(),
     }),
@@ -108,5 +149,23 @@ export const dropDeadLetterRoute = defineRoute({
   refusals: ['not_found'],
 });
 
-/** Routes of the operator, which have a function of their own. */
-export const adminRoutes = [listDeadLettersRoute, redriveDeadLettersRoute, dropDeadLetterRoute];
+export const getMetricsRoute = defineRoute({
+  method: 'GET',
+  path: '/metrics',
+  summary: 'What all instances have counted, for Prometheus',
+  access: 'admin',
+  reply: {
+    status: 200,
+    schema: z.string(),
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+  },
+});
+
+/** Routes of the operator and their monitors, which have a function of their own. */
+export const adminRoutes = [
+  readyRoute,
+  listDeadLettersRoute,
+  redriveDeadLettersRoute,
+  dropDeadLetterRoute,
+  getMetricsRoute,
+];

@@ -12,6 +12,8 @@ const KINDS = {
   'hold-expiry': 'message',
   audits: 'message',
   tasks: 'message',
+  inbox: 'message',
+  sweeps: 'message',
   unrelayed: 'position',
   unprojected: 'position',
 } as const satisfies Readonly<Record<ParkedName, 'message' | 'position'>>;

@@ -13,10 +13,21 @@ export interface ObjectFacts {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Some keys under a prefix, in their order, and where to go on. */
-export interface ObjectPage {
-  readonly keys: readonly string[];
-  readonly next?: string;
+/** Where a listing goes on: behind this version of this key. */
+export interface ObjectMark {
+  readonly key: string;
+  readonly versionId: string | undefined;
+}
+
+/** A version of an object, and when it was put there. */
+export interface ObjectVersion extends ObjectMark {
+  readonly modifiedMs: number;
+}
+
+/** Some versions of objects under a prefix, and where to go on. */
+export interface VersionPage {
+  readonly versions: readonly ObjectVersion[];
+  readonly next?: ObjectMark;
 }
 
 export interface PresignedPost {
@@ -31,8 +42,15 @@ export interface Bucket {
   /** The bytes of an object in chunks of any size. Undefined when there is no such object. */
   read(key: string, range?: ObjectRange): Promise<AsyncIterable<Uint8Array> | undefined>;
   stat(key: string, versionId?: string): Promise<ObjectFacts | undefined>;
-  /** Up to a thousand keys at a time; `after` is the `next` of the page before. */
-  list(prefix: string, after?: string): Promise<ObjectPage>;
+  /**
+   * Up to a thousand versions of the objects under a prefix, those that were overwritten or deleted
+   * included; `after` is the `next` of the page before.
+   */
+  listVersions(prefix: string, after?: ObjectMark): Promise<VersionPage>;
+}
+
+/** Apart from the bucket, because only one function needs its code. */
+export interface Uploads {
   /** A form that takes exactly this key and a body of `minBytes` to `maxBytes`. */
   presignPost(form: {
     readonly key: string;
@@ -42,7 +60,7 @@ export interface Bucket {
   }): Promise<PresignedPost>;
 }
 
-/** Apart from the bucket, because only one function needs its code. */
+/** Apart from the bucket as well. */
 export interface Downloads {
   /** A link to an object, for whoever has it. */
   presignGet(key: string, expiresInSeconds: number): Promise<string>;

@@ -23,6 +23,14 @@ export const OPTIONS = z.strictObject({
     .regex(/^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$/, 'must be host names with commas between')
     .default('')
     .describe('Names of your own that lead to the API: no receiver may be there.'),
+  restoreFrom: z
+    .string()
+    .regex(
+      /^([\w.-]{3,200}@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})?$/,
+      'must be <prefix of the restored tables>@<label of the stream of the outbox>',
+    )
+    .default('')
+    .describe('Tables restored from a backup, which stand in for those of the stack.'),
   logLevel: z
     .enum(['info', 'warn', 'error'])
     .default('info')
@@ -32,14 +40,29 @@ export const OPTIONS = z.strictObject({
     .refine((days) => LOG_RETENTION_DAYS.includes(days), `must be one that CloudWatch knows`)
     .default(30)
     .describe('How long the logs of functions and of the API are kept, in days.'),
-  lambdaConcurrency: number(30, 100_000)
+  lambdaConcurrency: number(40, 100_000)
     .int()
     .default(1_000)
     .describe('Concurrent executions that the account allows in this region.'),
   workerShare: number(0.1, 0.9)
     .default(0.6)
     .describe('Share of `lambdaConcurrency` for queue consumers; the API keeps the rest.'),
-  reconcileAfterSeconds: number(1, 3_600)
+  inboxMaxBacklog: number(1, 1_000_000)
+    .int()
+    .default(1_000)
+    .describe('Webhooks with an API key that may be open at a time, per tenant.'),
+  inboxMaxAttempts: number(1, 20)
+    .int()
+    .default(5)
+    .describe('Attempts to process a webhook that was taken in, before it has failed.'),
+  inboxRetryBaseSeconds: number(0.1, 600)
+    .default(5)
+    .describe('The longest pause before the second attempt. It doubles with each one.'),
+  inboxRetryMaxSeconds: number(1, 840)
+    .default(300)
+    .describe('The longest pause between two attempts.'),
+  // Beyond it, /ready and the alarm would take this patience for an outage.
+  reconcileAfterSeconds: number(1, 180)
     .default(120)
     .describe('Age at which an event that has not left the outbox is relayed again.'),
   recheckAfterSeconds: number(2, 86_400)
@@ -64,13 +87,14 @@ export function readOptions(given: Readonly<Record<string, unknown>>): Options {
 }
 
 /**
- * Reads the variables that a function was deployed with, the only door to the environment.
- * Throws at the start of the function with the names that are missing or wrong, never a value.
+ * Tables that stand in for those of a stack are called `<stack>-r1-ledger`, with any number. Throws
+ * where the prefix is not of that form, or of another stack: whoever forgot one flag would have a
+ * stage work on the money of another.
  */
-export function readConfig<Shape extends z.ZodRawShape>(
-  shape: Shape,
-): z.output<z.ZodObject<Shape>> {
-  const config = z.object(shape).safeParse(process.env);
-  if (!config.success) throw new Error(`environment refused:\n${z.prettifyError(config.error)}`);
-  return config.data;
+export function checkRestoredPrefix(stack: string, prefix: string): void {
+  if (prefix.startsWith(`${stack}-r`) && /^\d{1,6}$/.test(prefix.slice(stack.length + 2))) return;
+  throw new Error(
+    `restoreFrom: ${prefix}-ledger was not restored for ${stack}, ` +
+      `whose restored tables are ${stack}-r1-ledger and so on, with any number`,
+  );
 }

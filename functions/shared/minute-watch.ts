@@ -17,6 +17,18 @@ export interface OpenMinute {
   /** No visit is worth its cost before this time. */
   readonly againMs: number;
   readonly sends?: Sends | undefined;
+  /** Nothing is left in it but rows that cannot be read. */
+  readonly isDamaged?: boolean | undefined;
+  readonly stop?: MinuteStop | undefined;
+}
+
+/** Where the time of a visit was up in the midst of its minute, and what it found before that. */
+export interface MinuteStop {
+  readonly shard: number;
+  /** The first row that it has not looked at. */
+  readonly sk: string;
+  readonly isDone: boolean;
+  readonly isDamaged: boolean;
 }
 
 /** How often the work of a minute was handed on in vain, and since when. */
@@ -30,11 +42,14 @@ export interface MinuteVisit {
   readonly minute: number;
   readonly againMs?: number | undefined;
   readonly sends?: Sends | undefined;
+  readonly isDamaged?: boolean | undefined;
+  readonly stop?: MinuteStop | undefined;
 }
 
-/** Bounds on one tick, and on what a watch may carry; after an outage it takes some ticks. */
+/** A bound on one tick; after an outage it takes some. */
 const VISITS_MAX = 240;
-const OPEN_MAX = 1_000;
+/** A bound on what a watch may carry: more than a day of minutes, because damage is for a day. */
+const OPEN_MAX = 2_000;
 
 /**
  * The minutes to visit up to the newest one: first the next ones, because what waits there had no
@@ -62,13 +77,14 @@ export function afterVisits(
 ): MinuteWatch {
   const open = new Map(watch.open.map((it) => [it.minute, it]));
   let { through } = watch;
-  for (const { minute, againMs, sends } of visits) {
+  for (const { minute, againMs, sends, isDamaged, stop } of visits) {
     const isNext = minute === through + 1 && minute <= settled;
     const hasRoom = againMs === undefined || open.size < OPEN_MAX;
     if (isNext && hasRoom) through = minute;
     if (againMs === undefined) open.delete(minute);
     else if ((isNext && hasRoom) || open.has(minute)) {
-      open.set(minute, { minute, againMs, ...(sends && { sends }) });
+      const marks = { ...(isDamaged && { isDamaged }), ...(stop && { stop }) };
+      open.set(minute, { minute, againMs, ...(sends && { sends }), ...marks });
     }
   }
   return { through, open: [...open.values()] };

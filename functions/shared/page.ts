@@ -34,6 +34,22 @@ export async function readPage(
 }
 
 /**
+ * All items of a query, in its own pages: `limit` is of each. A page may be empty; the next one is
+ * read when it is asked for.
+ */
+export async function* pagesOf(
+  db: Pick<Db, 'query'>,
+  query: Omit<Query, 'after'>,
+): AsyncGenerator<readonly Item[]> {
+  let after: Item | undefined;
+  do {
+    const page = await db.query({ ...query, ...(after && { after }) });
+    yield page.items;
+    after = page.next;
+  } while (after);
+}
+
+/**
  * The first items of a query, behind `after`. An engine may end a page early; only the absence of
  * `next` ends the list.
  */

@@ -35,6 +35,7 @@ export const PROBLEMS = {
   backpressure: { status: 429, title: 'The backlog is full' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   busy: { status: 503, title: 'Too much contention, try again' },
+  source_closed: { status: 503, title: 'The source takes no webhooks at present' },
   unavailable: { status: 503, title: 'A dependency does not answer, try again' },
 } as const;
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { readConfig } from './config.ts';
+import { readConfig } from './environment.ts';
 import type { ParkedName, QueueName, Secrets, TableName } from './world.ts';
 
 type SecretName = Parameters<Secrets['read']>[0];
@@ -43,14 +43,45 @@ export function bucketName(): string {
 
 /**
  * Where receivers may be: `loopback` allows those on this machine, on a local cloud only, and
- * nobody may be at the hosts of this API.
+ * nobody may be at the hosts of this API, nor at those of the services that it works with there.
  */
 export function receivers(): { egress: 'public' | 'loopback'; ownHosts: readonly string[] } {
-  const { EGRESS: egress, API_HOSTS: hosts } = readConfig({
+  const service = z.string().optional();
+  const {
+    EGRESS: egress,
+    API_HOSTS: hosts,
+    ...services
+  } = readConfig({
     EGRESS: z.enum(['public', 'loopback']).default('public'),
     API_HOSTS: z.string().min(1),
+    AWS_ENDPOINT_URL_DYNAMODB: service,
+    AWS_ENDPOINT_URL_SQS: service,
+    AWS_ENDPOINT_URL_CLOUDWATCH: service,
+    AWS_ENDPOINT_URL_S3: service,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: service,
   });
-  return { egress, ownHosts: hosts.split(',').map((it) => it.replace(/^https?:\/\//, '')) };
+  const own = [...hosts.split(','), ...Object.values(services)].flatMap((it) => it ?? []);
+  return { egress, ownHosts: own.map((it) => it.replace(/^https?:\/\//, '').replace(/\/$/, '')) };
+}
+
+/** How many webhooks with an API key may be open at a time, per tenant. */
+export function inboxBacklogMax(): number {
+  return readConfig({ INBOX_MAX_BACKLOG: z.coerce.number().positive() }).INBOX_MAX_BACKLOG;
+}
+
+/** How often a webhook that was taken in is tried, and how soon again. */
+export function inboxRetryPlan() {
+  const number = z.coerce.number().positive();
+  const config = readConfig({
+    INBOX_MAX_ATTEMPTS: number,
+    INBOX_RETRY_BASE_SECONDS: number,
+    INBOX_RETRY_MAX_SECONDS: number,
+  });
+  return {
+    maxAttempts: config.INBOX_MAX_ATTEMPTS,
+    baseSeconds: config.INBOX_RETRY_BASE_SECONDS,
+    maxSeconds: config.INBOX_RETRY_MAX_SECONDS,
+  };
 }
 
 /** How old an event must be before the reconciler cares for it, and then for its deliveries. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isMessageTemplate } from './message-template.ts';
 import { KIB } from './units.ts';
 
 const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
@@ -44,6 +45,11 @@ export function text(minLength: number, maxLength: number) {
     .min(minLength)
     .max(maxLength)
     .refine((it) => !it.includes('\0') && it.isWellFormed(), 'must be well-formed without NUL');
+}
+
+/** What each alert of a file says: text in which `{{first_name}}` stands for a column. */
+export function messageText() {
+  return text(1, 1_000).refine(isMessageTemplate, 'holds {{ without the name of a column and }}');
 }
 
 /** The message of every wrong amount; by it a refusal becomes `invalid_amount`. */

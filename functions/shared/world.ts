@@ -1,4 +1,6 @@
 import type { Bucket } from './bucket.ts';
+import type { SignalName } from './meter-catalogue.ts';
+import type { Meters } from './meters.ts';
 
 /**
  * The doors through which a use case reaches anything outside itself. A use case names those
@@ -9,6 +11,7 @@ export interface World {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly meters: Meters;
   readonly db: Db;
   readonly queues: Queues;
   /** What is put directly among the dead letters of a queue. */
@@ -59,8 +62,9 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
+/** What alarms look at, told at once. Everything else is counted by `Meters`. */
 export interface Metrics {
-  count(name: string, value?: number, labels?: Readonly<Record<string, string>>): void;
+  count(name: SignalName, value?: number): void;
 }
 
 export type TableName =
@@ -72,6 +76,7 @@ export type TableName =
   | 'deliveries'
   | 'files'
   | 'tasks'
+  | 'inbox'
   | 'meters';
 
 export interface Key {
@@ -155,6 +160,12 @@ export interface Db {
   commit(writes: readonly Write[]): Promise<Commit>;
 }
 
+/** Looks through a whole index, which is cheap where few items are in it. */
+export interface IndexScan {
+  /** One page; `after` is the `next` of the page before. */
+  scan(index: { table: TableName; index: 'due' }, after?: Item): Promise<Page>;
+}
+
 export type QueueName =
   | 'delivery-fast'
   | 'delivery-slow'
@@ -164,7 +175,9 @@ export type QueueName =
   | 'file-care'
   | 'hold-expiry'
   | 'audits'
-  | 'tasks';
+  | 'tasks'
+  | 'sweeps'
+  | 'inbox';
 
 export interface Message {
   readonly body: Readonly<Record<string, unknown>>;
@@ -203,14 +216,22 @@ export interface DeadLetterMove {
 }
 
 export interface DeadLetters {
+  /** About how many messages are in the queue itself: waiting, delayed and being worked on. */
+  depthOf(name: QueueName): Promise<number>;
+  /** As `depthOf`, without what was sent ahead of its time. */
+  dueOf(name: QueueName): Promise<number>;
+  /** About how many are parked. */
+  parkedDepthOf(name: ParkedName): Promise<number>;
   /** How many there are, about, and up to ten of them. They stay. */
   look(name: ParkedName): Promise<{ depth: number; letters: readonly DeadLetter[] }>;
   /** The latest move of these; undefined when there was none. */
   lastMove(name: QueueName): Promise<DeadLetterMove | undefined>;
   /** Moves all of them back in the background. False when they are being moved already. */
   moveBack(name: QueueName, perSecond?: number): Promise<boolean>;
-  /** Deletes one. False when it is not among the first thousand that nobody else looks at. */
+  /** Deletes one. False when it is not among a thousand that nobody else looks at. */
   drop(name: ParkedName, id: string): Promise<boolean>;
+  /** Deletes what was sent before this time, of a thousand that nobody else looks at: how many. */
+  dropBefore(name: ParkedName, sentBeforeMs: number): Promise<number>;
 }
 
 /** A POST to a receiver. `headers` are sent as they are; the body's exact bytes are sent. */

@@ -1,9 +1,10 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { queues, secrets, tables } from '../shared/resources.ts';
-import { embeddedMetrics, jsonLog, systemClock, systemIds } from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { type AskedEvents, eventsTaker } from '../tenants/take-events.ts';
 import { cancelTask } from './cancel-task.ts';
@@ -12,10 +13,8 @@ import { getTask, listTasks } from './read-tasks.ts';
 import { updateTask } from './update-task.ts';
 
 const doors = {
-  clock: systemClock,
-  ids: systemIds,
-  ...{ log: jsonLog, metrics: embeddedMetrics },
-  db: openDb({ tables: tables('control', 'tasks') }),
+  ...openInstance('tasks/api'),
+  db: openDb({ tables: tables('control', 'tasks', 'meters') }),
 };
 
 const takeEvents = eventsTaker();
@@ -28,4 +27,4 @@ const world = {
 };
 
 const routes = [createTask, listTasks, getTask, updateTask, cancelTask];
-export const handler = api(world, routes, authenticator());
+export const handler = metered(world, api(world, routes, authenticator()));

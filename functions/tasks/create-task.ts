@@ -21,7 +21,7 @@ export const createTask = route(createTaskRoute, async (call, world: Needs) => {
   const task = draftTask(call, world);
   const find = () => findTask(world.db, task.tenantId, task.id);
   const earlier = call.idempotency && (await find());
-  if (earlier) return replay(earlier, task);
+  if (earlier) return replay(earlier, task, world);
   assertDueTime(task.dueMs, task.createdAtMs);
   const { dailyEvents } = task.action.type === 'event' ? call : {};
   const isRepeated = async () => (await find()) !== undefined;
@@ -56,11 +56,14 @@ async function store(task: Task, world: Needs) {
   }
   const taken = commit.reasons[0]?.item;
   if (!taken) throw new Error('a task was refused by something else than its key');
-  return { ...replay(toTask(taken), task), isNew: false };
+  // Without a key nobody else can have made it: the answer to our own first try got lost.
+  const isNew = task.fingerprint === undefined;
+  return { ...(await replay(toTask(taken), task, world)), isNew };
 }
 
-function replay(earlier: Task, task: Task) {
-  // Without a key nobody else can have made it: the answer to our own first try got lost.
+async function replay(earlier: Task, task: Task, world: Needs) {
   assertSameRequest(earlier, task);
+  // Perhaps the message of the first request was never sent, and one more is harmless.
+  if (earlier.state === 'scheduled') await remindOfTask(earlier, world);
   return { body: taskView(earlier), replayed: task.fingerprint !== undefined };
 }

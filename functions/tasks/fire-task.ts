@@ -5,18 +5,19 @@ import { draftTransaction } from '../ledger/transaction-draft.ts';
 import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { deriveId } from '../shared/ids/derive.ts';
 import { isRetryable, Problem } from '../shared/problem.ts';
-import { SECOND_MS } from '../shared/units.ts';
-import type { World, Write } from '../shared/world.ts';
+import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
+import type { World } from '../shared/world.ts';
+import { type End, endWithEvent, noteEnd } from './end-task.ts';
 import { findTask, saveEnd, toTask } from './task.store.ts';
-import { type EventAction, endTask, type Task, type TransactionAction } from './task.ts';
-import { type TaskMessage, taskMessage } from './task-message.ts';
+import { endTask, type Task, type TransactionAction } from './task.ts';
+import { EARLY_MS_MAX, type TaskMessage, taskMessage } from './task-message.ts';
 import { taskEnded } from './task-view.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'queues'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>;
 
-/** A message may come early by the part of a second that it cannot carry, and one more. */
-const EARLY_MS_MAX = 3 * SECOND_MS;
 const BUSY_MS = { min: SECOND_MS, max: 5 * SECOND_MS };
+/** Quota of DelaySeconds. */
+const DELAY_MS_MAX = 15 * MINUTE_MS;
 
 /** Whoever changed the task meanwhile did so for later, or this one reads it again. */
 const ROUNDS = 3;
@@ -35,22 +36,25 @@ export async function fireTask(message: TaskMessage, world: Needs): Promise<void
     throw new Problem('busy');
   } catch (error) {
     if (!(error instanceof Problem) || !isRetryable(error.code)) throw error;
-    const isSent = await sendAgain(message, world);
+    const waitMs = BUSY_MS.min + world.ids.random() * (BUSY_MS.max - BUSY_MS.min);
+    const isSent = await sendAgain(message, world.clock.nowMs() + waitMs, world);
     if (!isSent) throw error;
   }
 }
 
 /** The task when it is due; undefined where there is nothing to do, or not yet. */
-async function awaitTask(
-  { pk }: TaskMessage,
-  { clock, db }: Pick<Needs, 'clock' | 'db'>,
-): Promise<Task | undefined> {
-  const item = await db.get('tasks', { pk, sk: '#' });
+async function awaitTask(message: TaskMessage, world: Needs): Promise<Task | undefined> {
+  const { clock, db } = world;
+  const item = await db.get('tasks', { pk: message.pk, sk: '#' });
   const task = item && toTask(item);
   if (task?.state !== 'scheduled') return undefined;
   const aheadMs = task.dueMs - clock.nowMs();
-  // It was moved, or a clock is wrong: another message comes when it is due.
-  if (aheadMs > EARLY_MS_MAX) return undefined;
+  if (aheadMs > EARLY_MS_MAX) {
+    // It was moved, and has another message, or the clock of whoever sent this one is fast.
+    const isItsTime = task.dueMs === message.dueMs;
+    if (isItsTime && !(await sendAgain(message, task.dueMs, world))) throw new Problem('busy');
+    return undefined;
+  }
   if (aheadMs > 0) await clock.sleep(aheadMs);
   return task;
 }
@@ -58,27 +62,13 @@ async function awaitTask(
 /** Whether that was its end; else somebody has changed it since it was read. */
 async function fire(task: Task, world: Needs): Promise<boolean> {
   const { action } = task;
-  return action.type === 'event' ? sendEvent(task, action, world) : post(task, action, world);
+  if (action.type === 'transaction') return post(task, action, world);
+  return end(endWithEvent(task, action, world), world);
 }
 
-/** The tenant's own event and the end of the task. */
-async function sendEvent(
-  task: Task,
-  { eventType, data }: EventAction,
-  world: Needs,
-): Promise<boolean> {
-  const nowMs = world.clock.nowMs();
-  const eventId = world.ids.next('evt');
-  const { tenantId, traceparent, hops } = task;
-  const occurredAtMs = nowMs;
-  const event = { id: eventId, tenantId, type: eventType, occurredAtMs, data, traceparent, hops };
-  const ended = endTask(task, { state: 'fired', eventId }, nowMs);
-  return end(ended, [saveEnd(ended, nowMs), insertEvent(event)], world);
-}
-
-async function end(ended: Task, writes: readonly Write[], world: Needs): Promise<boolean> {
+async function end({ ended, writes }: End, world: Needs): Promise<boolean> {
   const commit = await commitDespiteConflicts(world, writes);
-  if (commit.ok) tell(ended, world);
+  if (commit.ok) noteEnd(ended, world);
   return commit.ok;
 }
 
@@ -92,10 +82,10 @@ async function post(
   { transaction }: TransactionAction,
   world: Needs,
 ): Promise<boolean> {
-  const { tenantId, traceparent, version } = task;
+  const { tenantId, traceparent, hops, version } = task;
   const id = deriveId('txn', tenantId, 'task', task.id, String(version));
   const order = TransactionOrder.parse(JSON.parse(transaction));
-  const draft = draftTransaction(order, { id, tenantId, traceparent });
+  const draft = draftTransaction(order, { id, tenantId, traceparent, hops });
   const nowMs = world.clock.nowMs();
   const eventId = world.ids.next('evt');
   const ended = { ...endTask(task, { state: 'fired', transactionId: id }, nowMs), eventId };
@@ -104,7 +94,7 @@ async function post(
       also: [saveEnd(ended, nowMs), insertEvent(taskEnded(ended))],
       stillHolds: async () => isStill(task, await findTask(world.db, tenantId, task.id)),
     });
-    tell(ended, world);
+    noteEnd(ended, world);
     return true;
   } catch (error) {
     if (error instanceof Overtaken) return false;
@@ -123,21 +113,20 @@ async function fail(task: Task, { code, message, facts }: Problem, world: Needs)
   const problem = { code, detail: message, errors: facts.errors };
   const eventId = world.ids.next('evt');
   const ended = { ...endTask(task, { state: 'failed', problem }, nowMs), eventId };
-  return end(ended, [saveEnd(ended, nowMs), insertEvent(taskEnded(ended))], world);
-}
-
-function tell({ tenantId, id: taskId, state, dueMs, action }: Task, { clock, log }: Needs): void {
-  const lateMs = clock.nowMs() - dueMs;
-  log.info('task.ended', { tenantId, taskId, state, type: action.type, lateMs });
+  const writes = [saveEnd(ended, nowMs), insertEvent(taskEnded(ended))];
+  return end({ ended, writes }, world);
 }
 
 /**
  * Not by failing: a message that fails often ends among the dead letters. False where the queue did
  * not take it.
  */
-async function sendAgain(message: TaskMessage, { clock, ids, queues }: Needs): Promise<boolean> {
-  const waitMs = BUSY_MS.min + ids.random() * (BUSY_MS.max - BUSY_MS.min);
-  const again = taskMessage(message, clock.nowMs() + waitMs);
+async function sendAgain(
+  message: TaskMessage,
+  atMs: number,
+  { clock, queues }: Needs,
+): Promise<boolean> {
+  const again = taskMessage(message, Math.min(atMs, clock.nowMs() + DELAY_MS_MAX));
   const refused = await queues.send('tasks', [again]).catch(() => [0]);
   return refused.length === 0;
 }

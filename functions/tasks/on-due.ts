@@ -1,15 +1,16 @@
-import { batch } from '../shared/aws/batch.ts';
+import { wholeBatch } from '../shared/aws/batch.ts';
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
+import { openInstance } from '../shared/instance.ts';
 import { queues, tables } from '../shared/resources.ts';
-import { jsonLog, systemClock, systemIds } from '../shared/system.ts';
-import { fireTask } from './fire-task.ts';
+import { fireTasks } from './fire-tasks.ts';
 import { TaskMessage } from './task-message.ts';
 
 const world = {
-  ...{ clock: systemClock, ids: systemIds, log: jsonLog },
-  db: openDb({ tables: tables('tasks', 'ledger', 'outbox') }),
+  ...openInstance('tasks/on-due'),
+  db: openDb({ tables: tables('tasks', 'ledger', 'outbox', 'meters') }),
   queues: openQueues(queues('tasks')),
 };
 
-export const handler = batch(world, TaskMessage, fireTask);
+export const handler = metered(world, wholeBatch(world, TaskMessage, fireTasks));

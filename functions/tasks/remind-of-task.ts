@@ -1,11 +1,8 @@
-import { MINUTE_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
+import { SOON_MS } from '../timers/due.ts';
 import { taskKey } from './task.store.ts';
 import type { Task } from './task.ts';
 import { taskMessage } from './task-message.ts';
-
-/** The sweeper looks two minutes ahead, once a minute: what is due sooner it may see late. */
-const SOON_MS = 3 * MINUTE_MS;
 
 /**
  * Sends the message of a task that is due soon. The sweeper finds a task without one too, only

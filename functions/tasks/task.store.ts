@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { PROBLEMS, type ProblemCode } from '../shared/problem.ts';
 import { setFields } from '../shared/set-fields.ts';
@@ -166,7 +167,7 @@ function placeOf({ id, dueMs }: Pick<Task, 'id' | 'dueMs'>): string {
 
 /** The task in a stored item. */
 export function toTask(item: Item): Task {
-  const stored = TaskItem.parse(item);
+  const stored = TaskItem.parse(known(item));
   return {
     id: stored.id,
     tenantId: stored.tenant,

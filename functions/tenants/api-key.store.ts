@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { SCOPES } from '../shared/http/route.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -84,7 +85,7 @@ export function endApiKey({ tenantId, id, hash }: ApiKey, atMs: number): Write[]
 
 /** The key in a stored item. */
 export function toApiKey(item: Item): ApiKey {
-  const { tenant, createdAt, expiresAt, revokedAt, fp, ...stored } = KeyItem.parse(item);
+  const { tenant, createdAt, expiresAt, revokedAt, fp, ...stored } = KeyItem.parse(known(item));
   return {
     ...stored,
     tenantId: tenant,

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Authenticate, Caller } from '../shared/http/api.ts';
-import { networkOf } from '../shared/http/client-address.ts';
+import { nameOfNetwork, networkOf } from '../shared/http/client-address.ts';
 import { rateHeaders, retryAfterSeconds } from '../shared/http/rate-headers.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
@@ -54,7 +54,7 @@ export function authenticator(): Authenticate<Needs> {
   async function refuse(address: string, world: Needs): Promise<Problem> {
     const network = networkOf(address);
     if (network === undefined) return unauthorized();
-    const turn = await takeToken(world, `ip#${nameOf(network)}`, STRANGER_LIMIT);
+    const turn = await takeToken(world, `ip#${nameOfNetwork(network)}`, STRANGER_LIMIT);
     return turn.isFree ? unauthorized() : tooMany(turn, world);
   }
 
@@ -76,7 +76,8 @@ function limitOf({ rateLimit }: ApiKey, tenant: Tenant | undefined): RateLimit {
 }
 
 function refusalOf({ scopes }: ApiKey, access: Access): Problem | undefined {
-  if (access !== 'admin' && allows(scopes, access)) return undefined;
+  if (access === 'admin') return forbidden('Only the admin key opens this route.');
+  if (allows(scopes, access)) return undefined;
   return forbidden(`This key does not have the scope ${access}.`);
 }
 
@@ -84,11 +85,6 @@ function refusalOf({ scopes }: ApiKey, access: Access): Problem | undefined {
 async function isAdminKey(token: string, { secrets }: Pick<World, 'secrets'>): Promise<boolean> {
   const adminKey = await secrets.read('admin-key');
   return timingSafeEqual(Buffer.from(hashKey(token)), Buffer.from(hashKey(adminKey)));
-}
-
-/** No address of a client is written down as it is. */
-function nameOf(network: string): string {
-  return createHash('sha256').update(network).digest('hex').slice(0, 32);
 }
 
 /** One answer for every fault of a key. */

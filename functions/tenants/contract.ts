@@ -16,9 +16,17 @@ const Limits = z.strictObject({
   endpoints: z.int().min(1).max(LIMITS_MAX.endpoints).optional().meta({
     description: 'How many endpoints it may have; it keeps those that it has. Default: 1,000.',
   }),
-  dailyEvents: z.int().min(1).max(LIMITS_MAX.dailyEvents).nullable().optional().meta({
-    description: 'How many events and alerts it may send in a day, UTC. Default, and null: any.',
-  }),
+  dailyEvents: z
+    .int()
+    .min(1)
+    .max(LIMITS_MAX.dailyEvents)
+    .nullable()
+    .optional()
+    .meta({
+      description:
+        'How many events it may send in a day, UTC. Alerts, tasks that send an event, and ' +
+        'received webhooks count as one each; alerts of files do not. Default, and null: no limit.',
+    }),
 });
 
 const requireIdempotencyKeys = z.boolean().meta({

@@ -16,12 +16,15 @@ export function reserveEvents({ tenantId, day, count, limit }: QuotaReservation)
     kind: 'update',
     table: 'control',
     key: { pk: `R#${tenantId}#${date}`, sk: '#' },
-    update: 'SET #ttl = :ttl ADD used :count',
+    update: 'SET v = :v, #ttl = :ttl ADD used :count',
     answersItem: true,
     condition: 'attribute_not_exists(used) OR used <= :room',
     names: { '#ttl': 'ttl' },
     // The day of a clock that is behind may still be written to.
-    values: { ':count': count, ':room': limit - count, ':ttl': ((day + 2) * DAY_MS) / SECOND_MS },
+    values: {
+      ...{ ':v': 1, ':count': count, ':room': limit - count },
+      ':ttl': ((day + 2) * DAY_MS) / SECOND_MS,
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
 import { setFields } from '../shared/set-fields.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -76,7 +77,7 @@ export function updateTenant(tenantId: string, change: TenantChange): Write | un
 
 /** The tenant in a stored item. */
 export function toTenant(item: Item): Tenant {
-  const parsed = TenantItem.parse(item);
+  const parsed = TenantItem.parse(known(item));
   const { createdAt, fp, requestsPerSecond, burst, endpoints, ...rest } = parsed;
   const { dailyEvents, requireKeys, ...stored } = rest;
   const limits = limitsOf({ requestsPerSecond, burst, endpoints, dailyEvents });

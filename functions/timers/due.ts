@@ -1,10 +1,17 @@
 import { shardOf } from '../shared/ids/derive.ts';
 import { minutePartition, sortableMs } from '../shared/sortable.ts';
-import { MINUTE_MS } from '../shared/units.ts';
+import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Key } from '../shared/world.ts';
 
 /** How many partitions one minute of an index `due` is spread over. */
 export const DUE_SHARDS = 16;
+
+/**
+ * What is due within this time of being stored needs a message of its own. The sweeper looks two
+ * minutes ahead, once a minute, so that it may see it late. And a little more: its clock may be
+ * fast, and the index that it looks at follows a write.
+ */
+export const SOON_MS = 3 * MINUTE_MS + 15 * SECOND_MS;
 
 /** The attributes that put an item on the sparse index `due`. Without them it is not on it. */
 export interface DueAttributes {

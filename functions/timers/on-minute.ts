@@ -1,21 +1,24 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { schedule } from '../shared/aws/schedule.ts';
+import { openInstance } from '../shared/instance.ts';
 import { parked, queues, tables } from '../shared/resources.ts';
-import { jsonLog, embeddedMetrics as metrics, systemClock } from '../shared/system.ts';
 import { sweepTables } from './sweep-tables.ts';
 
+const swept = tables('deliveries', 'endpoints', 'files', 'inbox', 'ledger', 'tasks');
+
 const world = {
-  clock: systemClock,
-  log: jsonLog,
-  metrics,
-  db: openDb({ tables: tables('control', 'deliveries', 'endpoints', 'files', 'ledger', 'tasks') }),
-  queues: openQueues(
-    queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
-  ),
-  deadLetterQueues: openQueues(
-    parked('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
-  ),
+  ...openInstance('timers/on-minute'),
+  db: openDb({ tables: { ...swept, ...tables('control', 'meters') } }),
+  queues: openQueues({
+    ...queues('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
+    ...queues('inbox', 'sweeps'),
+  }),
+  deadLetterQueues: openQueues({
+    ...parked('delivery-slow', 'endpoint-care', 'file-care', 'hold-expiry', 'audits', 'tasks'),
+    ...parked('inbox'),
+  }),
 };
 
-export const handler = schedule(world, sweepTables);
+export const handler = metered(world, schedule(world, sweepTables));

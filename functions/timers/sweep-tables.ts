@@ -2,22 +2,17 @@ import type { TickTime } from '../shared/aws/schedule.ts';
 import { type MinuteVisit, type Sends, watchMinutes } from '../shared/minute-watch.ts';
 import { minutePartition } from '../shared/sortable.ts';
 import { DAY_MS, MINUTE_MS } from '../shared/units.ts';
-import type { Message, QueueName, TableName, World } from '../shared/world.ts';
+import type { World } from '../shared/world.ts';
 import { DUE_SHARDS } from './due.ts';
-import {
-  type DueEntry,
-  type DuePage,
-  findSweep,
-  LAST_SK,
-  listDue,
-  putSweep,
-  type Sweep,
-} from './sweep.store.ts';
+import { SWEPT_TABLES, type SweptTable } from './due-table.ts';
+import { type RestMessage, restMessage } from './rest-message.ts';
+import { sendDue } from './send-due.ts';
+import { type DuePage, findSweep, LAST_SK, listDue, putSweep, type Sweep } from './sweep.store.ts';
 import {
   HORIZON_MS,
+  isOverdue,
   isQuiet,
   isStuck,
-  messageTimeMs,
   needsMessage,
   SETTLING_MS,
   sentAgain,
@@ -25,35 +20,28 @@ import {
 
 type Needs = Pick<World, 'clock' | 'db' | 'log' | 'metrics' | 'queues' | 'deadLetterQueues'>;
 
-/** Each table with an index `due`, and the queue of the room that looks at what is due there. */
-const QUEUES = {
-  deliveries: 'delivery-slow',
-  endpoints: 'endpoint-care',
-  files: 'file-care',
-  ledger: 'hold-expiry',
-  control: 'audits',
-  tasks: 'tasks',
-} as const satisfies Partial<Record<TableName, QueueName>>;
-
-/** A table that is swept. */
-export type SweptTable = keyof typeof QUEUES;
-
-const SWEPT_TABLES = Object.keys(QUEUES) as SweptTable[];
-
-/** What one tick sends per minute and shard at most; the next tick goes on behind it. */
+/**
+ * What one tick sends per minute and shard itself. A rest that had no message yet is handed over to
+ * `on-sweep`, so that shards are swept in parallel; what is sent again goes on with the next tick.
+ */
 const SHARD_MESSAGES_MAX = 1_250;
 /** So many shards can be left in their midst; of more, the rest waits until it is overdue. */
 const STOPS_MAX = 500;
 
 /**
  * One tick of the sweeper: hands what is due to the rooms, again and again until its item says
- * otherwise. It reads and sends, and changes no item but its own watermarks.
+ * otherwise. It reads and sends, and changes no item but its own watermarks. A table that cannot be
+ * swept holds up no other, and fails the tick; one that does not fail is counted.
  */
 export async function sweepTables(
   world: Needs,
   time: TickTime = { stopMs: Infinity },
 ): Promise<void> {
-  await Promise.all(SWEPT_TABLES.map((it) => sweepTable(it, world, time)));
+  const swept = await Promise.allSettled(SWEPT_TABLES.map((it) => sweepTable(it, world, time)));
+  const failed = swept.find((it) => it.status === 'rejected');
+  // Not before all have ended: Lambda would freeze the others in their midst.
+  if (failed) throw failed.reason;
+  world.metrics.count('SweeperTicks');
 }
 
 /** What a tick does on one table. */
@@ -154,15 +142,31 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
     );
     const isLate = world.clock.nowMs() >= stopMs;
     const entries = isLate ? [] : needy.slice(0, SHARD_MESSAGES_MAX - sent);
-    const isSent = await send(what, entries, world);
-    if (isSent) sent += entries.length;
-    const stop = isSent ? needy[entries.length] : needy[0];
+    const taken = await sendDue(table, entries, { ...world, nowMs });
+    sent += taken;
+    const stop = needy[taken];
     if (stop) {
-      if (stops.size < STOPS_MAX) stops.set(partition, stop.dueSk);
+      const isSent = taken === entries.length;
+      // Sorted by time: behind what is new for the sweeper everything is new.
+      const isNew = isSent && !isLate && from === undefined && stop.dueMs >= seenMs;
+      const isTaken = isNew && (await handOver({ table, partition, from: stop.dueSk }, world));
+      if (!isTaken && stops.size < STOPS_MAX) stops.set(partition, stop.dueSk);
       return { isDone: false, sent };
     }
+    if (from === undefined && mayEnd(page, what, world)) return { isDone: false, sent };
   }
   return { isDone, sent };
+}
+
+/**
+ * Whether the rest of a shard need not be read: all of it had its message once, and none is overdue
+ * behind what is not, or the time is up.
+ */
+function mayEnd({ entries }: DuePage, what: Minute, world: Pick<World, 'clock'>): boolean {
+  const { minute, seenMs, nowMs, stopMs } = what;
+  const last = entries.at(-1);
+  if (!last || (minute + 1) * MINUTE_MS > seenMs) return false;
+  return !isOverdue(last.dueMs, nowMs) || world.clock.nowMs() >= stopMs;
 }
 
 /**
@@ -170,9 +174,9 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
  * send it to its room again. A shard that is done is not read again while others are not.
  */
 async function giveUpShard(what: Minute, shard: number, world: Needs) {
-  const { table, minute, stops, stopMs } = what;
+  const { table, minute, stops, nowMs, stopMs } = what;
   const partition = minutePartition(minute, shard);
-  const parking = { log: world.log, queues: world.deadLetterQueues };
+  const parking = { nowMs, log: world.log, queues: world.deadLetterQueues };
   const place = givenUp(partition);
   const leave = (dueSk: string) => {
     if (stops.size < STOPS_MAX) stops.set(place, dueSk);
@@ -183,14 +187,17 @@ async function giveUpShard(what: Minute, shard: number, world: Needs) {
   let sent = 0;
   for await (const { entries } of listDue(world.db, { table, partition, from })) {
     const isLate = world.clock.nowMs() >= stopMs;
-    const isSent = !isLate && (await send(what, entries, parking));
-    if (!isSent) {
-      leave(entries[0]?.dueSk ?? FIRST_SK);
+    const taken = isLate ? 0 : await sendDue(table, entries, parking);
+    sent += taken;
+    if (taken > 0) {
+      world.log.error('sweep.given-up', { table, minute, rows: taken });
+      world.metrics.count('GivenUpRows', taken);
+    }
+    const left = entries[taken];
+    if (left || isLate) {
+      leave(left?.dueSk ?? FIRST_SK);
       return { isDone: false, sent };
     }
-    sent += entries.length;
-    world.log.error('sweep.given-up', { table, minute, rows: entries.length });
-    world.metrics.count('GivenUpRows', entries.length);
   }
   leave(LAST_SK);
   return { isDone: true, sent };
@@ -215,26 +222,16 @@ function isEmpty(
   return entries.length === 0 && (unreadable === 0 || isHeard);
 }
 
-function toMessage({ pk, sk, dueMs }: DueEntry, nowMs: number): Message {
-  return { body: { v: 1, pk, sk, dueMs }, atMs: messageTimeMs(dueMs, nowMs), group: pk };
-}
-
-/** Whether the queue took all of them; else the next tick finds the same entries again. */
-async function send(
-  { table, nowMs }: Minute,
-  entries: readonly DueEntry[],
+/** Whether the queue took it; else the next tick goes on there itself. */
+async function handOver(
+  rest: RestMessage,
   { log, queues }: Pick<World, 'log' | 'queues'>,
 ): Promise<boolean> {
-  if (entries.length === 0) return true;
-  const queue = QUEUES[table];
   try {
-    const refused = await queues.send(
-      queue,
-      entries.map((it) => toMessage(it, nowMs)),
-    );
+    const refused = await queues.send('sweeps', [restMessage(rest)]);
     return refused.length === 0;
   } catch (error) {
-    log.warn('sweep.send-failed', { queue, messages: entries.length, error });
+    log.warn('sweep.send-failed', { queue: 'sweeps', messages: 1, error });
     return false;
   }
 }

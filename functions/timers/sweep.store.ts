@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { MinuteWatch } from '../shared/minute-watch.ts';
+import { pagesOf } from '../shared/page.ts';
 import { msOfSortable } from '../shared/sortable.ts';
 import type { Db, Item, Key, TableName, Write } from '../shared/world.ts';
 
@@ -78,15 +79,11 @@ export async function* listDue(
   db: Pick<Db, 'query'>,
   { table, partition: pk, from }: DuePlace,
 ): AsyncGenerator<DuePage> {
-  let after: Item | undefined;
   const sk = from === undefined ? {} : { sk: { from, to: LAST_SK } };
-  do {
-    const page = await db.query({ table, index: 'due', pk, ...sk, ...(after && { after }) });
-    const entries = page.items.flatMap(toEntry);
-    const unreadable = page.items.length - entries.length;
-    if (page.items.length > 0) yield { entries, unreadable };
-    after = page.next;
-  } while (after);
+  for await (const items of pagesOf(db, { table, index: 'due', pk, ...sk })) {
+    const entries = items.flatMap(toEntry);
+    if (items.length > 0) yield { entries, unreadable: items.length - entries.length };
+  }
 }
 
 function toEntry(item: Item): DueEntry[] {

@@ -8,11 +8,11 @@ export const HORIZON_MS = 2 * MINUTE_MS;
 export const SETTLING_MS = 10 * MINUTE_MS;
 
 /** A minute that was empty gets entries from a clock that is slow, or an index that lags. */
-const QUIET_MINUTES = [3, 4, 6, 7, 8, 9];
+const QUIET_MINUTES = [3, 4, 5, 6, 7, 8, 9];
 
 /**
  * Whether a minute that was empty when it was looked at last need not be looked at now: it is
- * looked at again after two minutes, after five, and when nothing new can come to it any more.
+ * looked at again after two minutes, and when nothing new can come to it any more.
  */
 export function isQuiet(minute: number, nowMs: number): boolean {
   return QUIET_MINUTES.includes(Math.floor(nowMs / MINUTE_MS) - minute);
@@ -30,10 +30,15 @@ const THEN_EVERY_MINUTES = 5;
  */
 export function needsMessage(dueMs: number, seenMs: number, nowMs: number): boolean {
   if (dueMs >= seenMs) return true;
+  if (!isOverdue(dueMs, nowMs)) return false;
   const overdueMs = nowMs - dueMs;
-  if (overdueMs < OVERDUE_MS) return false;
   if (overdueMs < EACH_TICK_MS) return true;
   return Math.floor(overdueMs / MINUTE_MS) % THEN_EVERY_MINUTES === 0;
+}
+
+/** Whether what had its message may need another one by now. */
+export function isOverdue(dueMs: number, nowMs: number): boolean {
+  return nowMs - dueMs >= OVERDUE_MS;
 }
 
 /** When the message is to arrive: a second early, because the consumer waits for the rest. */

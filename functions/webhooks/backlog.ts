@@ -21,7 +21,8 @@ export interface Waiting {
 
 /**
  * What the pace of an endpoint says at this time. During a block nothing has a slot. What waits on
- * record has one of these slots, or none that counts any more: then it gets one behind them.
+ * record has one of these slots, or none that counts any more: then it gets one behind them. Of an
+ * endpoint that is closed no slot counts: what waits is held when its time comes.
  */
 export function backlogOf(
   endpoint: Endpoint,
@@ -29,15 +30,20 @@ export function backlogOf(
   nowMs: number,
 ): Backlog {
   const perSecond = rateAt(limitOf(endpoint, pace), pace, nowMs);
-  const { blockedUntilMs = 0, tatUs = 0 } = pace;
+  const { blockedUntilMs = 0, tatUs = 0, startMs = 0 } = pace;
   const blocked = blockedUntilMs > nowMs ? { blockedUntilMs } : {};
   if (perSecond === undefined) return { perSecond, ...blocked, waiting: onRecord };
+  const rounded = { perSecond: Math.round(perSecond * 1_000) / 1_000, ...blocked };
+  if (endpoint.status !== 'active') return { ...rounded, waiting: onRecord };
   const interval = intervalMs(perSecond);
-  const startMs = Math.max(nowMs, blockedUntilMs);
-  const endMs = Math.max(tatUs / 1_000, startMs);
-  const slots = endMs > startMs ? Math.max(1, Math.round((endMs - startMs) / interval)) : 0;
+  const freeMs = Math.max(nowMs, blockedUntilMs, startMs);
+  const endMs = Math.max(tatUs / 1_000, freeMs);
+  // The slot of what is being sent ends with an interval in which nothing goes.
+  const slots = Math.floor((endMs - freeMs) / interval + ROUNDING);
   const waiting = Math.max(slots, onRecord);
-  if (waiting === 0) return { perSecond, ...blocked, waiting };
-  const drainedAtMs = Math.ceil(endMs + (waiting - slots) * interval);
-  return { perSecond, ...blocked, waiting, drainedAtMs };
+  if (waiting === 0) return { ...rounded, waiting };
+  return { ...rounded, waiting, drainedAtMs: Math.ceil(endMs + (waiting - slots - 1) * interval) };
 }
+
+/** Slots are whole milliseconds. */
+const ROUNDING = 1e-3;

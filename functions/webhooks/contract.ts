@@ -2,13 +2,14 @@ import * as z from 'zod';
 import type { EventTypes } from '../shared/http/route.ts';
 import { id } from '../shared/wire.ts';
 import { DeliveryId, deliveryRoutes } from './delivery.contract.ts';
-import { endpointRoutes, testRoutes } from './endpoint.contract.ts';
+import { changeRoutes, endpointRoutes, testRoutes } from './endpoint.contract.ts';
 import { healthRoutes } from './health.contract.ts';
 import { replayRoutes } from './replay.contract.ts';
 
 /** The routes of the room, by the function that answers them. */
 export const webhookRoutesOf = {
   'webhooks/api': endpointRoutes,
+  'webhooks/change-api': changeRoutes,
   'webhooks/delivery-api': [...deliveryRoutes, ...healthRoutes],
   'webhooks/replay-api': replayRoutes,
   'webhooks/test-api': testRoutes,

@@ -1,6 +1,7 @@
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import { Problem } from '../shared/problem.ts';
+import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Delivery } from './delivery.ts';
 import { deliveryView } from './delivery-view.ts';
@@ -8,14 +9,18 @@ import { findEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findWanted } from './find-wanted.ts';
 import { careMessage, findRelease, insertRelease, releaseKey } from './release.store.ts';
-import { type Release, ratesOf } from './release.ts';
+import type { Release } from './release.ts';
 import { createReplayRoute } from './replay.contract.ts';
 import { findReplayName, insertReplayKey } from './replay-key.store.ts';
 import { replayView } from './replay-view.ts';
+import { ratesOf } from './slow-start.ts';
 import { tellQueue } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 type ReplayCall = Call<typeof createReplayRoute>;
+
+/** What was accepted longer ago is relayed, as a rule, and on the indexes that a replay reads. */
+const RELAYING_MS = 10 * SECOND_MS;
 
 /**
  * POST /v1/replays: a job that goes on by itself. A dry run counts what it would send, and makes
@@ -39,19 +44,25 @@ function draftReplay(
   { clock, ids }: Needs,
 ): Release {
   const nowMs = clock.nowMs();
-  const { from, to, statuses, eventTypes, rateShare } = body;
+  const { from, statuses, eventTypes, rateShare } = body;
+  // What is still to come goes out by itself: taken up here, it would go out twice, without end.
+  const to = Math.min(body.to, nowMs);
   return {
     id: ids.next('rpl'),
     tenantId,
     endpointId: endpoint.id,
     kind: 'replay',
     status: 'running',
-    wants: { statuses: [...new Set(statuses)], eventTypes, between: { fromMs: from, toMs: to } },
+    wants: {
+      statuses: [...new Set(statuses)],
+      eventTypes,
+      between: { fromMs: from, toMs: to },
+    },
     share: rateShare,
     perSecond: ratesOf(endpoint.perSecond, rateShare).start,
     hasMoved: false,
     ...{ matched: 0, sent: 0, step: 0 },
-    dueMs: nowMs,
+    dueMs: Math.max(nowMs, to + RELAYING_MS),
     createdAtMs: nowMs,
     fingerprint: idempotency?.fingerprint,
   };
@@ -69,6 +80,8 @@ async function insert(
     idempotency ? [...writes, insertReplayKey(keyId, release)] : writes,
   );
   if (commit.ok) return { release, replayed: false };
+  // The answer to our own first try got lost.
+  if (commit.reasons[0]?.item?.id === release.id) return { release, replayed: false };
   const found = idempotency && (await findMade(db, tenantId, keyId));
   if (!found) throw new Problem('busy', { detail: 'The replay could not be stored. Try again.' });
   assertSameRequest(found, idempotency);
@@ -91,8 +104,8 @@ async function replayWithout({ tenantId, idempotency, body }: ReplayCall, { db, 
   return { body: replayView(made), replayed: true };
 }
 
-/** A dry run looks at so many deliveries at most, in pages of so many. */
-const LOOKED_AT_MAX = 10_000;
+/** A dry run looks so long, in pages of so many. */
+const LOOKING_MS = 10 * SECOND_MS;
 const PAGE = 500;
 const SHOWN = 10;
 
@@ -101,7 +114,8 @@ async function tryOut(release: Release, endpoint: Endpoint, world: Needs) {
   let matched = 0;
   let { cursor } = release;
   let isEnd = false;
-  for (let looked = 0; looked < LOOKED_AT_MAX && !isEnd; looked += PAGE) {
+  const stopMs = world.clock.nowMs() + LOOKING_MS;
+  while (!isEnd && world.clock.nowMs() < stopMs) {
     const from = { ...release, cursor };
     const page = await findWanted(from, { endpoint }, { count: PAGE, world });
     matched += page.rows.length;

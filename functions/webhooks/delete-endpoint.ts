@@ -4,6 +4,7 @@ import { changeEndpoint } from './change-endpoint.ts';
 import { deleteEndpointRoute } from './endpoint.contract.ts';
 import { deleteEndpoint as deletionOf } from './endpoint.store.ts';
 import { endHealth } from './health.store.ts';
+import { endPace } from './pace.store.ts';
 import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import { tellQueue } from './tell-queue.ts';
 
@@ -18,7 +19,8 @@ export const deleteEndpoint = route(deleteEndpointRoute, async (call, world: Nee
   const release = await changeEndpoint({ tenantId, id: params.id }, world, (endpoint) => {
     const result = newRelease(endpoint, 'resume', world);
     const nowMs = world.clock.nowMs();
-    const also = [endHealth(endpoint, nowMs), insertRelease(result, nowMs)];
+    const ends = [endHealth(endpoint, nowMs), endPace(endpoint, nowMs)];
+    const also = [...ends, insertRelease(result, nowMs)];
     return { result, writes: [...deletionOf(endpoint, nowMs), ...also] };
   });
   await tellQueue('endpoint-care', careMessage(release), world);

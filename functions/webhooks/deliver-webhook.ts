@@ -4,16 +4,17 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
-import { chooseSlot, confirmBlock, urgentSlot } from './choose-slot.ts';
+import { changeLane } from './change-lane.ts';
+import { type ChosenSlot, chooseSlot, confirmBlock } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
-import { claim, type Delivery, LAPSED, newDelivery, unclaim } from './delivery.ts';
+import { claim, type Delivery, LAPSED, lateDelivery, unclaim } from './delivery.ts';
 import type { Payload } from './delivery-message.ts';
-import { type DeliveryName, deliveryId } from './delivery-name.ts';
+import { type DeliveryName, namesOf } from './delivery-name.ts';
 import { type Door, doorOf } from './door.ts';
 import { checkStatus } from './endpoint.store.ts';
 import { checkOpen } from './health.store.ts';
 import { markSilence } from './mark-health.ts';
-import type { Slot } from './pace.ts';
+import { isOverrun, limitOf, type Slot } from './pace.ts';
 import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
@@ -50,7 +51,7 @@ export const DeliveryOrder = z.union([AttemptOrder, DueOrder]);
 
 type Needs = Pick<
   World,
-  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'queues' | 'secrets'
+  'bucket' | 'clock' | 'db' | 'http' | 'ids' | 'log' | 'meters' | 'queues' | 'secrets'
 > & { readonly endpoints: EndpointMemory };
 
 /** A message, understood. */
@@ -70,6 +71,8 @@ interface Ready {
   readonly delivery: Delivery;
   readonly known: KnownEndpoint;
   readonly payload: Payload;
+  /** That it may be sent in. */
+  readonly slot: Slot | undefined;
 }
 
 /** How long after its own end a worker may still hold a claim. */
@@ -77,7 +80,8 @@ const LEASE_SLACK_MS = 5 * SECOND_MS;
 
 /**
  * The work of one message, safe to repeat and to run beside others: at most one worker claims an
- * attempt. The first attempt of a delivery costs no read and two writes.
+ * attempt. The first attempt of a delivery costs no read and two writes; one read more where its
+ * endpoint's limit is another one since it was relayed.
  */
 export async function deliverWebhook(
   order: z.output<typeof DeliveryOrder>,
@@ -110,44 +114,45 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
 
   const { tenantId, endpointId } = work.name;
   const known = await world.endpoints.find(tenantId, endpointId);
+  if (row && !known) return change(row, cancel(row), world);
   if (row && known && arrival === 'lapsed') {
     return settleDelivery({ delivery: row, known, attempt: LAPSED }, world);
   }
-  if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work, world);
+  if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work.order, work, world);
   const payload = work.payload ?? (await readPayload(world, work.name, row));
   if (!payload) return row ? change(row, outlive(row), world) : skip(work, 'gone', world);
   const what = { ...work.name, eventType: payload.type };
-  const delivery = row ?? newDelivery(what, world.clock.nowMs());
+  const delivery = row ?? lateDelivery(what, world.clock.nowMs());
   if (!known) return change(delivery, cancel(delivery), world);
-  const ready = { work, delivery, known, payload };
+  const ready = { work, delivery, known, payload, slot: slotOf(delivery) ?? work.slot };
   const door = doorOf(known);
   if (door === 'open') return sendAtSlot(ready, world);
   const probe = door === 'breaker_open' && (await asProbe(ready, world));
-  return probe ? sendAtSlot({ ...ready, delivery: probe }, world) : holdBack(ready, door, world);
+  return probe ? sendAtSlot(probe, world) : holdBack(ready, door, world);
 }
 
-/** What passes an open breaker: a probe, or what a person wants to be sent now. */
-async function asProbe({ delivery, known }: Ready, world: Needs): Promise<Delivery | undefined> {
-  return delivery.urgent ? delivery : takeProbe(known, delivery, world);
+/**
+ * What passes an open breaker: a probe, or what a person wants to be sent now. A delivery that has
+ * become the probe where it came keeps its slot only if that is not one that others go ahead in.
+ */
+async function asProbe(ready: Ready, world: Needs): Promise<Ready | undefined> {
+  const { delivery, known, slot } = ready;
+  if (delivery.urgent) return ready;
+  const probe = await takeProbe(known, delivery, world);
+  if (!probe) return undefined;
+  const isOwn = slot !== undefined && !isOverrun(slot.atMs, known.pace);
+  return { ...ready, delivery: probe, slot: isOwn ? slot : undefined };
 }
 
 function isInFastLane({ order }: Work): boolean {
   return 'lane' in order && order.lane === 'fast';
 }
 
-/** Leaves the fast lane to others: this receiver lets everybody wait until the time is up. */
-async function changeLane({ order, name, slot }: Work, { queues }: Needs): Promise<void> {
-  const body = { v: 1, ...order, lane: undefined };
-  const message = { body, group: name.endpointId, ...(slot && { atMs: slot.atMs }) };
-  const refused = await queues.send('delivery-slow', [message]);
-  if (refused.length > 0) throw new Problem('unavailable');
-}
-
 /** Changes a delivery without an outcome. Whoever was quicker decides instead. */
 async function change(before: Delivery, after: Delivery, world: Needs): Promise<void> {
   const saved = await saveStep(world, { before, after });
   const decision = saved.won ? after.status : 'overtaken';
-  world.log.info('delivery.changed', { decision, deliveryId: deliveryId(after) });
+  world.log.info('delivery.changed', { decision, ...namesOf(after) });
   if (saved.won) await tellOrigin(saved.delivery, world);
 }
 
@@ -164,50 +169,105 @@ async function holdBack(ready: Ready, door: Exclude<Door, 'open'>, world: Needs)
   world.endpoints.forget(endpoint.tenantId, endpoint.id);
   const body = { v: 1, ...work.order };
   const again: Message = { body, atMs: world.clock.nowMs() + SECOND_MS, group: endpoint.id };
-  await world.queues.send('delivery-slow', [again]);
+  const refused = await world.queues.send('delivery-slow', [again]);
+  if (refused.length > 0) throw new Problem('unavailable');
 }
 
 /** Waits for a slot that is near; one that is further away is written down and waits itself. */
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
-  const { work, delivery } = ready;
+  const { work, delivery, slot: reserved } = ready;
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
-  await sleepUntil(delivery.dueMs, world);
-  const known = await confirmBlock(ready.known, world);
-  const slot = delivery.urgent
-    ? urgentSlot(known, world.clock.nowMs())
-    : await chooseSlot(known, slotOf(delivery) ?? work.slot, world);
+  const open = await knownAt(delivery.dueMs, ready, world);
+  if (!open) return startAnew(work, world);
+  const known = await confirmBlock(open, world);
+  const made = hasVoidSlot(ready, known) && (await findDelivery(world.db, work.name));
+  if (made) return advance(work, made, world);
+  const { urgent, missed } = delivery;
+  const slot = await chooseSlot(known, { reserved, urgent, missed }, world);
   const nowMs = world.clock.nowMs();
   if (slot.atMs > nowMs + EARLY_MS) {
-    const after = wait(delivery, slot, nowMs);
-    const saved = await saveStep(world, { before: delivery, after });
-    if (!saved.won) return lost(ready, saved, world);
-    await tellOrigin(saved.delivery, world);
-    return sendNext(saved.delivery, world);
+    return sendLater(ready, wait({ ...delivery, missed: slot.missed }, slot, nowMs), world);
   }
-  await sleepUntil(slot.atMs, world);
-  return sendNow(ready, world);
+  const still = await knownAt(slot.atMs, { ...ready, known }, world);
+  if (!still || still.pace.version > slot.version) return startAnew(work, world);
+  return sendNow({ ...ready, known: still }, slot, world);
 }
 
-/** For two seconds at most: what is further away was not claimed, or is written down. */
-async function sleepUntil(ms: number | undefined, { clock }: Needs): Promise<void> {
+/** Something has changed while it waited: what that means is decided as if it had just come. */
+async function startAnew(work: Work, world: Needs): Promise<void> {
+  return advance(work, await findDelivery(world.db, work.name), world);
+}
+
+/** It has a slot on record, and a message or the sweeper brings it there. */
+async function sendLater(ready: Ready, after: Delivery, world: Needs): Promise<void> {
+  const saved = await saveStep(world, { before: ready.delivery, after });
+  if (!saved.won) return lost(ready, saved, world);
+  await tellOrigin(saved.delivery, world);
+  return sendNext(saved.delivery, world);
+}
+
+/** Nothing went out: it is looked at soon, and this attempt does not count. */
+function giveBack(claimed: Delivery, world: Needs): Promise<void> {
+  return change(claimed, unclaim(claimed, world.clock.nowMs()), world);
+}
+
+/** The claim has taken so long that its slot is over: nothing is sent, and it takes another one. */
+async function missSlot(ready: Ready, claimed: Delivery, world: Needs): Promise<void> {
+  const { urgent, missed = 0 } = ready.delivery;
+  const found = { reserved: undefined, urgent, missed: missed + 1 };
+  const slot = await chooseSlot(ready.known, found, world).catch(async (error) => {
+    await giveBack(claimed, world);
+    throw error;
+  });
+  const nowMs = world.clock.nowMs();
+  const after = wait({ ...unclaim(claimed, nowMs), missed: slot.missed }, slot, nowMs);
+  world.log.info('delivery.slot-missed', { ...namesOf(ready.work.name), missed: slot.missed });
+  return sendLater({ ...ready, delivery: claimed }, after, world);
+}
+
+/**
+ * Whether a first attempt has a slot of another limit than the present one: then a release may have
+ * made its record and given it another slot by now, and a further one would be taken in vain.
+ */
+function hasVoidSlot({ work, delivery }: Ready, { endpoint, pace }: KnownEndpoint): boolean {
+  const isLimited = limitOf(endpoint, pace) !== undefined;
+  return delivery.token === '' && isLimited && (work.slot?.version ?? 0) < pace.version;
+}
+
+/**
+ * Waits for a time, for two seconds at most: what is further away was not claimed, or is written
+ * down. Answers what is known of the endpoint then, and nothing where that was closed meanwhile.
+ */
+async function knownAt(
+  ms: number | undefined,
+  { delivery, known }: Ready,
+  { clock, endpoints }: Needs,
+): Promise<KnownEndpoint | undefined> {
   const aheadMs = (ms ?? 0) - clock.nowMs();
-  if (aheadMs > 0) await clock.sleep(Math.min(aheadMs, EARLY_MS));
+  if (aheadMs <= 0) return known;
+  await clock.sleep(Math.min(aheadMs, EARLY_MS));
+  const now = await endpoints.find(delivery.tenantId, delivery.endpointId);
+  const door = now && doorOf(now);
+  const isOpen = door === 'open' || (door === 'breaker_open' && delivery.urgent);
+  return isOpen ? now : undefined;
 }
 
-async function sendNow(ready: Ready, world: Needs): Promise<void> {
-  const { work, delivery, known, payload } = ready;
+async function sendNow(ready: Ready, chosen: ChosenSlot, world: Needs): Promise<void> {
+  const { work, delivery, known, payload, slot } = ready;
   const { endpoint } = known;
   const leaseMs = work.deadlineMs + LEASE_SLACK_MS;
   const after = claim(delivery, leaseMs, world.clock.nowMs());
-  const saved = await saveStep(world, { before: delivery, after });
+  // What has its slot from a message is not late before that.
+  const before = { ...delivery, dueMs: delivery.dueMs ?? slot?.atMs };
+  const saved = await saveStep(world, { before, after });
   if (!saved.won) return lost(ready, saved, world);
 
   const claimed = saved.delivery;
+  if (world.clock.nowMs() > (chosen.lastMs ?? Infinity)) return missSlot(ready, claimed, world);
   let marked: Promise<void> | undefined;
   const onSilence = () => {
     marked = markSilence(known, world);
   };
-  const giveBack = () => change(claimed, unclaim(claimed, world.clock.nowMs()), world);
   const attempt = await sendWebhook(world, endpoint, {
     ...payload,
     eventId: claimed.eventId,
@@ -219,11 +279,12 @@ async function sendNow(ready: Ready, world: Needs): Promise<void> {
     ...(isInFastLane(work) && { onSilence }),
   }).catch(async (error) => {
     // A fault of our own, before anything went out.
-    await giveBack();
+    await giveBack(claimed, world);
     throw error;
   });
-  if (attempt.outcome === 'abandoned') return giveBack();
-  await Promise.all([marked, settleDelivery({ delivery: claimed, known, attempt }, world)]);
+  if (attempt.outcome === 'abandoned') return giveBack(claimed, world);
+  const ending = { delivery: claimed, known, attempt, traceparent: payload.traceparent };
+  await Promise.all([marked, settleDelivery(ending, world)]);
 }
 
 /** Somebody else has it. Where there was no record before, that one tells what to do now. */
@@ -234,5 +295,5 @@ async function lost({ work, delivery }: Ready, saved: Saved, world: Needs): Prom
 }
 
 function skip({ name, seq }: Work, decision: string, { log }: Needs): void {
-  log.info('delivery.skipped', { decision, deliveryId: deliveryId(name), attempt: seq });
+  log.info('delivery.skipped', { decision, ...namesOf(name), attempt: seq });
 }

@@ -1,21 +1,21 @@
 import { openDb } from '../shared/aws/db.ts';
+import { metered } from '../shared/aws/metered.ts';
 import { openQueues } from '../shared/aws/queues.ts';
 import { openSecrets } from '../shared/aws/secrets.ts';
 import { api } from '../shared/http/api.ts';
+import { openInstance } from '../shared/instance.ts';
 import { queues, secrets, tables } from '../shared/resources.ts';
-import {
-  systemClock as clock,
-  systemIds as ids,
-  jsonLog as log,
-  embeddedMetrics as metrics,
-} from '../shared/system.ts';
 import { authenticator } from '../tenants/authenticate.ts';
 import { getDelivery, listDeliveries } from './read-deliveries.ts';
 import { getEndpointHealth } from './read-health.ts';
 import { sendAgain } from './send-again.ts';
 
-const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries') });
+const db = openDb({ tables: tables('control', 'outbox', 'endpoints', 'deliveries', 'meters') });
 const store = { secrets: openSecrets(secrets('admin-key', 'cursor-key')) };
-const doors = { clock, ids, log, metrics, queues: openQueues(queues('delivery-slow')) };
+const doors = {
+  ...openInstance('webhooks/delivery-api'),
+  queues: openQueues(queues('delivery-slow')),
+};
 const routes = [getEndpointHealth, listDeliveries, getDelivery, sendAgain];
-export const handler = api({ ...doors, ...store, db }, routes, authenticator());
+const world = { ...doors, ...store, db };
+export const handler = metered(world, api(world, routes, authenticator()));

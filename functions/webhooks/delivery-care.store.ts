@@ -2,7 +2,7 @@ import type { World } from '../shared/world.ts';
 import { careOf } from './arrival.ts';
 import { deliveryKey, toDelivery } from './delivery.store.ts';
 import type { Delivery } from './delivery.ts';
-import { type DeliveryName, deliveryId } from './delivery-name.ts';
+import { type DeliveryName, namesOf } from './delivery-name.ts';
 
 /** What an event's relay has to do for one delivery. `unreadable` is for a person to repair. */
 export interface Care {
@@ -23,7 +23,7 @@ export async function findCares(
       const delivery = item && toDelivery(item);
       return { care: careOf(delivery, clock.nowMs()), delivery };
     } catch (error) {
-      log.error('delivery.unreadable', { deliveryId: deliveryId(name), error });
+      log.error('delivery.unreadable', { ...namesOf(name), error });
       return { care: 'unreadable' };
     }
   });

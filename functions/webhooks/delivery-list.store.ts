@@ -1,3 +1,4 @@
+import { pagesOf } from '../shared/page.ts';
 import type { Db, Item, Page, Query } from '../shared/world.ts';
 import {
   DELIVERY_SHARDS,
@@ -93,18 +94,30 @@ export async function countOpen(
   const counts = await Promise.all(
     openPartitions(filter).map(async (partition) => {
       let [count, pages]: [number, number] = [0, 0];
-      let after: Item | undefined;
-      do {
-        const query = { table: 'deliveries', ...partition } as const;
-        const page = await db.query({ ...query, ...(after && { after }) });
-        count += page.items.length;
+      for await (const items of pagesOf(db, { table: 'deliveries', ...partition })) {
+        count += items.length;
         pages += 1;
-        after = page.next;
-      } while (after && pages < COUNTED_PAGES);
+        if (pages === COUNTED_PAGES) break;
+      }
       return count;
     }),
   );
   return counts.reduce((sum, it) => sum + it, 0);
+}
+
+/** Those of one endpoint that have stood so for longest, the oldest event first. */
+export async function listOldestOpen(
+  db: Pick<Db, 'getAll' | 'query'>,
+  filter: Filter,
+  limit: number,
+): Promise<readonly Delivery[]> {
+  const pages = await Promise.all(
+    openPartitions(filter).map((it) => db.query({ ...it, table: 'deliveries', limit })),
+  );
+  const items = pages
+    .flatMap((page) => page.items)
+    .sort((a, b) => (isBehind(positionOf(a), positionOf(b)) ? -1 : 1));
+  return (await readRows(db, items.slice(0, limit))).flatMap((it) => it ?? []);
 }
 
 function shards(): number[] {

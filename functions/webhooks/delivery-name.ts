@@ -15,6 +15,11 @@ export function deliveryId({ endpointId, eventId }: Omit<DeliveryName, 'tenantId
   return `dlv_${idPart(endpointId)}${idPart(eventId)}`;
 }
 
+/** What a line of the log says, so that it is found by any of these ids. */
+export function namesOf({ tenantId, endpointId, eventId }: DeliveryName) {
+  return { deliveryId: deliveryId({ endpointId, eventId }), tenantId, endpointId, eventId };
+}
+
 /** The delivery that a tenant means: `deliveryId` backwards. */
 export function nameOfId(tenantId: string, id: string): DeliveryName {
   const parts = idPart(id);

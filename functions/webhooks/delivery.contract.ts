@@ -100,7 +100,7 @@ export const retryDeliveryRoute = defineRoute({
       .transform((it) => it === 'true'),
   }),
   reply: { status: 202, schema: Delivery },
-  refusals: ['not_found', 'not_retryable'],
+  refusals: ['not_found', 'not_retryable', 'busy'],
 });
 
 /** What `webhooks/delivery-api` answers. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DELIVERY_STATES } from '../events/event.ts';
+import { known } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -64,6 +65,7 @@ const DeliveryItem = z.object({
   due: z.number().optional(),
   pv: z.number().optional(),
   urgent: z.literal(true).optional(),
+  missed: z.number().optional(),
   attempts: z.array(AttemptItem).default([]),
   unsure: z.boolean().default(false),
   replay: ReplayItem.optional(),
@@ -72,6 +74,8 @@ const DeliveryItem = z.object({
   bodyRef: z.object({ key: z.string(), start: z.number(), end: z.number() }).optional(),
   timestamp: z.number().optional(),
   onUnknown: z.enum(['resend', 'stop']).optional(),
+  traceparent: z.string().optional(),
+  hops: z.number().optional(),
 });
 
 /** The partition of an endpoint's deliveries in which this shard lies. */
@@ -150,8 +154,9 @@ function toFields(delivery: Delivery, nowMs: number) {
     due: dueMs,
     duePk: due?.duePk,
     dueSk: due?.dueSk,
-    pv: (delivery.status === 'waiting' && delivery.paceVersion) || undefined,
+    pv: storedVersion(delivery),
     urgent: isNext ? delivery.urgent : undefined,
+    missed: isNext ? delivery.missed : undefined,
     openPk: isOpen ? openPartition(delivery, delivery.status, shard) : undefined,
     openSk: isOpen ? delivery.eventId : undefined,
     attempts: delivery.attempts.map(({ atMs, nextAtMs, possibleDuplicate, ...rest }) => ({
@@ -167,8 +172,16 @@ function toFields(delivery: Delivery, nowMs: number) {
     bodyRef: alert?.bodyRef,
     timestamp: alert?.timestampMs,
     onUnknown: alert?.onUnknown,
+    traceparent: alert?.traceparent,
+    hops: alert?.hops,
     ttl: Math.floor((delivery.createdAtMs + RETENTION_MS) / SECOND_MS),
   };
+}
+
+/** Left out is that of a pace that nothing has voided yet, but for what may have no slot. */
+function storedVersion({ status, urgent, paceVersion }: Delivery): number | undefined {
+  if (status === 'waiting') return paceVersion || undefined;
+  return status === 'retrying' && urgent ? paceVersion : undefined;
 }
 
 function toReplayItem({ firstAtMs, ...rest }: ReplayMark) {
@@ -181,8 +194,9 @@ function toReplayMark({ firstAt, ...rest }: z.output<typeof ReplayItem>): Replay
 
 /** The delivery in a stored item. */
 export function toDelivery(item: Item): Delivery {
-  const stored = DeliveryItem.parse(item);
-  const { origin, bodyRef, timestamp, onUnknown, replay } = stored;
+  const stored = DeliveryItem.parse(known(item));
+  const { origin, bodyRef, timestamp: timestampMs = 0, replay } = stored;
+  const { onUnknown, traceparent, hops } = stored;
   return {
     ...nameOfKey(stored),
     eventType: stored.type,
@@ -197,6 +211,7 @@ export function toDelivery(item: Item): Delivery {
     dueMs: stored.due,
     paceVersion: stored.pv,
     urgent: stored.urgent,
+    missed: stored.missed,
     attempts: stored.attempts.map(({ at, nextAt, dup, ...rest }) => ({
       ...rest,
       atMs: at,
@@ -207,7 +222,7 @@ export function toDelivery(item: Item): Delivery {
     replay: replay && toReplayMark(replay),
     reason: stored.reason,
     ...(origin &&
-      bodyRef && { alert: { origin, bodyRef, timestampMs: timestamp ?? 0, onUnknown } }),
+      bodyRef && { alert: { origin, bodyRef, timestampMs, onUnknown, traceparent, hops } }),
   };
 }
 

@@ -33,13 +33,15 @@ export interface Delivery {
   readonly leaseMs?: number | undefined;
   /** When somebody must look at it again. A claim leaves it alone. */
   readonly dueMs?: number | undefined;
-  /** While it waits: the version of the pace that its slot belongs to. */
+  /** While it has a slot: the version of the pace that this belongs to. */
   readonly paceVersion?: number | undefined;
   /**
-   * Until it is claimed: a probe, or what a person wants to be sent now. It has taken its slot, and
-   * waits neither for the breaker nor for the backlog.
+   * Until it is claimed: a probe, or what a person wants to be sent now. It waits neither for the
+   * breaker nor for the backlog.
    */
   readonly urgent?: true | undefined;
+  /** How many slots it has come too late for, since anything was sent. */
+  readonly missed?: number | undefined;
   /** The last 20, the oldest first. */
   readonly attempts: readonly RecordedAttempt[];
   /** The outcome of some attempt is not known, so that each later one may be a repeat. */
@@ -89,6 +91,9 @@ export interface AlertSource {
   readonly timestampMs: number;
   /** What its file wants after an unknown outcome; as the endpoint has it if absent. */
   readonly onUnknown?: Endpoint['onUnknown'] | undefined;
+  readonly traceparent?: string | undefined;
+  /** How many webhooks in a row led to its file. */
+  readonly hops?: number | undefined;
 }
 
 /** How long a delivery can be looked at; its event lives two days longer. */
@@ -139,6 +144,8 @@ export function claim(delivery: Delivery, leaseMs: number, nowMs: number): Deliv
     claimedAtMs: nowMs,
     leaseMs,
     reason: undefined,
+    // Those who wait like others have one count for each attempt.
+    missed: delivery.urgent && delivery.missed,
   };
 }
 
@@ -150,6 +157,7 @@ export function unclaim(delivery: Delivery, nowMs: number): Delivery {
     seq: delivery.seq - 1,
     leaseMs: undefined,
     dueMs: nowMs + UNCLAIMED_MS,
+    paceVersion: undefined,
   };
 }
 
@@ -195,16 +203,16 @@ export function settle(delivery: Delivery, attempt: Attempt, at: Circumstances):
 }
 
 /**
- * The delivery of an alert whose first attempt, begun at `startedAtMs`, was made without a
- * record. It may be at its end already, when one attempt was all that it had. `isRepeat`: somebody
- * may have sent it before, so that each later attempt may be a repeat as well.
+ * The delivery of an alert, untouched before, whose first attempt, begun at `startedAtMs`, was made
+ * without a record. It may be at its end already, when one attempt was all that it had. `isRepeat`:
+ * somebody may have sent it before, so that each later attempt may be a repeat as well.
  */
 export function afterFirstAttempt(
-  what: NewDelivery,
+  before: Delivery,
   attempt: Attempt,
   at: Circumstances & { readonly startedAtMs: number; readonly isRepeat: boolean },
 ): Delivery {
-  const untouched = { ...newDelivery(what, at.startedAtMs), unsure: at.isRepeat };
+  const untouched = { ...before, unsure: at.isRepeat };
   return settle(claim(untouched, at.nowMs, at.startedAtMs), attempt, at);
 }
 
@@ -267,7 +275,7 @@ export function retryByHand(
     spent: 0,
     firstAtMs: undefined,
     dueMs: nowMs,
-    urgent: true,
+    paceVersion: undefined,
     reason: undefined,
   };
 }

@@ -1,4 +1,5 @@
-import type { Db, Item } from '../shared/world.ts';
+import { pagesOf } from '../shared/page.ts';
+import type { Db } from '../shared/world.ts';
 import { toEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -18,14 +19,12 @@ export async function findEndpointIds(
   // '~' sorts behind every id, and behind what begins like one.
   const sk = { from: after === '' ? 'end_' : `${after}~`, to: 'end_~' };
   const ids: string[] = [];
-  let next: Item | undefined;
-  do {
-    const query = { table: 'endpoints', pk: tenantId, sk, limit: count } as const;
-    const page = await db.query({ ...query, ...(next && { after: next }) });
+  const query = { table: 'endpoints', pk: tenantId, sk, limit: count } as const;
+  for await (const items of pagesOf(db, query)) {
     // A deleted one leaves its id.
-    ids.push(...page.items.flatMap((it) => (it.deletedAt === undefined ? [String(it.sk)] : [])));
-    next = page.next;
-  } while (next && ids.length < count);
+    ids.push(...items.flatMap((it) => (it.deletedAt === undefined ? [String(it.sk)] : [])));
+    if (ids.length >= count) break;
+  }
   return ids.slice(0, count);
 }
 
@@ -36,18 +35,15 @@ export async function findReadableEndpoints(
 ): Promise<FoundEndpoints> {
   const endpoints: Endpoint[] = [];
   const damaged: string[] = [];
-  let after: Item | undefined;
-  do {
-    const query = { table: 'endpoints', pk: tenantId, sk: { prefix: 'end_' } } as const;
-    const page = await db.query({ ...query, ...(after && { after }) });
-    for (const item of page.items) {
+  const query = { table: 'endpoints', pk: tenantId, sk: { prefix: 'end_' } } as const;
+  for await (const items of pagesOf(db, query)) {
+    for (const item of items) {
       try {
         endpoints.push(...[toEndpoint(item) ?? []].flat());
       } catch {
         damaged.push(String(item.sk));
       }
     }
-    after = page.next;
-  } while (after);
+  }
   return { endpoints, damaged };
 }

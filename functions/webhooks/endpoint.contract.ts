@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isReservedType } from '../events/event.ts';
 import { defineRoute } from '../shared/http/route.ts';
-import { EventType, id, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { EventType, id, messageText, PageQuery, pageOf, text } from '../shared/wire.ts';
 import { AttemptError } from './attempt.contract.ts';
 import { headerFaults } from './custom-headers.ts';
 import { ATTEMPTS_DEFAULT } from './schedule.ts';
@@ -41,12 +41,9 @@ const Retry = z.strictObject({
 });
 
 const OnUnknown = z.enum(['resend', 'stop']);
-const HALF_PLACEHOLDER = /\{\{(?![^{}]*[^{}\s][^{}]*\}\})/;
 
 const FileDefaults = z.strictObject({
-  message: text(1, 1_000)
-    .refine((it) => !HALF_PLACEHOLDER.test(it), 'lacks a }}')
-    .exactOptional(),
+  message: messageText().exactOptional(),
   idColumn: z.union([text(1, 200), z.int().min(1).max(65_536)]).exactOptional(),
   eventType: EventType.refine(
     (it) => it === 'alert' || !isReservedType(it),
@@ -235,11 +232,12 @@ export const endpointRoutes = [
   createEndpointRoute,
   listEndpointsRoute,
   getEndpointRoute,
-  updateEndpointRoute,
-  deleteEndpointRoute,
   getEndpointSecretRoute,
   rotateSecretRoute,
 ];
+
+/** What `webhooks/change-api` answers: what a release follows, as a rule. */
+export const changeRoutes = [updateEndpointRoute, deleteEndpointRoute];
 
 /** What `webhooks/test-api` answers: a function of its own, because it waits for receivers. */
 export const testRoutes = [testEndpointRoute];

@@ -1,5 +1,8 @@
 import * as z from 'zod';
+import { known } from '../shared/form.ts';
+import { pagesOf } from '../shared/page.ts';
 import { setFields } from '../shared/set-fields.ts';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { type DisabledReason, type Endpoint, type EndpointStatus, withStatus } from './endpoint.ts';
 
@@ -128,14 +131,18 @@ export function setStatus(
   return saveEndpoint(endpoint, withStatus(endpoint, status, reason));
 }
 
+/** Nothing late comes for a deleted endpoint after that. */
+const RETENTION_MS = 32 * DAY_MS;
+
 /**
- * Leaves of an endpoint that its id was taken, so that its creation cannot be repeated. Refused
- * like `saveEndpoint`.
+ * Leaves of an endpoint that its id was taken, so that its creation cannot be repeated: for ever
+ * where that had an Idempotency-Key. Refused like `saveEndpoint`.
  */
 export function deleteEndpoint(endpoint: Endpoint, nowMs: number): Write[] {
   const { tenantId, id, fingerprint } = endpoint;
   const key = endpointKey(tenantId, id);
-  const item = { ...key, v: 1, id, tenant: tenantId, deletedAt: nowMs, fingerprint };
+  const ttl = fingerprint ? undefined : Math.floor((nowMs + RETENTION_MS) / SECOND_MS);
+  const item = { ...key, v: 1, id, tenant: tenantId, deletedAt: nowMs, fingerprint, ttl };
   return [
     { kind: 'put', table: 'endpoints', item, ...unchanged(endpoint) },
     changeSet(tenantId, -1),
@@ -148,7 +155,7 @@ function changeSet(tenantId: string, members: 0 | -1): Write {
     kind: 'update',
     table: 'endpoints',
     key: setKey(tenantId),
-    update: 'ADD version :one, members :members',
+    update: 'SET v = :one ADD version :one, members :members',
     values: { ':one': 1, ':members': members },
   };
 }
@@ -162,7 +169,7 @@ export function growSet(tenantId: string, max: number): Write {
     kind: 'update',
     table: 'endpoints',
     key: setKey(tenantId),
-    update: 'ADD version :one, members :one',
+    update: 'SET v = :one ADD version :one, members :one',
     condition: 'attribute_not_exists(members) OR members < :max',
     values: { ':one': 1, ':max': max },
   };
@@ -189,7 +196,7 @@ export function checkStatus(endpoint: Endpoint): Write {
 /** The endpoint in a stored item. Undefined without one, and for what a deleted one leaves. */
 export function toEndpoint(item: Item | undefined): Endpoint | undefined {
   if (!item || item.deletedAt !== undefined) return undefined;
-  const stored = EndpointItem.parse(item);
+  const stored = EndpointItem.parse(known(item));
   const { id, url, eventTypes, description, status, disabledReason, slow } = stored;
   const { timeoutMs, onUnknown, perSecond, secrets, fileDefaults, revision, fingerprint } = stored;
   const { headers, headerNames } = stored;
@@ -221,16 +228,9 @@ export async function findEndpoint(
 /** All endpoints of a tenant, in the order of their ids; at most a thousand. */
 export async function listEndpoints(db: Pick<Db, 'query'>, tenantId: string): Promise<Endpoint[]> {
   const found: Endpoint[] = [];
-  let after: Item | undefined;
-  do {
-    const page = await db.query({
-      table: 'endpoints',
-      pk: tenantId,
-      sk: { prefix: 'end_' },
-      ...(after && { after }),
-    });
-    found.push(...page.items.flatMap((it) => toEndpoint(it) ?? []));
-    after = page.next;
-  } while (after);
+  const query = { table: 'endpoints', pk: tenantId, sk: { prefix: 'end_' } } as const;
+  for await (const items of pagesOf(db, query)) {
+    found.push(...items.flatMap((it) => toEndpoint(it) ?? []));
+  }
   return found;
 }

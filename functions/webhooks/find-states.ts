@@ -21,10 +21,10 @@ export async function findStates(
   if (relayedAtMs === undefined) return [];
   const names = sentTo.map((endpointId) => ({ tenantId, endpointId, eventId }));
   const rows = await findDeliveries(db, names);
-  const hasEnded = clock.nowMs() >= relayedAtMs + RETENTION_MS;
+  const isOver = haveEnded(event, clock.nowMs());
   const sent = names.flatMap(({ endpointId }, index): DeliveryState[] => {
     const row = rows[index];
-    if (!row && hasEnded) return [];
+    if (!row && isOver) return [];
     const identity = { endpointId: endpointId as Endpoint['id'] };
     return [{ ...identity, deliveryId: deliveryId({ endpointId, eventId }), ...stateOf(row) }];
   });
@@ -34,6 +34,11 @@ export async function findStates(
     ...sent,
     ...missing.map(({ id }) => ({ endpointId: id, status: 'missing' as const, attempts: 0 })),
   ];
+}
+
+/** Whether the records of an event's deliveries have ended by now: what has none is not pending. */
+export function haveEnded({ relayedAtMs }: Pick<RelayedEvent, 'relayedAtMs'>, nowMs: number) {
+  return relayedAtMs !== undefined && nowMs >= relayedAtMs + RETENTION_MS;
 }
 
 function stateOf(row: Delivery | undefined) {

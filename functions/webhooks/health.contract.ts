@@ -22,9 +22,9 @@ const EndpointHealth = z.object({
   waiting: z.int().meta({ description: 'Sends that have a slot ahead, or wait for one.' }),
   held: z.int().meta({ description: 'Deliveries behind the closed endpoint or its open breaker.' }),
   drainedAt: z.string().optional().meta({ description: 'When the last of them goes.' }),
-  lastAttempts: z
-    .array(Attempt.extend({ deliveryId: DeliveryId }))
-    .meta({ description: 'Of the newest events, the newest attempts first; at most ten.' }),
+  lastAttempts: z.array(Attempt.extend({ deliveryId: DeliveryId })).meta({
+    description: 'The newest first; at most ten. Of the newest events, and of what waits longest.',
+  }),
 });
 
 export const getEndpointHealthRoute = defineRoute({

@@ -1,3 +1,4 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import type { World } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { saveEndpoint } from './endpoint.store.ts';
@@ -25,7 +26,7 @@ import { careMessage, insertRelease, newRelease } from './release.store.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { tellQueue } from './tell-queue.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> & {
   readonly endpoints: EndpointMemory;
 };
 
@@ -90,23 +91,26 @@ async function markFailure(
 
   const opened = await db.commit([openBreaker(endpoint, clock.nowMs())]);
   if (!opened.ok) return;
+  world.meters.count('tallyhook_breaker_changes_total', { to: 'open' });
   const { probeAtMs = 0 } = learn(endpoint, toHealth(opened.item), world);
   const { tenantId, id: endpointId } = endpoint;
   log.warn('endpoint.breaker-opened', { tenantId, endpointId, streak: health.streak });
   await tellQueue('endpoint-care', probeMessage(endpoint, probeAtMs), world);
 }
 
+/** All that is being held looks at the health as well: their conflicts must keep nothing closed. */
 async function markSuccess({ endpoint, health }: KnownEndpoint, world: Needs): Promise<void> {
-  const { clock, db } = world;
   const release = isOpen(health) ? newRelease(endpoint, 'drain', world) : undefined;
-  const commit = await db.commit(
+  const commit = await commitDespiteConflicts(
+    world,
     release
-      ? [closeBreaker(endpoint, health), insertRelease(release, clock.nowMs())]
+      ? [closeBreaker(endpoint, health), insertRelease(release, world.clock.nowMs())]
       : [endStreak(endpoint)],
   );
   if (!commit.ok) return world.endpoints.forget(endpoint.tenantId, endpoint.id);
   learn(endpoint, HEALTHY, world);
   if (!release) return;
+  world.meters.count('tallyhook_breaker_changes_total', { to: 'closed' });
   const { tenantId, id: endpointId } = endpoint;
   world.log.info('endpoint.breaker-closed', { tenantId, endpointId });
   await tellQueue('endpoint-care', careMessage(release), world);

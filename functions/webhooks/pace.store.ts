@@ -1,7 +1,16 @@
 import * as z from 'zod';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Block, HORIZON_MS, type LearnedRate, type Pace, RESTART_MS, toUs } from './pace.ts';
+import {
+  type Block,
+  HORIZON_MS,
+  type LearnedRate,
+  type Pace,
+  RESTART_MS,
+  type Stretch,
+  toUs,
+} from './pace.ts';
 
 type Named = Pick<Endpoint, 'tenantId' | 'id'>;
 
@@ -14,6 +23,8 @@ const PaceItem = z.object({
   perSecond: z.number().optional(),
   learned: z.number().optional(),
   learnedAt: z.number().default(0),
+  ahead: z.array(z.object({ fromMs: z.number(), toMs: z.number() })).optional(),
+  start: z.number().optional(),
 });
 
 /** Where the pace of an endpoint lies. */
@@ -32,6 +43,8 @@ export function toPace(item: Item | undefined): Pace {
     version: stored.pv,
     limit: stored.perSecond,
     learned: learned === undefined ? undefined : { perSecond: learned, atMs: learnedAt },
+    ahead: stored.ahead,
+    startMs: stored.start,
   };
 }
 
@@ -72,10 +85,39 @@ export function reserveFrom({ tenantId, id }: Named, slots: Reservation): Write 
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: 'SET tat = :end',
+    update: 'SET v = :v, tat = :end',
     answersItem: true,
     condition: `(attribute_not_exists(tat) OR tat <= :from) AND ${isVersion(slots.version)}`,
-    values: { ':end': fromUs + slots.spanUs, ':from': fromUs, ...versionValue(slots.version) },
+    values: {
+      ':v': 1,
+      ':end': fromUs + slots.spanUs,
+      ':from': fromUs,
+      ...versionValue(slots.version),
+    },
+  };
+}
+
+/**
+ * Keeps these stretches for what waits for no backlog. Refused when others are kept than were
+ * seen, or by another pace.
+ */
+export function keepAhead(
+  { tenantId, id }: Named,
+  seen: Pick<Pace, 'ahead' | 'version'>,
+  ahead: readonly Stretch[],
+): Write {
+  const isSeen = seen.ahead ? 'ahead = :seen' : 'attribute_not_exists(ahead)';
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: paceKey(tenantId, id),
+    update: 'SET v = :v, ahead = :ahead',
+    condition: `${isSeen} AND ${isVersion(seen.version)}`,
+    values: {
+      ...{ ':v': 1, ':ahead': ahead },
+      ...(seen.ahead && { ':seen': seen.ahead }),
+      ...versionValue(seen.version),
+    },
   };
 }
 
@@ -100,9 +142,38 @@ export function blockPace({ tenantId, id }: Named, { seen, block }: BlockChange)
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: 'SET blockedUntil = :until, refusals = :refusals',
+    update: 'SET v = :v, blockedUntil = :until, refusals = :refusals',
     condition: isBlock(seen),
     values: blockValues({ seen, block }),
+  };
+}
+
+/** Refused when its block is another one by now, or forgotten. */
+export function checkBlock(
+  { tenantId, id }: Named,
+  { blockedUntilMs }: Pick<Pace, 'blockedUntilMs'>,
+): Write {
+  return {
+    kind: 'check',
+    table: 'endpoints',
+    key: paceKey(tenantId, id),
+    condition: 'blockedUntil = :seen',
+    values: { ':seen': blockedUntilMs },
+  };
+}
+
+/** Nothing late is written to the pace of a deleted endpoint after that. */
+const RETENTION_MS = 32 * DAY_MS;
+
+/** Lets the pace of an endpoint that is deleted end by itself. */
+export function endPace({ tenantId, id }: Named, nowMs: number): Write {
+  return {
+    kind: 'update',
+    table: 'endpoints',
+    key: paceKey(tenantId, id),
+    update: 'SET v = :v, #ttl = :ttl',
+    names: { '#ttl': 'ttl' },
+    values: { ':v': 1, ':ttl': Math.floor((nowMs + RETENTION_MS) / SECOND_MS) },
   };
 }
 
@@ -122,13 +193,15 @@ export function slowPace(
     table: 'endpoints',
     key: paceKey(tenantId, id),
     update:
-      'SET blockedUntil = :until, refusals = :refusals, tat = :start, pv = :next, ' +
-      'learned = :learned, learnedAt = :at',
+      'SET v = :v, blockedUntil = :until, refusals = :refusals, tat = :tat, #start = :start, ' +
+      'pv = :next, learned = :learned, learnedAt = :at REMOVE ahead',
+    names: { '#start': 'start' },
     condition: `${isBlock(seen)} AND ${isVersion(seen.version)}`,
     values: {
       ...blockValues({ seen, block }),
       ...versionValue(seen.version),
-      ':start': toUs(startMs),
+      ':tat': toUs(startMs),
+      ':start': startMs,
       ':next': seen.version + 1,
       ':learned': learned.perSecond,
       ':at': learned.atMs,
@@ -144,6 +217,7 @@ function isBlock({ blockedUntilMs }: Pace): string {
 function blockValues({ seen, block }: BlockChange): Item {
   const { blockedUntilMs: was } = seen;
   return {
+    ':v': 1,
     ':until': block.blockedUntilMs,
     ':refusals': block.refusals,
     ...(was !== undefined && { ':seen': was }),
@@ -157,29 +231,35 @@ export interface PaceRestart {
   /** Whether the receiver is asked again at once, although it wanted to be left alone. */
   readonly unblocks: boolean;
   readonly nowMs: number;
+  /** Only while no slot is further away than the first one of what begins. */
+  readonly isFree?: boolean | undefined;
 }
 
 /**
  * Voids all slots and forgets what was learned, because the tenant has changed the limit, or wants
- * the endpoint to work. What is sent before takes a new slot when its time comes. Unconditional.
- * One commit holds one of these at most, and nothing else of the pace.
+ * the endpoint to work. What is sent before takes a new slot when its time comes. Unconditional,
+ * unless it has to be free. One commit holds one of these at most, and nothing else of the pace.
  */
 export function restartPace(
   { tenantId, id }: Named,
-  { perSecond, unblocks, nowMs }: PaceRestart,
+  { perSecond, unblocks, nowMs, isFree }: PaceRestart,
 ): Write {
-  const set = 'pv = if_not_exists(pv, :none) + :one, perSecond = :limit, tat = :start';
-  const forget = `learned, learnedAt${unblocks ? ', blockedUntil, refusals' : ''}`;
+  const startMs = nowMs + RESTART_MS;
+  const set = 'v = :one, pv = if_not_exists(pv, :none) + :one, perSecond = :limit, tat = :tat';
+  const forget = `ahead, learned, learnedAt${unblocks ? ', blockedUntil, refusals' : ''}`;
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: `SET ${set} REMOVE ${forget}`,
+    update: `SET ${set}, #start = :start REMOVE ${forget}`,
+    ...(isFree && { condition: 'attribute_not_exists(tat) OR tat <= :tat' }),
+    names: { '#start': 'start' },
     values: {
       ':none': 0,
       ':one': 1,
       ':limit': perSecond ?? 0,
-      ':start': toUs(nowMs + RESTART_MS),
+      ':tat': toUs(startMs),
+      ':start': startMs,
     },
   };
 }

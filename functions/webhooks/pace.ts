@@ -17,6 +17,16 @@ export interface Pace {
   readonly limit?: number | undefined;
   /** What the receiver seems to bear, where it has refused more. */
   readonly learned?: LearnedRate | undefined;
+  /** What is kept for sends that wait for no backlog, the earliest first. */
+  readonly ahead?: readonly Stretch[] | undefined;
+  /** Nothing of this pace goes before. */
+  readonly startMs?: number | undefined;
+}
+
+/** A time, exclusive at both ends, within which no slot counts but those that it is kept for. */
+export interface Stretch {
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** A rate that was halved, and when. */
@@ -69,13 +79,24 @@ export function slotsBefore(tatUs: number, count: number, perSecond: number): nu
 const BURST = 1.35;
 
 /**
- * How late a send may use its slot. Later ones would bunch up with those after it: below one per
+ * Until when a send may use its slot. Later ones would bunch up with those after it: below one per
  * second two would come closer than nine tenths of the interval, from five per second on more
  * than 1.35 times the limit would come within a second.
  */
-export function isLate(slotMs: number, nowMs: number, perSecond: number): boolean {
-  return nowMs - slotMs > graceMs(perSecond);
+export function lastUseMs(slotMs: number, perSecond: number): number {
+  return slotMs + graceMs(perSecond);
 }
+
+/** Whether it is too late to use a slot. */
+export function isLate(slotMs: number, nowMs: number, perSecond: number): boolean {
+  return nowMs > lastUseMs(slotMs, perSecond);
+}
+
+/**
+ * Whoever was too late for so many slots, one after the other, is always slow: it uses the next one
+ * all the same, and gets none ahead of others any more, because each of those puts others off.
+ */
+export const MISSED_MAX = 3;
 
 function graceMs(perSecond: number): number {
   if (perSecond < 1) return (0.15 * SECOND_MS) / perSecond;
@@ -83,6 +104,41 @@ function graceMs(perSecond: number): number {
   // Slots are whole milliseconds, so that two of them may be one closer than they should be.
   const inASecond = Math.floor(BURST * perSecond) * intervalMs(perSecond) - 2;
   return Math.min(350, inASecond - SECOND_MS);
+}
+
+/** Every worker knows of a change after this time, and has used what it knew before. */
+export const NOTICE_MS = 8 * SECOND_MS;
+/** Stretches that lie so near to each other are made one, so that they stay few. */
+const JOINT_MS = 250;
+
+/** Whether something goes in this slot that waits for no backlog: whoever had it takes another. */
+export function isOverrun(slotMs: number, { ahead = [] }: Pick<Pace, 'ahead'>): boolean {
+  return ahead.some(({ fromMs, toMs }) => fromMs < slotMs && slotMs < toMs);
+}
+
+/** When a slot can be had at the earliest that is not within a stretch. */
+export function behindStretches(fromMs: number, { ahead = [] }: Pick<Pace, 'ahead'>): number {
+  return ahead.reduce((ms, it) => (isOverrun(ms, { ahead: [it] }) ? it.toMs : ms), fromMs);
+}
+
+/**
+ * The next slot that passes the backlog, and what is then kept in all. It lies one interval behind
+ * what anybody may still send who does not know of it, and so do the slots after it.
+ */
+export function slotAhead(
+  { ahead = [], blockedUntilMs = 0 }: Pick<Pace, 'ahead' | 'blockedUntilMs'>,
+  perSecond: number,
+  nowMs: number,
+): { readonly slotMs: number; readonly ahead: readonly Stretch[] } {
+  const interval = intervalMs(perSecond);
+  const fromMs = Math.max(nowMs + NOTICE_MS, blockedUntilMs);
+  const kept = ahead.filter((it) => it.toMs > nowMs - graceMs(perSecond));
+  const last = kept.at(-1);
+  const isJoint = last !== undefined && fromMs - last.toMs < JOINT_MS;
+  const slotMs = Math.ceil(Math.max(fromMs + interval, isJoint ? last.toMs : 0));
+  const toMs = Math.ceil(slotMs + interval);
+  if (!isJoint) return { slotMs, ahead: [...kept, { fromMs, toMs }] };
+  return { slotMs, ahead: [...kept.slice(0, -1), { ...last, toMs }] };
 }
 
 /** How long the receiver has to bear a rate before it gets a little more. */

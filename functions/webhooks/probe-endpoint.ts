@@ -1,4 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import type { Write } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
 import type { Delivery } from './delivery.ts';
@@ -12,7 +13,7 @@ import type { ReleaseNeeds } from './release-deliveries.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { sendNext } from './settle-delivery.ts';
-import { takeSlots } from './take-slots.ts';
+import { takeSlotAhead } from './take-slot-ahead.ts';
 import { tellQueue } from './tell-queue.ts';
 
 /** The endpoint of an open breaker. */
@@ -39,7 +40,10 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   const nowMs = clock.nowMs();
   const trouble = troubleOf(health);
   if (trouble.kind === 'give_up') {
-    await disableEndpoint(known.endpoint, 'failing', world);
+    // It may have been opened before its endpoint was read.
+    if (!isOpen(await findHealth(db, broken))) return;
+    // One that was changed just now is open still: its probe stays due, and the next look decides.
+    if (!(await disableEndpoint(known.endpoint, 'failing', world))) return;
     return stopProbing(broken, health, world);
   }
   const { blockedUntilMs = 0 } = known.pace;
@@ -52,7 +56,8 @@ export async function probeEndpoint(broken: Broken, world: ReleaseNeeds): Promis
   const probedThrough = row?.eventId;
   const plan = planProbe(broken, health, { ...next, probedThrough, saidDays, nowMs });
   const told = trouble.kind === 'tell' ? [failingEvent(known, trouble.days, world)] : [];
-  const planned = await db.commit([plan, ...told]);
+  // What is being held looks at the same record.
+  const planned = await commitDespiteConflicts(world, [plan, ...told]);
   if (!planned.ok) return;
   if (probeAtMs - nowMs <= MESSAGE_AHEAD_MS_MAX) {
     await tellQueue('endpoint-care', probeMessage(broken, probeAtMs), world);
@@ -84,15 +89,15 @@ async function nextHeld(
 
 const LOOKED_AT = 25;
 
-/** It takes a slot like everything that is sent, but waits for no backlog. */
+/** Like everything that is sent it has a slot, but it waits for no backlog. */
 async function sendProbe(
   { endpoint }: KnownEndpoint,
   before: Delivery,
   world: ReleaseNeeds,
 ): Promise<void> {
-  const { version } = await takeSlots(world, endpoint, 1);
-  const nowMs = world.clock.nowMs();
-  const after = { ...releaseAt(before, { atMs: nowMs, version }, nowMs), urgent: true } as const;
+  const slot = await takeSlotAhead(world, endpoint);
+  const released = releaseAt(before, slot, world.clock.nowMs());
+  const after: Delivery = { ...released, urgent: true, missed: undefined };
   const saved = await saveStep(world, { before, after });
   if (saved.won) await sendNext(saved.delivery, world);
 }

@@ -15,20 +15,23 @@ import { nameOfId } from './delivery-name.ts';
 import { deliveryView, pendingView } from './delivery-view.ts';
 import { listEndpoints } from './endpoint.store.ts';
 import { findEndpointIds } from './endpoint-list.store.ts';
+import { haveEnded } from './find-states.ts';
 
-type Needs = Pick<World, 'db' | 'secrets'>;
+type Needs = Pick<World, 'clock' | 'db' | 'secrets'>;
 type ListCall = Call<typeof listDeliveriesRoute>;
 
 /** GET /v1/deliveries/{id}: strongly consistent, with what the receiver answered. */
 export const getDelivery = route(
   getDeliveryRoute,
-  async ({ tenantId, params }, { db }: Pick<World, 'db'>) => {
+  async ({ tenantId, params }, { clock, db }: Pick<World, 'clock' | 'db'>) => {
     const name = nameOfId(tenantId, params.id);
     const delivery = await findDelivery(db, name);
     if (delivery) return { body: deliveryView(delivery, await findSamples(db, name)) };
 
     const event = await findEvent(db, tenantId, name.eventId);
-    if (!event?.sentTo?.includes(name.endpointId)) throw new Problem('not_found');
+    if (!event?.sentTo?.includes(name.endpointId) || haveEnded(event, clock.nowMs())) {
+      throw new Problem('not_found');
+    }
     return { body: pendingView(event, name.endpointId) };
   },
 );
@@ -107,6 +110,7 @@ const READ_AT_ONCE = 100;
 async function listOfEvent({ tenantId, query }: ListCall, eventId: string, { world, after }: From) {
   const event = await findEvent(world.db, tenantId, eventId);
   // An alert of a file has no event in the outbox, and an event just made has no list yet.
+  const pendingOf = event?.sentTo && !haveEnded(event, world.clock.nowMs()) ? event : undefined;
   const ids = event?.sentTo ?? (await listEndpoints(world.db, tenantId)).map((it) => it.id);
   const wanted = ids
     .filter((it) => query.endpointId === undefined || it === query.endpointId)
@@ -119,7 +123,7 @@ async function listOfEvent({ tenantId, query }: ListCall, eventId: string, { wor
     const rows = await findDeliveries(world.db, some);
     for (const [index, { endpointId }] of some.entries()) {
       const row = rows[index];
-      const view = row ? deliveryView(row) : event?.sentTo && pendingView(event, endpointId);
+      const view = row ? deliveryView(row) : pendingOf && pendingView(pendingOf, endpointId);
       if (view && (query.status?.includes(view.status) ?? true)) data.push(view);
     }
   }

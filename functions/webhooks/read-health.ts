@@ -3,7 +3,7 @@ import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
 import { backlogOf } from './backlog.ts';
 import type { Delivery } from './delivery.ts';
-import { countOpen, listDeliveries } from './delivery-list.store.ts';
+import { countOpen, listDeliveries, listOldestOpen } from './delivery-list.store.ts';
 import { deliveryId } from './delivery-name.ts';
 import { attemptView } from './delivery-view.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -54,15 +54,36 @@ function instantOf(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toInstant(ms);
 }
 
-/** Of as many of the newest events as there are attempts to show. */
-async function findLastAttempts({ tenantId, id }: Endpoint, { db }: Needs) {
-  const filter = { tenantId, endpointIds: [id] };
-  const { deliveries } = await listDeliveries(db, filter, { limit: ATTEMPTS_MAX });
-  return deliveries
+/**
+ * Of as many of the newest events as there are attempts to show. Where these only wait, the oldest
+ * ones that do were tried last, by probes or as they come to their turn, and those before them.
+ */
+async function findLastAttempts(endpoint: Endpoint, { db }: Needs) {
+  const filter = { tenantId: endpoint.tenantId, endpointIds: [endpoint.id] };
+  const newest = await listDeliveries(db, filter, { limit: ATTEMPTS_MAX });
+  const isTold = newest.deliveries.every((it) => it.attempts.length > 0);
+  const behind = isTold ? [] : await findBehindWaiting(endpoint, db);
+  const found = [...newest.deliveries, ...behind];
+  const deliveries = new Map(found.map((it) => [it.eventId, it]));
+  return [...deliveries.values()]
     .flatMap(attemptsOf)
     .sort((a, b) => (a.atMs < b.atMs ? 1 : -1))
     .slice(0, ATTEMPTS_MAX)
     .map(({ view }) => view);
+}
+
+async function findBehindWaiting(
+  { tenantId, id }: Endpoint,
+  db: Needs['db'],
+): Promise<readonly Delivery[]> {
+  const filter = { tenantId, endpointIds: [id] };
+  const open = { ...filter, statuses: ['held', 'waiting'] as const };
+  const oldest = await listOldestOpen(db, open, ATTEMPTS_MAX);
+  const [first] = oldest;
+  if (!first) return [];
+  const after = { pk: '', sk: first.eventId };
+  const before = await listDeliveries(db, filter, { limit: ATTEMPTS_MAX, after });
+  return [...oldest, ...before.deliveries];
 }
 
 function attemptsOf(delivery: Delivery) {

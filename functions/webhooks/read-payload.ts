@@ -6,8 +6,8 @@ import type { DeliveryName } from './delivery-name.ts';
 
 /**
  * What a delivery sends, for a message that does not carry it: the event of the outbox, or the
- * alert's bytes in the bucket. Undefined when the event is no more. Throws when the bytes are not
- * there, which outlive every delivery.
+ * alert's bytes in the bucket. Undefined when the event or the object is no more. Throws when the
+ * object is not what it was.
  */
 export async function readPayload(
   { bucket, db }: Pick<World, 'bucket' | 'db'>,
@@ -22,14 +22,14 @@ export async function readPayload(
 async function readAlert(
   bucket: World['bucket'],
   type: string,
-  { bodyRef, timestampMs }: AlertSource,
-): Promise<Payload> {
+  { bodyRef, timestampMs, traceparent, hops }: AlertSource,
+): Promise<Payload | undefined> {
   const { key, start, end } = bodyRef;
   const chunks = await bucket.read(key, { start, end });
-  if (!chunks) throw new Error(`object ${key} of a delivery is not in the bucket`);
+  if (!chunks) return undefined;
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk);
   const bytes = Buffer.concat(parts);
   if (bytes.length !== end - start) throw new Error(`object ${key} is shorter than ${end}`);
-  return { type, timestampMs, dataJson: bytes.toString('utf8') };
+  return { type, timestampMs, dataJson: bytes.toString('utf8'), traceparent, hops };
 }

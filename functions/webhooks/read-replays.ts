@@ -2,7 +2,7 @@ import { route } from '../shared/http/route.ts';
 import { readPage } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import { findRelease, releaseKey, replaysOf, toRelease } from './release.store.ts';
+import { findRelease, releaseKey, replaysOf, toReleases } from './release.store.ts';
 import { nameOfReplay, type Release } from './release.ts';
 import { getReplayRoute, listReplaysRoute } from './replay.contract.ts';
 import { replayView } from './replay-view.ts';
@@ -26,7 +26,7 @@ export async function requireReplay(
   return found;
 }
 
-/** GET /v1/replays of one endpoint. */
+/** GET /v1/replays of one endpoint: those that this version of the code understands. */
 export const listReplays = route(
   listReplaysRoute,
   async ({ tenantId, query }, world: Pick<World, 'db' | 'secrets'>) => {
@@ -34,7 +34,7 @@ export const listReplays = route(
     const boundTo = [tenantId, 'replays', endpointId];
     const place = replaysOf(tenantId, endpointId);
     const { items, nextCursor } = await readPage(world, place, { limit, cursor, boundTo });
-    const data = items.map((it) => replayView(toRelease(it)));
+    const data = toReleases(items).map(replayView);
     return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
   },
 );

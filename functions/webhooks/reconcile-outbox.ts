@@ -1,11 +1,17 @@
-import { listOutbox, OUTBOX_SHARDS } from '../events/event.store.ts';
+import { listMinute, type OutboxPlace, placeOf } from '../events/event.store.ts';
 import type { RelayedEvent } from '../events/event.ts';
 import type { TickTime } from '../shared/aws/schedule.ts';
 import { timeOfId } from '../shared/ids/ulid.ts';
-import { type MinuteVisit, type MinuteWatch, watchMinutes } from '../shared/minute-watch.ts';
+import { inParts } from '../shared/in-parts.ts';
+import {
+  type MinuteStop,
+  type MinuteVisit,
+  type MinuteWatch,
+  watchMinutes,
+} from '../shared/minute-watch.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
-import { findCares } from './delivery-care.store.ts';
+import { type Care, findCares } from './delivery-care.store.ts';
 import { firstMessage, sameMessage } from './delivery-message.ts';
 import { findWatches, putWatches, type Watches } from './outbox-watch.store.ts';
 import { type RelayNeeds, relayEvents } from './relay-events.ts';
@@ -27,10 +33,12 @@ interface Left {
   readonly isDamaged?: boolean;
   /** When the oldest of those was committed that nobody had relayed. */
   readonly unrelayedMs?: number | undefined;
+  /** Where the time was up. */
+  readonly stop?: MinuteStop | undefined;
 }
 
 /** Does what is left to do for these events, and answers what it could not. */
-type Check = (events: readonly RelayedEvent[], world: Needs) => Promise<Left>;
+type Check = (events: readonly RelayedEvent[], world: Needs, time: TickTime) => Promise<Left>;
 
 /**
  * One tick: relays what was left, and sends again what got lost between the relay and the first
@@ -65,6 +73,7 @@ export async function reconcileOutbox(
   );
   const oldestMs = Math.min(relay.unrelayedMs, recheck.unrelayedMs);
   if (oldestMs < Infinity) world.metrics.count('OldestUnrelayedMs', clock.nowMs() - oldestMs);
+  world.metrics.count('ReconcilerTicks');
   world.log.info('outbox.reconciled', { relay: relay.watch, recheck: recheck.watch });
 }
 
@@ -84,14 +93,18 @@ async function runCheck(round: CheckRound, world: Needs) {
   const oldestMs = world.clock.nowMs() - ageMs;
   const newest = Math.floor(oldestMs / MINUTE_MS);
   let unrelayedMs = Infinity;
+  const before = watches[name] ?? { through: newest - FIRST_LOOK_MINUTES, open: [] };
+  const stops = new Map(before.open.map((it) => [it.minute, it.stop]));
   const watch = await watchMinutes(world, {
-    watch: watches[name] ?? { through: newest - FIRST_LOOK_MINUTES, open: [] },
+    watch: before,
     newest,
     // Of the newest minute some events are too young.
     settled: newest - 1,
     stopMs,
     visit: async (minute) => {
-      const left = await visitMinute({ ...round, minute, oldestMs }, world);
+      // What a repair has set back is visited as a whole.
+      const stop = minute > before.through ? undefined : stops.get(minute);
+      const left = await visitMinute({ ...round, minute, oldestMs, stop }, world);
       unrelayedMs = Math.min(unrelayedMs, left.unrelayedMs ?? Infinity);
       return toVisit(minute, left, { ageMs, nowMs: world.clock.nowMs() });
     },
@@ -111,35 +124,55 @@ const EARLY_MS = MINUTE_MS / 2;
  */
 function toVisit(
   minute: number,
-  { isDone, isDamaged = false }: Left,
+  { isDone, isDamaged = false, stop }: Left,
   { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number },
 ): MinuteVisit {
+  if (stop) return { minute, againMs: nowMs, stop };
   const lateMs = nowMs - ageMs - (minute + 1) * MINUTE_MS;
   if (isDone && !(isDamaged && lateMs < DAMAGED_MS)) return { minute };
   const waitMs = Math.min(3 * ageMs, Math.max(ageMs / 4, lateMs / 2));
-  return { minute, againMs: nowMs + waitMs - EARLY_MS };
+  return { minute, againMs: nowMs + waitMs - EARLY_MS, ...(isDone && { isDamaged: true }) };
 }
 
 interface MinuteToVisit extends CheckRound {
   readonly minute: number;
   readonly oldestMs: number;
+  /** Where the visit before has ended. */
+  readonly stop: MinuteStop | undefined;
 }
 
+/** So many deliveries are looked at in one go, and the time after each of them. */
+const PART = 500;
+
+/** Nobody knows yet how many endpoints want what was not relayed. */
+function weightOf({ sentTo, handedTo = [] }: RelayedEvent): number {
+  return sentTo?.length ?? handedTo.length + 5;
+}
+
+/**
+ * Ends where the time is up. Also within a page: the events of one can lead to tens of thousands of
+ * deliveries, and a minute to more than a tick can look at.
+ */
 async function visitMinute(what: MinuteToVisit, world: Needs): Promise<Left> {
-  const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
-  return together(await Promise.all(shards.map((shard) => visitShard(what, shard, world))));
-}
-
-/** Stops between two pages when the time is up: the rest of the minute is work left. */
-async function visitShard(what: MinuteToVisit, shard: number, world: Needs): Promise<Left> {
-  const { minute, oldestMs, stopMs, check } = what;
-  const left: Left[] = [];
-  for await (const { events, unreadable } of listOutbox(world.db, minute, shard)) {
-    if (world.clock.nowMs() >= stopMs) return together([...left, { isDone: false }]);
+  const { minute, oldestMs, stopMs, check, stop } = what;
+  const left: Left[] = stop ? [{ isDone: stop.isDone, isDamaged: stop.isDamaged }] : [];
+  const isLate = () => world.clock.nowMs() >= stopMs;
+  for await (const { events, unreadable, place } of listMinute(world.db, minute, stop)) {
+    if (isLate()) return stopped(left, place);
+    left.push(damage(unreadable, what, world));
     const old = events.filter((it) => timeOfId(it.id) <= oldestMs);
-    left.push(await check(old, world), damage(unreadable, what, world));
+    for (const part of inParts(old, PART, weightOf)) {
+      const [first] = part;
+      if (first && isLate()) return stopped(left, placeOf(first));
+      left.push(await check(part, world, { stopMs }));
+    }
   }
   return together(left);
+}
+
+function stopped(parts: readonly Left[], { shard, sk }: OutboxPlace): Left {
+  const { isDone, isDamaged = false, unrelayedMs } = together(parts);
+  return { isDone: false, unrelayedMs, stop: { shard, sk, isDone, isDamaged } };
 }
 
 function damage(
@@ -161,28 +194,53 @@ function together(parts: readonly Left[]): Left {
   };
 }
 
-async function relayLeft(events: readonly RelayedEvent[], world: Needs): Promise<Left> {
+async function relayLeft(
+  events: readonly RelayedEvent[],
+  world: Needs,
+  time: TickTime,
+): Promise<Left> {
   const unrelayed = events.filter((it) => it.relayedAtMs === undefined);
   if (unrelayed.length === 0) return { isDone: true };
   const unrelayedMs = Math.min(...unrelayed.map((it) => timeOfId(it.id)));
   world.log.warn('outbox.unrelayed', { events: unrelayed.length, oldestMs: unrelayedMs });
-  return { isDone: (await relayEvents(unrelayed, world)) === 0, unrelayedMs };
+  return { isDone: (await relayEvents(unrelayed, world, time)) === 0, unrelayedMs };
 }
 
 /** An event that is relayed only now has to be looked at again, when its time has come. */
-async function resend(events: readonly RelayedEvent[], world: Needs): Promise<Left> {
-  const relay = await relayLeft(events, world);
+async function resend(
+  events: readonly RelayedEvent[],
+  world: Needs,
+  time: TickTime,
+): Promise<Left> {
+  const relay = await relayLeft(events, world, time);
   const wasRelayed = events.filter((it) => it.relayedAtMs !== undefined);
-  const names = wasRelayed.flatMap((event) =>
-    (event.sentTo ?? []).map((endpointId) => ({
-      event,
-      tenantId: event.tenantId,
-      endpointId,
-      eventId: event.id,
-    })),
+  const pairs = events.flatMap((event) =>
+    (event.sentTo ?? event.handedTo ?? []).map((endpointId) => ({ event, endpointId })),
   );
+  const cares: Care[] = [];
+  for (let start = 0; start < pairs.length; start += PART) {
+    cares.push(...(await resendLost(pairs.slice(start, start + PART), world)));
+  }
+  const damaged = cares.filter((it) => it.care === 'unreadable').length;
+  if (damaged > 0) world.metrics.count('UnreadableRows', damaged);
+  const isWhole = wasRelayed.length === events.length;
+  const isCaredFor = cares.every((it) => it.care === 'done' || it.care === 'unreadable');
+  return { ...relay, isDone: isWhole && isCaredFor, isDamaged: damaged > 0 };
+}
+
+/** What the relay has handed on for one endpoint. */
+interface HandedOn {
+  readonly event: RelayedEvent;
+  readonly endpointId: string;
+}
+
+/** Answers what these deliveries needed; those that were lost have their message again. */
+async function resendLost(pairs: readonly HandedOn[], world: Needs): Promise<Care[]> {
+  const names = pairs.map(({ event, endpointId }) => {
+    return { tenantId: event.tenantId, endpointId, eventId: event.id };
+  });
   const cares = await findCares(world, names);
-  const messages = names.flatMap(({ event, endpointId }, index): Message[] => {
+  const messages = pairs.flatMap(({ event, endpointId }, index): Message[] => {
     const { care, delivery } = cares[index] ?? {};
     if (care !== 'lost') return [];
     return [delivery ? sameMessage(delivery) : firstMessage(event, { id: endpointId })];
@@ -191,9 +249,5 @@ async function resend(events: readonly RelayedEvent[], world: Needs): Promise<Le
     world.log.warn('outbox.resent', { messages: messages.length });
     await world.queues.send('delivery-fast', messages);
   }
-  const damaged = cares.filter((it) => it.care === 'unreadable').length;
-  if (damaged > 0) world.metrics.count('UnreadableRows', damaged);
-  const isWhole = wasRelayed.length === events.length;
-  const isCaredFor = cares.every((it) => it.care === 'done' || it.care === 'unreadable');
-  return { ...relay, isDone: isWhole && isCaredFor, isDamaged: damaged > 0 };
+  return cares;
 }

@@ -1,8 +1,12 @@
-import { markRelayed } from '../events/event.store.ts';
-import type { OutboxEvent } from '../events/event.ts';
+import { markHanded, markRelayed } from '../events/event.store.ts';
+import type { OutboxEvent, RelayedEvent } from '../events/event.ts';
+import type { TickTime } from '../shared/aws/schedule.ts';
+import { timeOfId } from '../shared/ids/ulid.ts';
+import { inParts } from '../shared/in-parts.ts';
 import { Problem } from '../shared/problem.ts';
+import { DAY_MS, MINUTE_MS } from '../shared/units.ts';
 import type { Message, QueueName, World } from '../shared/world.ts';
-import { newDelivery } from './delivery.ts';
+import { lateDelivery } from './delivery.ts';
 import { firstMessage, MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { type Endpoint, wants } from './endpoint.ts';
 import { type FoundEndpoints, findReadableEndpoints } from './endpoint-list.store.ts';
@@ -14,7 +18,10 @@ import { saveStep } from './save-delivery.ts';
 import { takeSlots } from './take-slots.ts';
 import { wait } from './waiting.ts';
 
-export type RelayNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'metrics' | 'queues'> & {
+export type RelayNeeds = Pick<
+  World,
+  'clock' | 'db' | 'ids' | 'log' | 'meters' | 'metrics' | 'queues'
+> & {
   readonly endpointSets: EndpointSets;
   readonly fastLane: FastLane;
 };
@@ -34,54 +41,80 @@ interface Pair {
  */
 const CALM_PER_SECOND = 100;
 
+/**
+ * A message is as old as its sending. In the fast lane one that is some minutes old wakes somebody
+ * up, so that what has its slot later than this waits in the other one.
+ */
+const FAST_AHEAD_MS_MAX = 2 * MINUTE_MS;
+
 /** So many messages are in memory at once, each of up to 48 KB. */
 const CHUNK = 500;
+/** So many are handed over together, where the time is looked at. */
+const PART = 1_000;
+
+/** What went wrong in one call. */
+interface Trouble {
+  /** Whose message did not go out. */
+  readonly failed: Set<string>;
+  /** Events of which nobody knows who else wants them. */
+  readonly unsure: Set<string>;
+}
 
 /**
  * Hands every event to every endpoint that wants it and then marks it. Safe to repeat: the claims
  * of the deliveries make a second message harmless. The trouble of one endpoint or tenant only
- * leaves its events unmarked, for the reconciler. Answers how many were left so.
+ * leaves its events unmarked, for the reconciler, with a note of who has them already. Answers how
+ * many were left so. With a time to stop it goes part by part, each with its marks, and leaves what
+ * it does not come to.
  */
 export async function relayEvents(
-  events: readonly OutboxEvent[],
+  events: readonly RelayedEvent[],
   world: RelayNeeds,
+  { stopMs }: TickTime = { stopMs: Infinity },
 ): Promise<number> {
-  const failed = new Set<string>();
+  const trouble = { failed: new Set<string>(), unsure: new Set<string>() };
   const byTenant = Map.groupBy(events, (it) => it.tenantId);
-  const matched = await Promise.all([...byTenant.values()].map((it) => match(it, failed, world)));
-  const pairs = matched.flat();
-  await handOver(pairs, failed, world);
+  const matched = await Promise.all([...byTenant.values()].map((it) => match(it, trouble, world)));
+  const pairs = Map.groupBy(matched.flat(), (it) => it.event.id);
+  const pairsOf = ({ id }: OutboxEvent) => pairs.get(id) ?? [];
 
-  const sentTo = Map.groupBy(pairs, (it) => it.event.id);
-  const done = events.filter((it) => !failed.has(it.id));
-  const marks = await Promise.all(
-    done.map((event) => mark(event, (sentTo.get(event.id) ?? []).map(endpointIdOf), world)),
-  );
-  const left = failed.size + marks.filter((isMarked) => !isMarked).length;
+  // In one go each limited endpoint is asked once for all its slots.
+  const most = stopMs === Infinity ? Infinity : PART;
+  let marked = 0;
+  for (const part of inParts(events, most, (it) => pairsOf(it).length)) {
+    if (world.clock.nowMs() >= stopMs) break;
+    await handOver(part.flatMap(pairsOf), trouble, world);
+    const marks = await Promise.all(part.map((it) => note(it, pairsOf(it), { trouble, world })));
+    marked += marks.filter((isMarked) => isMarked).length;
+  }
+  const left = events.length - marked;
   if (left > 0) world.metrics.count('EventsLeftUnrelayed', left);
   return left;
 }
 
 /** Who wants the events of one tenant. An outage throws: then nothing can be relayed anyway. */
 async function match(
-  events: readonly OutboxEvent[],
-  failed: Set<string>,
+  events: readonly RelayedEvent[],
+  { unsure }: Trouble,
   world: RelayNeeds,
 ): Promise<Pair[]> {
   const tenantId = events[0]?.tenantId ?? '';
   const endpoints = await readEndpoints(tenantId, world);
-  if (endpoints.damaged.length > 0) for (const { id } of events) failed.add(id);
+  if (endpoints.damaged.length > 0) {
+    for (const { id } of leaveOpen(events, endpoints, world)) unsure.add(id);
+  }
   const pairs = events.flatMap((event) => {
     const address = addressOf(event);
-    const wanting = endpoints.endpoints.filter((it) => wants(it, address));
+    const handedTo = new Set(event.handedTo);
+    const wanting = endpoints.endpoints.filter((it) => wants(it, address) && !handedTo.has(it.id));
     return wanting.map((endpoint) => ({ event, endpoint }));
   });
   const isTroubled = endpoints.endpoints.some((it) => it.slow && it.status === 'active');
   const calm = calmOf(pairs);
   const bursting = pairs.filter(({ endpoint }) => !endpoint.slow && !calm.has(endpoint.id));
-  const messages = bursting.length;
-  const share = messages > 0 ? world.fastLane(tenantId, { messages, isTroubled }) : 0;
-  const slow = new Set(bursting.slice(share));
+  const isFast = ({ event }: { readonly event: OutboxEvent }) =>
+    world.fastLane(tenantId, { atMs: timeOfId(event.id), isTroubled });
+  const slow = new Set(bursting.filter((it) => !isFast(it)));
   return pairs.map((pair): Pair => {
     const isSlow = pair.endpoint.slow || slow.has(pair);
     return { ...pair, lane: isSlow ? 'delivery-slow' : 'delivery-fast' };
@@ -113,14 +146,39 @@ async function readEndpoints(tenantId: string, world: RelayNeeds): Promise<Found
   }
 }
 
+/** How long events wait for a damaged endpoint. */
+const DAMAGED_MS = DAY_MS;
+
+/**
+ * The events that wait for a damaged endpoint. Others have waited for a day: they are passed on
+ * without it, so that what waits stays in bounds. A replay of what is missing brings it those.
+ */
+function leaveOpen(
+  events: readonly RelayedEvent[],
+  { damaged }: FoundEndpoints,
+  { clock, log }: RelayNeeds,
+): readonly RelayedEvent[] {
+  const waiting = events.filter(({ id }) => clock.nowMs() - timeOfId(id) < DAMAGED_MS);
+  const passedOn = events.length - waiting.length;
+  const [first] = events;
+  if (first && passedOn > 0) {
+    log.error('relay.passed-on', { tenantId: first.tenantId, damaged, events: passedOn });
+  }
+  return waiting;
+}
+
 function endpointIdOf({ endpoint }: Pair): string {
   return endpoint.id;
 }
 
-/** Adds to `failed` the events of which not every message went out. */
+function nameOf({ event, endpoint }: Pick<Pair, 'event' | 'endpoint'>): string {
+  return `${event.id} ${endpoint.id}`;
+}
+
+/** Adds to `failed` those whose message did not go out. */
 async function handOver(
   pairs: readonly Pair[],
-  failed: Set<string>,
+  { failed }: Trouble,
   world: RelayNeeds,
 ): Promise<void> {
   const groups = Map.groupBy(pairs, endpointIdOf);
@@ -139,16 +197,18 @@ async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNee
   if (first?.endpoint.perSecond === undefined) return pairs;
   try {
     const { slotsMs, version } = await takeSlots(world, first.endpoint, pairs.length);
-    const latestMs = world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX;
-    const slotted = pairs.map((pair, index) => ({
-      ...pair,
-      slot: { atMs: slotsMs[index] ?? latestMs, version },
-    }));
+    const nowMs = world.clock.nowMs();
+    const latestMs = nowMs + MESSAGE_AHEAD_MS_MAX;
+    const slotted = pairs.map((pair, index) => {
+      const atMs = slotsMs[index] ?? latestMs;
+      const lane = atMs > nowMs + FAST_AHEAD_MS_MAX ? 'delivery-slow' : pair.lane;
+      return { ...pair, lane, slot: { atMs, version } } as const;
+    });
     const far = slotted.filter(({ slot }) => slot.atMs > latestMs);
     await Promise.all(far.map((it) => insertWaiting(it, failed, world)));
     return slotted.filter(({ slot }) => slot.atMs <= latestMs);
   } catch (error) {
-    for (const { event } of pairs) failed.add(event.id);
+    for (const it of pairs) failed.add(nameOf(it));
     world.log.warn('relay.pace-failed', { endpointId: first.endpoint.id, error });
     return [];
   }
@@ -156,18 +216,19 @@ async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNee
 
 /** A record that is there already is as good: an earlier relay of the event wrote it. */
 async function insertWaiting(
-  { event, endpoint, slot }: Pair & { readonly slot: Slot },
+  pair: Pair & { readonly slot: Slot },
   failed: Set<string>,
   world: RelayNeeds,
 ): Promise<void> {
+  const { event, endpoint, slot } = pair;
   const { tenantId, id: eventId, type: eventType } = event;
   const what = { tenantId, endpointId: endpoint.id, eventId, eventType };
   const nowMs = world.clock.nowMs();
-  const before = newDelivery(what, nowMs);
+  const before = lateDelivery(what, nowMs);
   try {
     await saveStep(world, { before, after: wait(before, slot, nowMs) });
   } catch (error) {
-    failed.add(eventId);
+    failed.add(nameOf(pair));
     world.log.warn('relay.waiting-failed', { endpointId: endpoint.id, eventId, error });
   }
 }
@@ -183,22 +244,35 @@ async function sendChunk(
   );
   try {
     const refused = await queues.send(lane, messages);
-    for (const index of refused) failed.add(pairs[index]?.event.id ?? '');
+    for (const it of refused.flatMap((index) => pairs[index] ?? [])) failed.add(nameOf(it));
   } catch (error) {
-    for (const { event } of pairs) failed.add(event.id);
+    for (const it of pairs) failed.add(nameOf(it));
     log.warn('relay.send-failed', { messages: messages.length, error });
   }
 }
 
-/** An event whose mark fails is relayed again, which is harmless. */
-async function mark(
+interface Noting {
+  readonly trouble: Trouble;
+  readonly world: RelayNeeds;
+}
+
+/**
+ * Notes who has an event by now: as relayed, if those are all. An event whose note fails is relayed
+ * again, which is harmless.
+ */
+async function note(
   event: OutboxEvent,
-  sentTo: readonly string[],
-  { clock, db, log }: RelayNeeds,
+  pairs: readonly Pair[],
+  { trouble: { failed, unsure }, world: { clock, db, log } }: Noting,
 ): Promise<boolean> {
+  const handed = failed.size === 0 ? pairs : pairs.filter((it) => !failed.has(nameOf(it)));
+  const isWhole = handed.length === pairs.length && !unsure.has(event.id);
+  if (!isWhole && handed.length === 0) return false;
+  const to = handed.map(endpointIdOf);
+  const write = isWhole ? markRelayed(event, to, clock.nowMs()) : markHanded(event, to);
   try {
-    const commit = await db.commit([markRelayed(event, sentTo, clock.nowMs())]);
-    return commit.ok;
+    const commit = await db.commit([write]);
+    return isWhole && commit.ok;
   } catch (error) {
     log.warn('relay.mark-failed', { eventId: event.id, error });
     return false;

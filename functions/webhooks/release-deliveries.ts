@@ -1,29 +1,38 @@
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Key, World } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
+import { MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { doorOf } from './door.ts';
-import { endReleaseStep, endReplayStep } from './end-release.ts';
+import { closeStep, endReleaseStep, endReplayStep } from './end-release.ts';
 import { checkStatus } from './endpoint.store.ts';
 import { findNextWanted, findPlanned, findUnmarked, type WantedPage } from './find-wanted.ts';
 import { checkOpen } from './health.store.ts';
-import { careMessage, findRelease, removeRelease, saveRelease } from './release.store.ts';
+import { checkBlock } from './pace.store.ts';
+import { limitOf, rateAt } from './pace.ts';
+import {
+  careMessage,
+  countRunning,
+  findLater,
+  findRelease,
+  removeRelease,
+  saveRelease,
+} from './release.store.ts';
 import {
   afterStep,
   finish,
+  isCovered,
   isGone,
-  nextRate,
   planStep,
   type Release,
-  ratesOf,
   type StepResult,
-  stepOf,
 } from './release.ts';
 import { markSent, releaseRows } from './release-rows.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
+import { nextRate, ratesOf, stepOf } from './slow-start.ts';
 import { tellQueue } from './tell-queue.ts';
 import { tellReplays } from './tell-replays.ts';
 
-export type ReleaseNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+export type ReleaseNeeds = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> & {
   readonly endpoints: EndpointMemory;
 };
 
@@ -35,7 +44,8 @@ const CLOSED_MS = DAY_MS;
 /**
  * One step of a release, safe to repeat: only one worker has it, and what a dead one had written
  * is not written again. What holds deliveries ends with an endpoint that is closed again, because
- * its next opening begins another release; a replay waits for that.
+ * its next opening begins another release; a replay waits for that. It also ends where a later
+ * one looks after the same, so that there is one slow start; replays divide the share of one.
  */
 export async function releaseDeliveries(key: Key, world: ReleaseNeeds): Promise<void> {
   const { clock, db, endpoints } = world;
@@ -51,11 +61,12 @@ export async function releaseDeliveries(key: Key, world: ReleaseNeeds): Promise<
   if (!release) return;
   endpoints.forget(tenantId, endpointId);
   const known = await endpoints.find(tenantId, endpointId);
-  const opens = release.kind !== 'replay' && release.cursor === undefined;
+  const opens = !['replay', 'close'].includes(release.kind) && release.cursor === undefined;
   if (opens && (!known || doorOf(known) === 'open')) await tellReplays(release, world);
   const taken = await takeStep(release, known, world);
   const saved = taken && (await save({ ...release, step: taken.step }, taken, world));
-  if (saved?.dueMs !== undefined) await tellQueue('endpoint-care', careMessage(saved), world);
+  const isSoon = (saved?.dueMs ?? Infinity) - clock.nowMs() <= MESSAGE_AHEAD_MS_MAX;
+  if (saved && isSoon) await tellQueue('endpoint-care', careMessage(saved), world);
 }
 
 /** Undefined when somebody else has done this step. */
@@ -76,27 +87,53 @@ async function takeStep(
   world: ReleaseNeeds,
 ): Promise<Release | undefined> {
   if (!known) return endReleaseStep(release, world);
-  if (release.status === 'cancelled') return endReplayStep(release, world);
+  if (await isOvertaken(release, known, world)) return finish(release, 'done');
+  if (release.kind === 'close') return closeStep(release, known, world);
+  if (release.status === 'cancelled') return endReplayStep(release, known, world);
   const { endpoint, pace, health } = known;
   const nowMs = world.clock.nowMs();
   const door = doorOf(known);
   const isProbe = door === 'breaker_open' && health.idle === true;
   if (door !== 'open' && release.kind !== 'replay') return finish(release, 'done');
   if (door !== 'open' && !isProbe) return waitForDoor(release, known, world);
-  const rates = ratesOf(endpoint.perSecond, release.share);
+  const limit = rateAt(limitOf(endpoint, pace), pace, nowMs);
+  const rates = ratesOf(limit, await shareOf(release, world));
   const { blockedUntilMs = 0 } = pace;
   if (blockedUntilMs > nowMs) {
-    return { ...release, perSecond: nextRate(release, rates, true), dueMs: blockedUntilMs };
+    const slower = { ...release, perSecond: nextRate(release, rates, true), dueMs: blockedUntilMs };
+    return release.kind === 'replay' ? waitForBlock(release, slower, { known, world }) : slower;
   }
   const isFailing = health.streak > 0;
   // It learns nothing of the receiver as long as it sends nothing.
   const perSecond =
-    release.hasMoved || isFailing ? nextRate(release, rates, isFailing) : release.perSecond;
+    release.hasMoved || isFailing
+      ? nextRate(release, rates, isFailing)
+      : Math.min(release.perSecond, rates.max);
   const paceVersion = release.paceVersion ?? pace.version;
   const begun = { ...release, perSecond, paceVersion };
   return begun.planned
     ? finishStep(begun, known, world)
     : sendStep(begun, known, { world, isProbe });
+}
+
+/**
+ * By the clocks of two instances the later one may have begun with an older pace: what waits for
+ * the slots of this one is nothing to it.
+ */
+async function isOvertaken(
+  release: Release,
+  { pace }: KnownEndpoint,
+  { db }: ReleaseNeeds,
+): Promise<boolean> {
+  if (release.kind === 'replay') return false;
+  const { paceVersion = pace.version } = release;
+  const knowsPace = (later: Release) => (later.paceVersion ?? Infinity) >= paceVersion;
+  return (await findLater(db, release)).some((it) => knowsPace(it) && isCovered(release, it));
+}
+
+async function shareOf(release: Release, { db }: ReleaseNeeds): Promise<number> {
+  if (release.kind !== 'replay') return release.share;
+  return release.share / Math.max(1, await countRunning(db, release));
 }
 
 /** Until its endpoint's next opening tells it. Not if that has just been: then it looks again. */
@@ -115,6 +152,25 @@ async function waitForDoor(
     dueMs: isBroken ? probeMs : nowMs + CLOSED_MS,
   } as const;
   await db.commit([saveRelease(release, next, nowMs), isClosed]);
+  return undefined;
+}
+
+/** Until the receiver may be asked again, or somebody says that it may be by now. */
+async function waitForBlock(
+  release: Release,
+  next: Release,
+  { known, world }: { readonly known: KnownEndpoint; readonly world: ReleaseNeeds },
+): Promise<Release | undefined> {
+  const { clock, db } = world;
+  const nowMs = clock.nowMs();
+  const isBlocked = checkBlock(known.endpoint, known.pace);
+  const waiting = { ...next, isWaiting: true } as const;
+  const commit = await db.commit([saveRelease(release, waiting, nowMs), isBlocked]);
+  // The block has just become another one, or none: so it looks again.
+  if (!commit.ok) return { ...release, dueMs: nowMs + SECOND_MS };
+  const isSoon = (next.dueMs ?? Infinity) - nowMs <= MESSAGE_AHEAD_MS_MAX;
+  const message = careMessage({ ...waiting, step: release.step + 1 });
+  if (isSoon) await tellQueue('endpoint-care', message, world);
   return undefined;
 }
 

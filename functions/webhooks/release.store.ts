@@ -1,22 +1,28 @@
 import * as z from 'zod';
 import { DELIVERY_STATES } from '../events/event.ts';
+import { isKnown, known } from '../shared/form.ts';
+import { pagesOf } from '../shared/page.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
 import { forgetFailures } from './health.store.ts';
-import { RELEASED, type Release, ratesOf } from './release.ts';
+import { type Release, type ReleaseKind, releasedBy } from './release.ts';
+import { ratesOf } from './slow-start.ts';
 
 const RETENTION_MS = 32 * DAY_MS;
+/** Before the ids of all but replays. */
+const HELD = 'REL#held#';
+const KINDS = ['resume', 'drain', 'repace', 'replay', 'close'] as const;
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const ReleaseItem = z.object({
   id: z.templateLiteral(['rpl_', z.string()]),
   tenant: z.string(),
   endpoint: z.string(),
-  kind: z.enum(['resume', 'drain', 'repace', 'replay']),
+  kind: z.enum(KINDS),
   status: z.enum(['running', 'done', 'cancelled']),
-  statuses: z.array(z.enum(DELIVERY_STATES).exclude(['pending', 'inflight', 'cancelled'])),
+  statuses: z.array(z.enum(DELIVERY_STATES).exclude(['inflight', 'cancelled'])),
   eventTypes: z.array(z.string()).optional(),
   from: z.number().optional(),
   to: z.number().optional(),
@@ -25,7 +31,13 @@ const ReleaseItem = z.object({
   perSecond: z.number(),
   cursor: z.string().optional(),
   hasMoved: z.boolean(),
-  planned: z.object({ after: z.string().optional(), through: z.string() }).optional(),
+  planned: z
+    .object({
+      after: z.string().optional(),
+      through: z.string(),
+      restored: z.number().optional(),
+    })
+    .optional(),
   endedAt: z.number().optional(),
   waits: z.literal(true).optional(),
   matched: z.number(),
@@ -40,7 +52,7 @@ type Named = Pick<Release, 'tenantId' | 'endpointId' | 'kind' | 'id'>;
 
 /** Where a release lies, beside the health of its endpoint. Replays can be listed by themselves. */
 export function releaseKey({ tenantId, endpointId, kind, id }: Named): Key {
-  const sk = kind === 'replay' ? `REL#${id}` : `REL#held#${id}`;
+  const sk = kind === 'replay' ? `REL#${id}` : `${HELD}${id}`;
   return { pk: `${tenantId}#${endpointId}`, sk };
 }
 
@@ -118,7 +130,7 @@ export function replayEnd({ createdAtMs }: Pick<Release, 'createdAtMs'>): number
 
 /** The release in a stored item. */
 export function toRelease(item: Item): Release {
-  const stored = ReleaseItem.parse(item);
+  const stored = ReleaseItem.parse(known(item));
   const { statuses, eventTypes, from, to } = stored;
   const between = from === undefined || to === undefined ? undefined : { fromMs: from, toMs: to };
   return {
@@ -145,31 +157,62 @@ export function toRelease(item: Item): Release {
   };
 }
 
+/** Those of these items that this version of the code understands: the others hide none of them. */
+export function toReleases(items: readonly Item[]): Release[] {
+  return items.filter((it) => isKnown(it) && hasKnownKind(it)).map(toRelease);
+}
+
 /** The replays of an endpoint that have something left to do. */
 export async function findOpenReplays(
   db: Pick<Db, 'query'>,
   { tenantId, endpointId }: Pick<Release, 'tenantId' | 'endpointId'>,
 ): Promise<Release[]> {
   const found: Release[] = [];
-  let after: Item | undefined;
-  do {
-    const page = await db.query({ ...replaysOf(tenantId, endpointId), ...(after && { after }) });
-    found.push(...page.items.map(toRelease).filter(({ dueMs }) => dueMs !== undefined));
-    after = page.next;
-  } while (after);
+  for await (const items of pagesOf(db, replaysOf(tenantId, endpointId))) {
+    found.push(...toReleases(items).filter(({ dueMs }) => dueMs !== undefined));
+  }
   return found;
 }
 
-/** Undefined when there is no such release. */
-export async function findRelease(db: Pick<Db, 'get'>, key: Key): Promise<Release | undefined> {
-  const item = await db.get('endpoints', key);
-  return item && toRelease(item);
+/** So many of an endpoint's replays are looked at for those that run. */
+const LATEST_REPLAYS = 100;
+
+/** How many of an endpoint's latest hundred replays are running. */
+export async function countRunning(
+  db: Pick<Db, 'query'>,
+  { tenantId, endpointId }: Pick<Release, 'tenantId' | 'endpointId'>,
+): Promise<number> {
+  const latest = { ...replaysOf(tenantId, endpointId), limit: LATEST_REPLAYS };
+  const { items } = await db.query(latest);
+  return toReleases(items).filter(({ status }) => status === 'running').length;
 }
 
-/** A release at an endpoint that has just been opened, or may get more, due at once. */
+/** The releases of an endpoint that began after this one, but for its replays. */
+export async function findLater(db: Pick<Db, 'query'>, release: Release): Promise<Release[]> {
+  const { pk, sk } = releaseKey(release);
+  // '~' sorts behind every id.
+  const { items } = await db.query({ table: 'endpoints', pk, sk: { from: sk, to: `${HELD}~` } });
+  return toReleases(items).filter(({ id }) => id !== release.id);
+}
+
+/**
+ * Undefined when there is no such release, or only a later version of this code knows its kind: it
+ * stays as it is, and the sweeper names it again until somebody who knows it comes. After six hours
+ * it is left to the dead letters.
+ */
+export async function findRelease(db: Pick<Db, 'get'>, key: Key): Promise<Release | undefined> {
+  const item = await db.get('endpoints', key);
+  return item && hasKnownKind(item) ? toRelease(item) : undefined;
+}
+
+function hasKnownKind({ kind }: Item): boolean {
+  return KINDS.some((it) => it === kind);
+}
+
+/** A release at an endpoint that was just opened, closed, or got another limit: due at once. */
 export function newRelease(
   endpoint: Endpoint,
-  kind: keyof typeof RELEASED,
+  kind: ReleaseKind,
   { clock, ids }: Pick<World, 'clock' | 'ids'>,
 ): Release {
   const nowMs = clock.nowMs();
@@ -179,7 +222,7 @@ export function newRelease(
     endpointId: endpoint.id,
     kind,
     status: 'running',
-    wants: { statuses: RELEASED[kind] },
+    wants: { statuses: releasedBy(kind, endpoint.perSecond !== undefined) },
     share: 1,
     perSecond: ratesOf(endpoint.perSecond, 1).start,
     hasMoved: false,

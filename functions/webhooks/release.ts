@@ -2,19 +2,20 @@ import { fitsFilter } from '../events/event.ts';
 import { idPart } from '../shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import { BLOCKED, type Delivery, type DeliveryStatus, isFinal } from './delivery.ts';
-import type { Slot } from './pace.ts';
+import { type Pace, RESTART_MS, type Slot, toUs } from './pace.ts';
 import { wait } from './waiting.ts';
 
 /**
  * A job that sends deliveries of one endpoint again, step by step: what is held or put off, after a
- * person (`resume`) or a success (`drain`) has opened the endpoint; what has slots of a limit that
- * was lower (`repace`); or what a tenant asks for (`replay`).
+ * person (`resume`) or a success (`drain`) has opened the endpoint; what has slots of another limit
+ * (`repace`); or what a tenant asks for (`replay`). Where an endpoint was closed it holds what is
+ * in a queue and has no record (`close`).
  */
 export interface Release {
   readonly id: `rpl_${string}`;
   readonly tenantId: string;
   readonly endpointId: string;
-  readonly kind: 'resume' | 'drain' | 'repace' | 'replay';
+  readonly kind: 'resume' | 'drain' | 'repace' | 'replay' | 'close';
   readonly status: 'running' | 'done' | 'cancelled';
   readonly wants: Wanted;
   /** Of the pace, when it began: what waits for a slot of an older one goes by the present one. */
@@ -44,20 +45,49 @@ export interface Release {
   readonly fingerprint?: string | undefined;
 }
 
-/** `missing`: an event that the endpoint wants and that never came to be a delivery. */
-export type ReleasedStatus = Exclude<DeliveryStatus, 'inflight' | 'cancelled'> | 'missing';
+/**
+ * `missing`: an event that the endpoint wants and that never came to be a delivery. `pending`: one
+ * that is on its way there through a queue, for a slot that may be minutes away, with no record.
+ */
+export type ReleasedStatus =
+  | Exclude<DeliveryStatus, 'inflight' | 'cancelled'>
+  | 'missing'
+  | 'pending';
 
 /** What each kind of release sends that no tenant has described. */
-export const RELEASED = {
-  resume: ['held', 'waiting', 'retrying'],
+const RELEASED = {
+  resume: ['held', 'waiting', 'retrying', 'pending'],
   drain: ['held', 'waiting'],
-  repace: ['waiting'],
+  repace: ['waiting', 'pending'],
+  close: ['pending'],
 } as const satisfies Partial<Record<Release['kind'], readonly ReleasedStatus[]>>;
+
+/** What each kind of release is about. Only a limit makes anything wait in a queue. */
+export function releasedBy(kind: ReleaseKind, isLimited: boolean): readonly ReleasedStatus[] {
+  return RELEASED[kind].filter((it) => isLimited || it !== 'pending');
+}
+
+type Purpose = {
+  readonly kind: Release['kind'];
+  readonly wants: Pick<Wanted, 'statuses'>;
+};
+
+/** Whether a release that began later looks after all that an older one is about. */
+export function isCovered(older: Purpose, later: Purpose): boolean {
+  // What closes holds, and all others send.
+  const isLike = (older.kind === 'close') === (later.kind === 'close');
+  return isLike && older.wants.statuses.every((it) => later.wants.statuses.includes(it));
+}
+
+/** Those that no tenant has described. */
+export type ReleaseKind = Exclude<Release['kind'], 'replay'>;
 
 /** The events behind one, exclusive, up to another one, inclusive. */
 export interface PlannedStep {
   readonly after?: string | undefined;
   readonly through: string;
+  /** How many of them a cancelled replay has given back, that it would want again. */
+  readonly restored?: number | undefined;
 }
 
 /** Which deliveries a release is about. */
@@ -72,38 +102,22 @@ export interface Wanted {
 /** What is about to be held gets this long to appear on the index. */
 const SETTLING_MS = MINUTE_MS;
 
-/** How long the sends of a step take together, where the rate is at least one in that time. */
-export const STEP_MS = 5 * SECOND_MS;
-/** What a step handles at most, so that a worker has time for it. */
-export const STEP_MAX = 500;
+/** Whoever relays may know the endpoint as it was for so long after its change. */
+const RELAYING_MS = 5 * SECOND_MS;
+/** What was relayed earlier has left the queues. */
+const QUEUED_MS = 30 * MINUTE_MS;
 
-/** Without a limit of the endpoint a release starts with so many per second… */
-const UNLIMITED_START = 50;
-/** …and does not do more than this. */
-const UNLIMITED_MAX = 1_000;
-
-/** The bounds of a slow start at an endpoint with this limit. */
-export function ratesOf(perSecond: number | undefined, share: number) {
-  const max = (perSecond ?? UNLIMITED_MAX) * share;
-  const start = perSecond === undefined ? UNLIMITED_START : Math.max(1, perSecond / 10);
-  return { start: Math.min(max, start), max };
+/** When what may be in a queue with a void slot was relayed. */
+export function queuedBetween({ createdAtMs = 0 }: Partial<Pick<Release, 'createdAtMs'>>) {
+  return { fromMs: createdAtMs - QUEUED_MS, toMs: createdAtMs + RELAYING_MS };
 }
 
-/** How many a step sends, and how long it takes. */
-export function stepOf(perSecond: number): { readonly count: number; readonly lastsMs: number } {
-  const inStep = Math.floor((perSecond * STEP_MS) / SECOND_MS);
-  const count = Math.min(STEP_MAX, Math.max(1, inStep));
-  return { count, lastsMs: Math.ceil((count * SECOND_MS) / perSecond) };
-}
-
-/** Twice as fast after a step without failures, half as fast after one with them. */
-export function nextRate(
-  { perSecond }: Pick<Release, 'perSecond'>,
-  { start, max }: ReturnType<typeof ratesOf>,
-  isFailing: boolean,
-): number {
-  const next = isFailing ? perSecond / 2 : perSecond * 2;
-  return Math.min(max, Math.max(start, next));
+/** Whether anything may be in a queue for a slot far away, of this pace or an earlier one. */
+export function mayBeQueued(
+  { tatUs = 0, startMs = -Infinity }: Pick<Pace, 'tatUs' | 'startMs'>,
+  nowMs: number,
+): boolean {
+  return tatUs > toUs(nowMs + RESTART_MS) || startMs > nowMs - QUEUED_MS;
 }
 
 /** What a step has found and done. */
@@ -152,12 +166,24 @@ export function planStep(release: Release, count: number, through: string): Rele
 
 /**
  * A replay that sends no more. What it has sent to the queues and nobody has claimed is still to be
- * given back.
+ * given back, and what a worker that died had only planned to be counted out.
  */
 export function cancelReplay(release: Release, nowMs: number): Release {
-  const ended = { ...finish(release, 'cancelled'), planned: undefined, endedAtMs: nowMs };
+  const ended = { ...finish(release, 'cancelled'), isWaiting: undefined, endedAtMs: nowMs };
   if (release.sent === 0) return ended;
   return { ...ended, cursor: undefined, hasMoved: false, dueMs: nowMs };
+}
+
+/** Notes which of its planned step a cancelled replay has given back. */
+export function withRestored(
+  { planned, ...release }: Release,
+  restored: readonly Delivery[],
+): PlannedStep | undefined {
+  if (!planned) return undefined;
+  const { after = '', through } = planned;
+  const isPlanned = ({ eventId }: Delivery) => eventId > after && eventId <= through;
+  const again = restored.filter((it) => isPlanned(it) && isWanted(it, release));
+  return { ...planned, restored: (planned.restored ?? 0) + again.length };
 }
 
 /** Whether nothing stays of a release: it is over, and no tenant may ask for it. */
@@ -172,7 +198,8 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
 
 /**
  * Whether a delivery is one of those that a release is about. What waits is if its slot is void,
- * and a retry if it only waits for the end of a block. Alerts of files have no replay.
+ * and a retry if it only waits for the end of a block, as one by hand does whose slot is void.
+ * Alerts of files have no replay.
  */
 export function isWanted(
   delivery: Delivery,
@@ -181,8 +208,9 @@ export function isWanted(
   const { statuses, eventTypes, between } = wants;
   const { status, reason, paceVersion: slotVersion = 0 } = delivery;
   if (!(statuses as readonly string[]).includes(status)) return false;
-  if (status === 'waiting' && slotVersion >= paceVersion) return false;
-  if (status === 'retrying' && reason !== BLOCKED) return false;
+  const isVoid = slotVersion < paceVersion;
+  if (status === 'waiting' && !isVoid) return false;
+  if (status === 'retrying' && reason !== BLOCKED && !(delivery.urgent && isVoid)) return false;
   if (between && delivery.alert) return false;
   return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
 }
@@ -210,7 +238,7 @@ export function giveBack(delivery: Delivery, { id }: Pick<Release, 'id'>): Deliv
 /** The delivery on its way again at a slot: what is at its end gets a full plan, others go on. */
 export function releaseAt(delivery: Delivery, slot: Slot, nowMs: number): Delivery {
   const fresh = isFinal(delivery) ? { ...delivery, spent: 0, firstAtMs: undefined } : delivery;
-  return wait({ ...fresh, reason: undefined }, slot, nowMs);
+  return wait(fresh, slot, nowMs);
 }
 
 /** The replay that a tenant means: `publicId` backwards. */

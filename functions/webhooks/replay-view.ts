@@ -20,8 +20,11 @@ export function replayView(release: Release) {
   };
 }
 
+/** Of what only releases are about that no tenant has described. */
+const UNSHOWN = ['held', 'waiting', 'retrying', 'pending'] as const;
+
 function isReplayed(
   status: ReleasedStatus,
-): status is Exclude<ReleasedStatus, 'held' | 'waiting' | 'retrying'> {
-  return !['held', 'waiting', 'retrying'].includes(status);
+): status is Exclude<ReleasedStatus, (typeof UNSHOWN)[number]> {
+  return !(UNSHOWN as readonly string[]).includes(status);
 }

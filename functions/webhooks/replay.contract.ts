@@ -13,7 +13,7 @@ const CreateReplayBody = z
   .strictObject({
     endpointId: id('end'),
     from: Instant.meta({ description: 'When the event was accepted, at the earliest.' }),
-    to: Instant.meta({ description: 'Before this time.' }),
+    to: Instant.meta({ description: 'Before this time, and before the request.' }),
     statuses: z
       .array(ReplayedStatus)
       .min(1)
@@ -64,7 +64,7 @@ export const createReplayRoute = defineRoute({
   idempotencyKey: 'accepted',
   body: CreateReplayBody,
   reply: { status: 202, otherStatuses: [200], schema: z.union([Replay, DryRun]) },
-  refusals: ['not_found', 'idempotency_key_reused'],
+  refusals: ['not_found', 'idempotency_key_reused', 'busy'],
 });
 
 export const listReplaysRoute = defineRoute({
@@ -94,7 +94,7 @@ export const cancelReplayRoute = defineRoute({
   access: 'webhooks:write',
   params: ReplayParams,
   reply: { status: 200, schema: Replay },
-  refusals: ['not_found'],
+  refusals: ['not_found', 'busy'],
 });
 
 /** The routes of replays. */

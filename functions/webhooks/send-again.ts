@@ -10,13 +10,14 @@ import { deliveryView } from './delivery-view.ts';
 import { findEndpoint } from './endpoint.store.ts';
 import { saveStep } from './save-delivery.ts';
 import { sendNext } from './settle-delivery.ts';
-import { takeSlots } from './take-slots.ts';
-import { isInLastDay } from './waiting.ts';
+import { takeSlotAhead } from './take-slot-ahead.ts';
+import { hurry, isInLastDay } from './waiting.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'>;
 
 /**
- * POST /v1/deliveries/{id}/retry: a new attempt at once, past breaker and backlog. Refuses with
+ * POST /v1/deliveries/{id}/retry: a new attempt at once, past breaker and backlog; of a limited
+ * endpoint in a slot of its own, so that it may have to wait for some seconds. Refuses with
  * `not_retryable` what a worker has in hand, also when it has just taken it, and what would only
  * come to be when its event is about to end.
  */
@@ -28,9 +29,8 @@ export const sendAgain = route(
     const endpoint = await findEndpoint(world.db, tenantId, name.endpointId);
     const nowMs = world.clock.nowMs();
     const after = retryByHand(before, endpoint, { force: query.force, nowMs });
-    // What comes after it keeps the limit, but it waits for no backlog itself.
-    if (endpoint) await takeSlots(world, endpoint, 1);
-    const saved = await saveStep(world, { before, after });
+    const slot = endpoint && (await takeSlotAhead(world, endpoint));
+    const saved = await saveStep(world, { before, after: slot ? hurry(after, slot) : after });
     if (!saved.won) throw new Problem('not_retryable', { detail: 'An attempt is being made.' });
 
     await sendNext(saved.delivery, world);

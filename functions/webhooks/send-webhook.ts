@@ -14,7 +14,7 @@ import { signWebhook } from './signature.ts';
  * read) throws, and then nothing was sent. Nothing is stored.
  */
 export async function sendWebhook(
-  { clock, http, secrets }: Pick<World, 'clock' | 'http' | 'secrets'>,
+  { clock, http, secrets, meters }: Pick<World, 'clock' | 'http' | 'meters' | 'secrets'>,
   endpoint: Endpoint,
   webhook: OutgoingWebhook,
 ): Promise<Attempt> {
@@ -41,7 +41,8 @@ export async function sendWebhook(
     ...(webhook.onSilence && { onSilence: webhook.onSilence }),
   });
   const attempt = judge(result, clock.nowMs());
-  const { sample } = attempt;
+  const { outcome, sample } = attempt;
+  meters.count('tallyhook_delivery_attempts_total', { outcome });
   return sample === undefined
     ? attempt
     : { ...attempt, sample: withoutValues(sample, Object.values(own)) };

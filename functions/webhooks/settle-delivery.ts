@@ -5,7 +5,7 @@ import { blockEndpoint } from './block-endpoint.ts';
 import { insertSample } from './delivery.store.ts';
 import { type Delivery, isFinal, settle } from './delivery.ts';
 import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
-import { deliveryId } from './delivery-name.ts';
+import { deliveryId, namesOf } from './delivery-name.ts';
 import { disableEndpoint } from './disable-endpoint.ts';
 import { isReportable } from './endpoint.ts';
 import { markHealth } from './mark-health.ts';
@@ -13,7 +13,7 @@ import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { tellQueue, tellQueueAll } from './tell-queue.ts';
 
-type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'> & {
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> & {
   readonly endpoints: EndpointMemory;
 };
 
@@ -22,6 +22,8 @@ export interface Ending {
   readonly delivery: Delivery;
   readonly known: KnownEndpoint;
   readonly attempt: Attempt;
+  /** Of what was sent. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -38,8 +40,9 @@ export async function settleDelivery(ending: Ending, world: Needs): Promise<void
     random: world.ids.random(),
     blockedUntilMs,
   });
-  const also = next.status === 'exhausted' ? exhaustedEvent(next, world) : [];
-  const saved = await saveStep(world, { before: delivery, after: next, also });
+  const also = exhaustedEvent(next, ending, world);
+  const step = { before: delivery, after: next, also, isOutcome: true } as const;
+  const saved = await saveStep(world, step);
   logAttempt(ending, saved.won ? next.status : 'overtaken', world);
   if (!saved.won) return;
 
@@ -71,10 +74,14 @@ async function block({ known, attempt }: Ending, world: Needs): Promise<number> 
   return untilMs;
 }
 
-/** The event that says so, but for the exhaustion of such an event itself. */
-function exhaustedEvent(delivery: Delivery, { clock, ids }: Needs): Write[] {
-  const { tenantId, endpointId, eventId, eventType, reason } = delivery;
-  if (!isReportable(eventType)) return [];
+/** The event that tells of an exhausted one, but for the exhaustion of such an event itself. */
+export function exhaustedEvent(
+  delivery: Delivery,
+  { traceparent }: Pick<Ending, 'traceparent'>,
+  { clock, ids }: Pick<World, 'clock' | 'ids'>,
+): Write[] {
+  const { tenantId, endpointId, eventId, eventType, status, reason } = delivery;
+  if (status !== 'exhausted' || !isReportable(eventType)) return [];
   const id = deliveryId(delivery);
   const facts = { deliveryId: id, endpointId, eventId, eventType, attempts: delivery.seq, reason };
   return [
@@ -84,6 +91,7 @@ function exhaustedEvent(delivery: Delivery, { clock, ids }: Needs): Write[] {
       type: 'delivery.exhausted',
       occurredAtMs: clock.nowMs(),
       data: JSON.stringify(facts),
+      traceparent,
     }),
   ];
 }
@@ -94,7 +102,7 @@ async function keepSample(delivery: Delivery, { sample }: Attempt, world: Needs)
   try {
     await world.db.commit([insertSample(delivery, sample, world.clock.nowMs())]);
   } catch (error) {
-    world.log.warn('delivery.sample-lost', { deliveryId: deliveryId(delivery), error });
+    world.log.warn('delivery.sample-lost', { ...namesOf(delivery), error });
   }
 }
 
@@ -127,15 +135,16 @@ export async function tellOrigin(
 }
 
 /** One wide line per attempt. */
-function logAttempt({ delivery, attempt }: Ending, decision: string, { log }: Needs): void {
-  const { tenantId, endpointId, eventId, eventType, seq, alert } = delivery;
+export function logAttempt(
+  { delivery, attempt, traceparent }: Omit<Ending, 'known'>,
+  decision: string,
+  { log }: Pick<World, 'log'>,
+): void {
+  const { eventType, seq, alert } = delivery;
   const { outcome, status, error, ms, retryAfterMs, throttled, disable } = attempt;
   log.info('delivery.attempt', {
     decision,
-    deliveryId: deliveryId(delivery),
-    tenantId,
-    endpointId,
-    eventId,
+    ...namesOf(delivery),
     eventType,
     fileId: alert?.origin.fileId,
     attempt: seq,
@@ -146,5 +155,6 @@ function logAttempt({ delivery, attempt }: Ending, decision: string, { log }: Ne
     retryAfterMs,
     throttled,
     disable,
+    traceparent,
   });
 }

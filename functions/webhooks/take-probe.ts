@@ -4,7 +4,6 @@ import { MESSAGE_AHEAD_MS_MAX } from './delivery-message.ts';
 import { planProbe, probeMessage } from './health.store.ts';
 import { nextProbe } from './health.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
-import { takeSlots } from './take-slots.ts';
 import { tellQueue } from './tell-queue.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'log' | 'queues'> & {
@@ -33,6 +32,6 @@ export async function takeProbe(
   if (probeAtMs - nowMs <= MESSAGE_AHEAD_MS_MAX) {
     await tellQueue('endpoint-care', probeMessage(endpoint, probeAtMs), world);
   }
-  await takeSlots(world, endpoint, 1);
-  return { ...delivery, urgent: true };
+  const hasSlot = delivery.status === 'waiting';
+  return { ...delivery, urgent: true, ...(!hasSlot && { paceVersion: undefined }) };
 }

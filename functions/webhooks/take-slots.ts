@@ -3,7 +3,9 @@ import type { World } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findPace, reserveBehind, reserveFrom, toPace } from './pace.store.ts';
 import {
+  behindStretches,
   HORIZON_MS,
+  isOverrun,
   limitOf,
   NO_PACE,
   type Pace,
@@ -59,7 +61,8 @@ export async function takeKnownSlots(
     const perSecond = rateAt(limitOf(endpoint, seen), seen, nowMs);
     if (perSecond === undefined) return toSlots(new Array(count).fill(nowMs), seen, nowMs);
 
-    const fromMs = Math.max(nowMs, seen.blockedUntilMs ?? 0);
+    const freeMs = Math.max(nowMs, seen.blockedUntilMs ?? 0);
+    const fromMs = skipAhead(seen, freeMs);
     const endMs = fromMs + HORIZON_MS;
     if ((seen.tatUs ?? 0) >= toUs(endMs)) return toSlots(new Array(count).fill(endMs), seen, nowMs);
     const result = await reserve(
@@ -71,10 +74,18 @@ export async function takeKnownSlots(
     if (!result.ok) continue;
     const slotsMs = slotsBefore(seen.tatUs ?? toUs(nowMs), count, perSecond);
     const slots = toSlots(slotsMs, seen, nowMs);
-    // Who did not know of a block may have got slots within it.
-    if ((slotsMs[0] ?? nowMs) >= (slots.blockedUntilMs ?? 0)) return slots;
+    const [firstMs = nowMs] = slotsMs;
+    // Who did not know of a block may have got slots within it, or where somebody else goes ahead.
+    if (firstMs >= (slots.blockedUntilMs ?? 0) && !isOverrun(firstMs, seen)) return slots;
   }
   throw new Problem('busy', { detail: 'Too many senders take slots of one endpoint.' });
+}
+
+/** From when on the next slot is a free one. */
+function skipAhead(pace: Pace, freeMs: number): number {
+  const nextMs = Math.max(freeMs, Math.ceil((pace.tatUs ?? 0) / 1_000));
+  const behindMs = behindStretches(nextMs, pace);
+  return behindMs > nextMs ? behindMs : freeMs;
 }
 
 async function reserve(

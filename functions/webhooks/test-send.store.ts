@@ -1,4 +1,4 @@
-import { SECOND_MS } from '../shared/units.ts';
+import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -11,11 +11,13 @@ export function claimTestSend({ tenantId, id }: Pick<Endpoint, 'tenantId' | 'id'
     kind: 'update',
     table: 'endpoints',
     key: { pk: `${tenantId}#${id}`, sk: 'TEST' },
-    update: 'SET sentAt = :now, v = :v',
+    update: 'SET sentAt = :now, v = :v, #ttl = :ttl',
+    names: { '#ttl': 'ttl' },
     condition: 'attribute_not_exists(sentAt) OR sentAt <= :since OR sentAt > :ahead',
     values: {
       ':now': nowMs,
       ':v': 1,
+      ':ttl': Math.floor((nowMs + DAY_MS) / SECOND_MS),
       ':since': nowMs - SECOND_MS,
       ':ahead': nowMs + CLOCKS_APART_MS,
     },

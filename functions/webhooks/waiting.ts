@@ -10,17 +10,28 @@ const LAST_MS = HOUR_MS;
  * more by then is looked at a day before its record ends: it takes another slot, or expires.
  */
 export function wait(delivery: Delivery, { atMs, version }: Slot, nowMs: number): Delivery {
-  const waiting = { ...delivery, status: 'waiting', paceVersion: version } as const;
+  const waiting = {
+    ...delivery,
+    status: 'waiting',
+    paceVersion: version,
+    reason: undefined,
+  } as const;
   if (atMs < delivery.createdAtMs + RETENTION_MS - LAST_MS) return { ...waiting, dueMs: atMs };
   if (!isInLastDay(delivery, nowMs)) return { ...waiting, dueMs: lastDayOf(delivery) };
   return { ...expire(delivery), urgent: undefined, reason: 'backlog_too_long' };
 }
 
-/** The slot that it waits for, if it does. */
+/** To be sent as soon as its slot says, whatever keeps others back. */
+export function hurry(delivery: Delivery, { atMs, version }: Slot): Delivery {
+  return { ...delivery, urgent: true, missed: undefined, dueMs: atMs, paceVersion: version };
+}
+
+/** The slot that it has, if any. Also without one it may wait: for its last day. */
 export function slotOf(delivery: Delivery): Slot | undefined {
-  const { status, dueMs, paceVersion = 0 } = delivery;
-  const hasSlot = status === 'waiting' && dueMs !== undefined && dueMs !== lastDayOf(delivery);
-  return hasSlot ? { atMs: dueMs, version: paceVersion } : undefined;
+  const { status, urgent, dueMs, paceVersion } = delivery;
+  if (dueMs === undefined || dueMs === lastDayOf(delivery)) return undefined;
+  if (status === 'waiting') return { atMs: dueMs, version: paceVersion ?? 0 };
+  return urgent && paceVersion !== undefined ? { atMs: dueMs, version: paceVersion } : undefined;
 }
 
 /** Behind an endpoint that takes nothing now; looked at a day before its record ends. */

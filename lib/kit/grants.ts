@@ -1,5 +1,4 @@
 import { Stack, Validations } from 'aws-cdk-lib';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -14,11 +13,12 @@ import {
   type TableName,
 } from '../names.ts';
 import type { NodeFunction } from './node-function.ts';
+import type { AnyTable } from './room-table.ts';
 
 /** Everything that the rooms made, by name. */
 export interface House {
   readonly functions: Readonly<Record<Entry, NodeFunction>>;
-  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly tables: Readonly<Record<TableName, AnyTable>>;
   readonly queues: Readonly<Record<QueueName, Queue>>;
   /** Where each reader of a stream parks what it cannot handle. */
   readonly parked: Readonly<Partial<Record<Entry, Queue>>>;
@@ -37,6 +37,7 @@ export function grantAccess(house: House): void {
     grantQueues(handler, access, house);
     grantStream(handler, entry as Entry, house);
     grantParked(handler, access, house);
+    grantMetrics(handler, access);
     grantBucket(handler, access, house);
     grantSecrets(handler, access, house);
     for (const option of access.options ?? []) {
@@ -104,7 +105,8 @@ function grantParked(handler: NodeFunction, access: Access, house: House): void 
     const actions = [...looks, 'GetQueueAttributes', ...(work ? moves : [])];
     allow(handler, { service: 'sqs', actions, resource: queueArn });
     if (work) {
-      allow(handler, { service: 'sqs', actions: ['SendMessage'], resource: work.queueArn });
+      const onQueue = ['SendMessage', 'GetQueueAttributes'];
+      allow(handler, { service: 'sqs', actions: onQueue, resource: work.queueArn });
       handler.addEnvironment(variable('QUEUE', name), work.queueUrl);
     }
     handler.addEnvironment(variable('PARKED', name), queueUrl);
@@ -118,6 +120,15 @@ function parkedQueueOf(name: ParkedName, { queues, parked }: House): IQueue {
       : queues[name as QueueName].deadLetterQueue?.queue;
   if (!found) throw new Error(`${name} parks nothing`);
   return found;
+}
+
+function grantMetrics(handler: NodeFunction, { readsMetrics }: Access): void {
+  if (!readsMetrics || !handler.role) return;
+  allow(handler, { service: 'cloudwatch', actions: ['GetMetricData'], resource: '*' });
+  Validations.of(handler.role).acknowledge({
+    id: 'AwsSolutions-IAM5[Resource::*]',
+    reason: 'GetMetricData cannot be limited to a resource: it is a right to all metrics or none.',
+  });
 }
 
 function grantBucket(handler: NodeFunction, { bucket }: Access, house: House): void {

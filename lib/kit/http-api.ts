@@ -1,4 +1,4 @@
-import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
   HttpApi,
@@ -9,6 +9,7 @@ import {
   LogGroupLogDestination,
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -67,6 +68,11 @@ export class PlatformApi extends Construct {
   /** Where API Gateway answers: `https://` and a host. */
   get endpoint(): string {
     return this.#http.apiEndpoint;
+  }
+
+  /** What API Gateway measures itself: `Count`, `4xx`, `5xx`, `Latency`. */
+  metric(name: string, statistic: string): Metric {
+    return this.#http.metric(name, { period: Duration.minutes(1), statistic });
   }
 
   /** Sends exactly these routes to the function. */

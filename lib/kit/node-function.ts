@@ -20,6 +20,8 @@ export interface NodeFunctionProps {
   readonly memoryMb: number;
   /** What a customer notices while it fails. Printed in its alarm. */
   readonly impact: string;
+  /** When a customer notices at once: somebody is woken up when it has failed for 3 minutes. */
+  readonly isPrompt?: boolean;
 }
 
 /** API Gateway gives up after 30 seconds, a quota that cannot be raised. */
@@ -53,7 +55,7 @@ export class NodeFunction extends LambdaFunction {
       recursiveLoop: sendsToItself(entry) ? RecursiveLoop.ALLOW : RecursiveLoop.TERMINATE,
       role,
       logGroup,
-      environment: { BUILD: build, LOG_LEVEL: options.logLevel },
+      environment: { BUILD: build, LOG_LEVEL: options.logLevel, STAGE: options.stage },
     });
     this.timeoutSeconds = timeout.toSeconds();
     role.addToPolicy(
@@ -62,10 +64,12 @@ export class NodeFunction extends LambdaFunction {
         resources: [logGroup.logGroupArn],
       }),
     );
+    // One crash heals by itself.
     alarm(scope, `${id}Errors`, {
+      ...(props.isPrompt ? { grade: 'wake-up', periods: 3 } : { grade: 'look-tomorrow' }),
       metric: this.metricErrors({ period: Duration.minutes(1) }),
       impact: props.impact,
-      runbook: 'a-function-fails',
+      runbook: props.isPrompt ? 'the-api-answers-5xx' : 'a-function-fails',
     });
   }
 }
@@ -79,6 +83,7 @@ export function apiFunction(scope: Construct, entry: Entry, settings: Settings):
     settings,
     timeout: API_TIMEOUT,
     memoryMb: 1_024,
+    isPrompt: true,
     impact: `Some requests to ${entry} are answered with 500.`,
   });
 }

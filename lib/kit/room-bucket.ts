@@ -9,7 +9,7 @@ const LIFETIME_DAYS = {
   'incoming/': 30,
   // The hourly look for lost events reads all of it, so it is kept short.
   'drop/': 7,
-  // Bodies of retried deliveries are read from here: a delivery's 30 days and two more.
+  // Bodies of retried alerts are read from here: their deliveries end 30 days after the reading.
   'work/': 32,
   'results/': 30,
 };

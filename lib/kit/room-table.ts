@@ -1,4 +1,4 @@
-import { RemovalPolicy } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   type Attribute,
   AttributeType,
@@ -9,7 +9,8 @@ import {
   TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import type { IndexName } from '../names.ts';
+import { checkRestoredPrefix } from '../../functions/shared/config.ts';
+import type { IndexName, TableName } from '../names.ts';
 import type { Settings } from './settings.ts';
 
 export interface RoomTableProps {
@@ -20,6 +21,13 @@ export interface RoomTableProps {
   readonly expires?: boolean;
   /** Each new image goes to a stream. */
   readonly streams?: boolean;
+}
+
+/** What others have to know of a table, made by the stack or not. */
+export interface AnyTable {
+  readonly tableArn: string;
+  readonly tableName: string;
+  readonly tableStreamArn?: string | undefined;
 }
 
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
@@ -50,4 +58,31 @@ export class RoomTable extends Table {
       });
     }
   }
+}
+
+/**
+ * A table of a room that holds what cannot be made again: its own, or, with the option
+ * `restoreFrom`, the one that was restored for it as `<prefix>-<name>`. That one stays outside of
+ * the stack, with the stream, the expiry and the protection that the runbook gives it. Throws
+ * where it was restored for another stack.
+ */
+export function roomTable(
+  scope: Construct,
+  id: string,
+  { name, ...props }: RoomTableProps & { readonly name: TableName },
+): AnyTable {
+  const { restoreFrom } = props.settings.options;
+  if (restoreFrom === '') return new RoomTable(scope, id, props);
+  const [prefix = '', streamLabel] = restoreFrom.split('@');
+  checkRestoredPrefix(Stack.of(scope).stackName, prefix);
+  const tableName = `${prefix}-${name}`;
+  const resourceName = `${tableName}/stream/${streamLabel}`;
+  return Table.fromTableAttributes(scope, id, {
+    tableName,
+    ...(props.streams && {
+      tableStreamArn: Stack.of(scope).formatArn({
+        ...{ service: 'dynamodb', resource: 'table', resourceName },
+      }),
+    }),
+  });
 }

@@ -1,5 +1,4 @@
 import { Duration, Validations } from 'aws-cdk-lib';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import {
   EventSourceMapping,
   FilterCriteria,
@@ -10,10 +9,11 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { alarm } from './alarm.ts';
 import type { NodeFunction } from './node-function.ts';
+import type { AnyTable } from './room-table.ts';
 import { parkedQueue } from './work-queue.ts';
 
 export interface StreamSourceProps {
-  readonly outbox: Table;
+  readonly outbox: AnyTable;
   readonly worker: NodeFunction;
   /** Name of the queue for what it cannot handle. */
   readonly parked: string;
@@ -60,6 +60,7 @@ export class StreamSource extends Construct {
       onFailure: { bind: () => ({ destination: this.parked.queueArn }) },
     });
     alarm(this, 'Behind', {
+      grade: 'wake-up',
       metric: props.worker.metric('IteratorAge', {
         period: Duration.minutes(1),
         statistic: 'Maximum',

@@ -58,6 +58,12 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
     /@smithy\/core\/dist-es\/submodules\/checksum\/sha256\/Sha256Js\.js$/,
     () => 'export class Sha256Js {}',
   ],
+  // An access point over several regions would be signed in another way; buckets are in one.
+  [
+    /@aws-sdk\/signature-v4-multi-region\/dist-es\/SignatureV4MultiRegion\.js$/,
+    () => `export { SignatureV4SignWithCredentials as SignatureV4MultiRegion }
+           from './SignatureV4SignWithCredentials';`,
+  ],
   // Our clients use the standard retries.
   [
     /@smithy\/core\/dist-es\/submodules\/retry\/util-retry\/AdaptiveRetryStrategy\.js$/,

@@ -64,6 +64,7 @@ export function parkedQueue(scope: Construct, id: string, impact: string): Queue
       period: Duration.minutes(1),
       statistic: 'Maximum',
     }),
+    grade: 'look-tomorrow',
     impact,
     runbook: 'a-dead-letter-queue-is-not-empty',
   });

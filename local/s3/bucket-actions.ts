@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { readForm } from './form.ts';
-import { listObjects } from './listing.ts';
+import { listObjects, listVersions } from './listing.ts';
 import { checkPolicy } from './policy.ts';
 import { S3Refusal } from './refusal.ts';
 import type { S3Answer, S3Call } from './server.ts';
@@ -22,6 +22,9 @@ export async function bucketAction(call: S3Call): Promise<S3Answer> {
   }
   if (method === 'GET' && query.get('list-type') === '2') {
     return { status: 200, body: listObjects(store, bucket, query) };
+  }
+  if (method === 'GET' && query.has('versions')) {
+    return { status: 200, body: listVersions(store, bucket, query) };
   }
   throw new S3Refusal(501, 'NotImplemented', `The local S3 does not know ${method} ${query}`);
 }

@@ -70,6 +70,12 @@ export interface Page {
   readonly max: number;
 }
 
+/** Which versions a listing wants: those behind this version of this key. */
+export interface VersionsPage extends Page {
+  /** Of `after`; absent: all of that key were listed. */
+  readonly afterVersion: string | undefined;
+}
+
 /** A creation that is to be told. */
 export type CreatedEvent = Version & { readonly reason: string };
 
@@ -131,6 +137,25 @@ export class Catalog {
       after,
       prefix.length,
       prefix,
+      max,
+    );
+  }
+
+  /** All versions, delete markers included, by their keys and the latest first. */
+  listVersions(bucket: string, page: VersionsPage): (Version & { readonly is_latest: number })[] {
+    const { prefix, after, afterVersion, max } = page;
+    return this.#db.rows<Version & { readonly is_latest: number }>(
+      `SELECT o.*, id = (SELECT MAX(id) FROM objects WHERE bucket = o.bucket AND key = o.key)
+         AS is_latest
+       FROM objects AS o WHERE bucket = ? AND substr(key, 1, ?) = ?
+         AND (key > ? OR (key = ? AND id < (SELECT id FROM objects WHERE version_id = ?)))
+       ORDER BY key, id DESC LIMIT ?`,
+      bucket,
+      prefix.length,
+      prefix,
+      after,
+      after,
+      afterVersion ?? null,
       max,
     );
   }

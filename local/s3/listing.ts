@@ -26,6 +26,44 @@ export function listObjects(store: ObjectStore, bucket: string, query: URLSearch
   ]);
 }
 
+/** ListObjectVersions: every version of every key, delete markers among them. */
+export function listVersions(store: ObjectStore, bucket: string, query: URLSearchParams): string {
+  const max = Math.min(Number(query.get('max-keys') ?? PAGE_MAX), PAGE_MAX);
+  const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : (key: string) => key;
+  const found = store.listVersions(bucket, {
+    prefix: query.get('prefix') ?? '',
+    after: query.get('key-marker') ?? '',
+    afterVersion: query.get('version-id-marker') ?? undefined,
+    max: max + 1,
+  });
+  const shown = found.slice(0, max);
+  const last = found.length > max ? shown.at(-1) : undefined;
+  const facts = (it: (typeof shown)[number]) => [
+    xml('Key', encode(it.key)),
+    xml('VersionId', it.version_id),
+    xml('IsLatest', String(it.is_latest === 1)),
+    xml('LastModified', new Date(it.modified_ms).toISOString()),
+  ];
+  return xmlDocument('ListVersionsResult', [
+    xml('Name', bucket),
+    xml('MaxKeys', max),
+    xml('IsTruncated', String(last !== undefined)),
+    ...(last
+      ? [xml('NextKeyMarker', encode(last.key)), xml('NextVersionIdMarker', last.version_id)]
+      : []),
+    ...shown.map((it) =>
+      it.is_marker
+        ? xml('DeleteMarker', facts(it))
+        : xml('Version', [
+            ...facts(it),
+            xml('ETag', `"${it.etag}"`),
+            xml('Size', it.bytes),
+            xml('StorageClass', 'STANDARD'),
+          ]),
+    ),
+  ]);
+}
+
 interface Listing {
   readonly bucket: string;
   readonly prefix: string;

@@ -16,7 +16,12 @@ const FREE_FIELDS = ['policy', 'x-amz-signature', 'file'];
 export function checkPolicy(fields: ReadonlyMap<string, string>, nowMs: number): SizeRange {
   const encoded = fields.get('policy');
   if (!encoded) throw denied('Bucket POST must contain a policy');
-  checkSignature(fields, encoded);
+  const signature = fields.get('x-amz-signature');
+  if (!signature) {
+    const message = "Bucket POST must contain a field named 'X-Amz-Signature'.";
+    throw new S3Refusal(400, 'InvalidArgument', message);
+  }
+  checkSignature(fields, { policy: encoded, signature });
   const { expiration, conditions } = parsePolicy(encoded);
   if (!(Date.parse(expiration) > nowMs))
     throw denied('Invalid according to Policy: Policy expired.');
@@ -75,7 +80,10 @@ function allows(kind: string, wanted: string, value: string): boolean {
 }
 
 /** Signature version 4 over the policy's text. */
-function checkSignature(fields: ReadonlyMap<string, string>, policy: string): void {
+function checkSignature(
+  fields: ReadonlyMap<string, string>,
+  { policy, signature }: { readonly policy: string; readonly signature: string },
+): void {
   const [accessKeyId, day = '', region = '', service = ''] = (
     fields.get('x-amz-credential') ?? ''
   ).split('/');
@@ -87,7 +95,7 @@ function checkSignature(fields: ReadonlyMap<string, string>, policy: string): vo
     `AWS4${LOCAL_KEYS.secretAccessKey}`,
   );
   const expected = createHmac('sha256', key).update(policy).digest();
-  const given = Buffer.from(fields.get('x-amz-signature') ?? '', 'hex');
+  const given = Buffer.from(signature, 'hex');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     throw new S3Refusal(403, 'SignatureDoesNotMatch', 'The signature does not fit the policy');
   }

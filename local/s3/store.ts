@@ -10,6 +10,7 @@ import {
   type Part,
   type Upload,
   type Version,
+  type VersionsPage,
 } from './catalog.ts';
 import { S3Refusal } from './refusal.ts';
 
@@ -164,6 +165,11 @@ export class ObjectStore {
   list(bucket: string, page: Page): Version[] {
     this.assertBucket(bucket);
     return this.#catalog.list(bucket, page);
+  }
+
+  listVersions(bucket: string, page: VersionsPage): ReturnType<Catalog['listVersions']> {
+    this.assertBucket(bucket);
+    return this.#catalog.listVersions(bucket, page);
   }
 
   /** Hides the object behind a delete marker, or forgets the named version for good. */

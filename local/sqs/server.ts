@@ -1,13 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { ACTIONS, queueOf, receivedView, type SqsContext, type SqsRequest } from './actions.ts';
+import { answerCloudWatch, CLOUDWATCH_TARGET, CloudWatchError } from './cloudwatch.ts';
 import { MoveTasks } from './move-tasks.ts';
 import { type QueueStore, SqsError } from './store.ts';
 import { Waiters } from './waiters.ts';
 
 const RECEIVE_MAX = 10;
 
-/** Speaks the JSON protocol of SQS. The caller listens, and closes the store afterwards. */
+/**
+ * Speaks the JSON protocol of SQS, and what CloudWatch tells of queues at the same address. The
+ * caller listens, and closes the store afterwards.
+ */
 export function sqsServer(store: QueueStore): Server {
   const waiters = new Waiters();
   const moves = new MoveTasks(store, () => waiters.wakeAll());
@@ -33,8 +37,13 @@ async function answer(
   response: ServerResponse,
   { store, waiters, moves }: Parts,
 ): Promise<void> {
-  const name = String(request.headers['x-amz-target'] ?? '').replace('AmazonSQS.', '');
-  const body: SqsRequest = JSON.parse((await text(request)) || '{}');
+  const target = String(request.headers['x-amz-target'] ?? '');
+  const body = JSON.parse((await text(request)) || '{}');
+  if (target.startsWith(CLOUDWATCH_TARGET)) {
+    const operation = target.slice(CLOUDWATCH_TARGET.length);
+    return reply(response, 200, answerCloudWatch(operation, body, store));
+  }
+  const name = target.replace('AmazonSQS.', '');
   const context: SqsContext = {
     store,
     moves,
@@ -71,10 +80,11 @@ async function receive(
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
-  const known = error instanceof SqsError;
-  const code = known ? error.code : 'InternalError';
   const message = error instanceof Error ? error.message : String(error);
-  reply(response, known ? 400 : 500, { __type: `com.amazonaws.sqs#${code}`, message });
+  const known = error instanceof SqsError || error instanceof CloudWatchError;
+  const service = error instanceof CloudWatchError ? 'cloudwatch' : 'sqs';
+  const __type = `com.amazonaws.${service}#${known ? error.code : 'InternalError'}`;
+  reply(response, known ? 400 : 500, { __type, message });
 }
 
 function reply(response: ServerResponse, status: number, body: object): void {

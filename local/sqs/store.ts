@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Database, openDatabase } from '../database.ts';
 import { FairOrder } from './fair-order.ts';
-import { SCHEMA, type StoredMessage } from './schema.ts';
+import { SCHEMA, type StoredMessage, upgrade } from './schema.ts';
 
 export type ReceivedMessage = StoredMessage & {
   readonly receipt: string;
@@ -36,6 +36,9 @@ const DEFAULTS: QueueAttributes = {
   ReceiveMessageWaitTimeSeconds: '0',
 };
 
+/** What was received so often is no longer the oldest, however old it is. */
+const POISON_RECEIVES = 3;
+
 export const QUEUE_ARN_PREFIX = 'arn:aws:sqs:us-east-1:000000000000:';
 
 /** The name of the queue behind an ARN. */
@@ -49,11 +52,12 @@ export class QueueStore {
   readonly #db: Database;
   readonly #queues = new Map<string, QueueAttributes>();
   readonly #order: FairOrder;
-  readonly #nowMs: () => number;
+  readonly nowMs: () => number;
 
   constructor(file: string, nowMs: () => number = Date.now) {
     this.#db = openDatabase(file, SCHEMA);
-    this.#nowMs = nowMs;
+    upgrade(this.#db);
+    this.nowMs = nowMs;
     for (const row of this.#db.rows<{ name: string; attributes: string }>('SELECT * FROM queues')) {
       this.#queues.set(row.name, JSON.parse(row.attributes));
     }
@@ -110,7 +114,7 @@ export class QueueStore {
   /** All of the messages or none of them. Answers their ids. */
   send(queue: string, messages: readonly NewMessage[]): string[] {
     const settings = this.settings(queue);
-    const nowMs = this.#nowMs();
+    const nowMs = this.nowMs();
     return this.#db.atomically(() =>
       messages.map((message) => {
         const delayMs = 1_000 * (message.delaySeconds ?? Number(settings.DelaySeconds));
@@ -139,7 +143,7 @@ export class QueueStore {
    */
   receive(queue: string, max: number, visibilitySeconds?: number): ReceivedMessage[] {
     const settings = this.settings(queue);
-    const nowMs = this.#nowMs();
+    const nowMs = this.nowMs();
     const untilMs = nowMs + 1_000 * (visibilitySeconds ?? Number(settings.VisibilityTimeout));
     return this.#db.atomically(() => {
       this.#wake(queue);
@@ -174,7 +178,7 @@ export class QueueStore {
       `UPDATE messages SET ready = 1, receipt = NULL
        WHERE queue = ? AND ready = 0 AND visible_ms <= ?`,
       queue,
-      this.#nowMs(),
+      this.nowMs(),
     );
   }
 
@@ -182,10 +186,11 @@ export class QueueStore {
     if (!settings.RedrivePolicy) return;
     const policy = JSON.parse(settings.RedrivePolicy);
     this.#db.run(
-      `UPDATE messages SET queue = ?, origin = ?, receives = 0
+      `UPDATE messages SET queue = ?, origin = ?, arrived_ms = ?, receives = 0
        WHERE queue = ? AND ready = 1 AND receives >= ?`,
       queueOfArn(policy.deadLetterTargetArn),
       queue,
+      this.nowMs(),
       queue,
       Number(policy.maxReceiveCount),
     );
@@ -200,7 +205,7 @@ export class QueueStore {
   changeVisibility(queue: string, receipt: string, seconds: number): void {
     const changed = this.#db.run(
       'UPDATE messages SET visible_ms = ? WHERE queue = ? AND receipt = ?',
-      this.#nowMs() + 1_000 * seconds,
+      this.nowMs() + 1_000 * seconds,
       queue,
       receipt,
     );
@@ -240,10 +245,25 @@ export class QueueStore {
   #move({ id, group_id, target }: { id: number; group_id: string | null; target: string }): void {
     this.settings(target);
     this.#db.run(
-      `UPDATE messages SET queue = ?, origin = NULL, receives = 0, first_receive_ms = NULL,
-         message_id = ?, sent_ms = ?, turn = ? WHERE id = ?`,
-      ...[target, randomUUID(), this.#nowMs(), this.#order.next(target, group_id ?? undefined), id],
+      `UPDATE messages SET queue = ?, origin = NULL, arrived_ms = NULL, receives = 0,
+         first_receive_ms = NULL, message_id = ?, sent_ms = ?, turn = ? WHERE id = ?`,
+      ...[target, randomUUID(), this.nowMs(), this.#order.next(target, group_id ?? undefined), id],
     );
+  }
+
+  /**
+   * How long the oldest message is in this queue, as SQS tells CloudWatch: one that is delayed is
+   * not there yet, and one that was received three times is left out. Undefined without any. Both
+   * halves of the condition have an index, so that no other queue is looked through.
+   */
+  oldestAgeSeconds(queue: string): number | undefined {
+    const [row] = this.#db.rows<{ since: number | null }>(
+      `SELECT MIN(COALESCE(arrived_ms, sent_ms)) AS since FROM messages
+       WHERE receives < ?2 AND (queue = ?1 AND ready = 1
+         OR queue = ?1 AND ready = 0 AND (receipt IS NOT NULL OR visible_ms <= ?3))`,
+      ...[queue, POISON_RECEIVES, this.nowMs()],
+    );
+    return row?.since == null ? undefined : Math.floor((this.nowMs() - row.since) / 1_000);
   }
 
   /** Milliseconds until something of this queue can be received; undefined when nothing waits. */
@@ -252,13 +272,13 @@ export class QueueStore {
       'SELECT MIN(visible_ms) AS next FROM messages WHERE queue = ? AND ready = 0',
       queue,
     );
-    return row?.next == null ? undefined : Math.max(0, row.next - this.#nowMs());
+    return row?.next == null ? undefined : Math.max(0, row.next - this.nowMs());
   }
 
   /** Forgets what is older than its queue keeps messages. */
   expire(): void {
     for (const [name, { MessageRetentionPeriod }] of this.#queues) {
-      const beforeMs = this.#nowMs() - 1_000 * Number(MessageRetentionPeriod);
+      const beforeMs = this.nowMs() - 1_000 * Number(MessageRetentionPeriod);
       this.#db.run('DELETE FROM messages WHERE queue = ? AND sent_ms < ?', name, beforeMs);
     }
   }

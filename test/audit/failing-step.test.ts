@@ -25,7 +25,7 @@ function broken(error = new Error('a bug')): AuditHouse {
   return Object.assign(worker, { tenantId: house.tenantId });
 }
 
-/** What the sweeper does in so many minutes, and SQS: it hands a message over five times. */
+/** What the sweeper does in so many minutes, and SQS: it hands a message over up to five times. */
 async function live(worker: AuditHouse, auditId: string, minutes = 25): Promise<void> {
   type Left = { message: Parameters<AuditHouse['deliver']>[0]; receives: number };
   const left: Left[] = worker.messages().map((message) => ({ message, receives: 0 }));
@@ -36,7 +36,11 @@ async function live(worker: AuditHouse, auditId: string, minutes = 25): Promise<
     for (const it of left) {
       if (it.receives === 5) continue;
       it.receives += 1;
-      await worker.deliver(it.message).catch(() => undefined);
+      const isDone = await worker.deliver(it.message).then(
+        () => true,
+        () => false,
+      );
+      if (isDone) it.receives = 5;
     }
     world.clock.advance(MINUTE_MS);
   }
@@ -64,6 +68,31 @@ describe('an audit with a step that always fails', () => {
     });
     expect(worker.failures).toBe(1);
     expect(house.messages()).toEqual([]);
+  });
+
+  it('is told of when the worker that gave it up died, and its message comes again', async () => {
+    const { id } = await house.begin();
+    house.messages();
+    const { commit } = world.db;
+    const gaveUp: TestWorld['db']['commit'] = async (writes) => {
+      const answer = await commit(writes);
+      const { status } = await house.find(id);
+      return status === 'failed' ? Promise.reject(new Error('killed')) : answer;
+    };
+    const worker = broken();
+    Object.assign(worker, {
+      world: { ...worker.world, db: { ...worker.world.db, commit: gaveUp } },
+    });
+    for (let repeats = 0; (await house.find(id)).status === 'running'; repeats += 1) {
+      expect(repeats).toBeLessThan(10);
+      world.clock.set((await house.find(id)).dueMs ?? 0);
+      await worker.deliver(house.due(id)).catch(() => undefined);
+    }
+    expect(worker.failures).toBe(0);
+
+    await house.deliver(house.due(id));
+
+    expect(house.failures).toBe(1);
   });
 
   it('makes room for another one, which knows nothing of it', async () => {

@@ -212,6 +212,87 @@ describe('a step', () => {
   });
 });
 
+describe('an audit whose worker dies when it has found violations', () => {
+  const ALARM = 2;
+
+  /** Its writes get through, and nothing after them. */
+  const dying = (): AuditHouse => {
+    const commit: Db['commit'] = async (writes) => {
+      await world.db.commit(writes);
+      throw new Error('killed');
+    };
+    return new AuditHouse({ ...world, db: { ...world.db, commit } });
+  };
+
+  beforeEach(async () => {
+    await house.settle();
+    await house.tamperRecord(past.reversal, (it) => ({ ...it, reverses: undefined }));
+  });
+
+  it('alarms when its last message comes again', async () => {
+    const { id } = await house.begin();
+    const [message] = house.messages();
+    if (!message) throw new Error('no message');
+    await expect(dying().deliver(message)).rejects.toThrow('killed');
+    expect(await house.find(id)).toMatchObject({ status: 'violated', step: 1 });
+
+    await house.deliver(message);
+
+    expect(house.alarms).toEqual([ALARM]);
+  });
+
+  it('alarms when the sweeper had brought it back', async () => {
+    const { id } = await house.begin();
+    house.messages();
+    const { dueMs = 0 } = await house.find(id);
+    world.clock.set(dueMs);
+    let writes = 0;
+    const commit: Db['commit'] = async (all) => {
+      writes += 1;
+      const answer = await world.db.commit(all);
+      return writes === 2 ? Promise.reject(new Error('killed')) : answer;
+    };
+    const second = new AuditHouse({ ...world, db: { ...world.db, commit } });
+    await expect(second.deliver(house.due(id))).rejects.toThrow('killed');
+    expect((await house.find(id)).status).toBe('violated');
+
+    await house.deliver(house.due(id));
+
+    expect(house.alarms).toEqual([ALARM]);
+  });
+
+  it('alarms although another worker has got the same message, and lost', async () => {
+    await house.begin();
+    const [message] = house.messages();
+    if (!message) throw new Error('no message');
+    const late = { ...world.db };
+    late.commit = async (writes) => {
+      await dying()
+        .deliver(message)
+        .catch(() => undefined);
+      return world.db.commit(writes);
+    };
+    const loser = new AuditHouse({ ...world, db: late });
+
+    await loser.deliver(message);
+
+    expect(loser.alarms).toEqual([ALARM]);
+  });
+
+  it('does not alarm for messages of its older steps', async () => {
+    const { id } = await house.begin();
+    const [first] = house.messages();
+    if (!first) throw new Error('no message');
+    await house.deliver(first, { rowsMax: 1, timeMaxMs: 20_000 });
+    await house.finish(id);
+    expect(house.alarms).toEqual([ALARM]);
+
+    await house.deliver(first);
+
+    expect(house.alarms).toEqual([ALARM]);
+  });
+});
+
 describe('a statement that is behind', () => {
   it('is waited for', async () => {
     const { id } = await house.begin();
@@ -287,6 +368,30 @@ describe('an audit that is asked for', () => {
     expect(next.id).not.toBe(id);
     await house.finish(next.id);
   });
+
+  it.each(['is not there', 'is at its end'])(
+    'begins over a marker whose audit %s',
+    async (what) => {
+      const isAbsent = what === 'is not there';
+      const before = isAbsent ? world.ids.next('aud') : (await house.audit()).id;
+      // A restore took its commit apart.
+      const marker = { pk: house.tenantId, sk: 'AUD', v: 1, audit: before };
+      await world.db.commit([{ kind: 'put', table: 'control', item: marker }]);
+
+      const [first, second] = await Promise.allSettled([house.begin(), house.begin()]);
+
+      const begun = [first, second].flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+      expect(begun).toHaveLength(1);
+      const { id = '' } = begun[0] ?? {};
+      expect(await world.db.get('control', marker)).toMatchObject({ audit: id });
+      const refused = [first, second].find((it) => it.status === 'rejected');
+      expect(refused).toMatchObject({
+        reason: { message: `${id} is running. Wait for its end: there is one at a time.` },
+      });
+      expect((await house.finish(id)).status).toBe('clean');
+      expect((await house.audit()).status).toBe('clean');
+    },
+  );
 
   it('again with the same key is the same one, running or not', async () => {
     const first = await house.begin('key-1');

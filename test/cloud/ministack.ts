@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../support/until.ts';
+import { installTool } from './python-tool.ts';
 
 const VERSION = '1.5.33';
-const VENV = join(import.meta.dirname, `../../.cache/ministack-${VERSION}`);
 const BIN = join(import.meta.dirname, '../../node_modules/.bin');
 /** What the emulator needs after TERM; its workers are ended with it. */
 const PATIENCE_MS = 3_000;
@@ -23,13 +23,14 @@ export interface MiniStack {
 
 /** Installs the emulator once, into a Python environment of its own, and starts it. */
 export async function startMiniStack(): Promise<MiniStack> {
-  install();
+  const program = installTool('ministack', VERSION);
   // Outside of any package: its Lambdas run CommonJS wrappers from there.
   const folder = mkdtempSync(join(tmpdir(), 'tallyhook-cloud-'));
   const port = await freePort();
-  const region = 'eu-west-1';
+  // That of every client in the tests.
+  const region = 'us-east-1';
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(join(VENV, 'bin/ministack'), {
+  const child = spawn(program, {
     cwd: folder,
     // A group of its own, so that its workers can be ended with it.
     detached: true,
@@ -56,17 +57,6 @@ export async function startMiniStack(): Promise<MiniStack> {
   );
   if (child.exitCode !== null) throw new Error('the emulator did not start');
   return { url, region, folder, stop };
-}
-
-function install(): void {
-  if (existsSync(join(VENV, 'bin/ministack'))) return;
-  run('python3', '-m', 'venv', VENV);
-  run(join(VENV, 'bin/pip'), 'install', '--quiet', `ministack==${VERSION}`);
-}
-
-function run(command: string, ...args: string[]): void {
-  const { status } = spawnSync(command, args, { stdio: 'inherit' });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}`);
 }
 
 async function end(child: ChildProcess, folder: string): Promise<void> {

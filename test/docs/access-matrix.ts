@@ -12,6 +12,7 @@ const TABLE_LETTERS: Readonly<Record<TableAction, string>> = {
   'Query due': 'T',
   'Query open': 'O',
   'Query reference': 'R',
+  'Scan due': 'S',
   PutItem: 'P',
   'PutItem W#*': 'w',
   'PutItem ten_*': 'p',
@@ -27,6 +28,7 @@ const BUCKET_LETTERS: Readonly<Record<BucketAction, string>> = {
   GetObjectVersion: 'V',
   PutObject: 'P',
   ListBucket: 'L',
+  ListBucketVersions: 'A',
 };
 
 const TABLES: readonly TableName[] = [
@@ -38,6 +40,8 @@ const TABLES: readonly TableName[] = [
   'statements',
   'files',
   'tasks',
+  'inbox',
+  'meters',
 ];
 
 const QUEUES: readonly QueueName[] = [
@@ -50,6 +54,8 @@ const QUEUES: readonly QueueName[] = [
   'hold-expiry',
   'audits',
   'tasks',
+  'inbox',
+  'sweeps',
 ];
 
 const SECRETS: readonly SecretName[] = ['admin-key', 'cursor-key', 'master-key'];
@@ -86,6 +92,10 @@ export function accessMatrix(): string {
     'Secrets: R read.',
     '',
     ...matrix(SECRETS, ({ secrets }, secret) => (secrets?.includes(secret) ? 'R' : '')),
+    '',
+    'Metrics of CloudWatch, all of the account, because it knows no narrower right: GetMetricData.',
+    '',
+    ...ENTRIES.flatMap((entry) => (accessOf(entry).readsMetrics ? [`- ${entry}`] : [])),
     '',
     'Options that a function is told:',
     '',

@@ -59,7 +59,7 @@ describe('every operation', () => {
     for (const status of statusesOf(contract)) {
       expect(Object.keys(operation.responses)).toContain(String(status));
     }
-    expect(Boolean(operation.requestBody)).toBe(Boolean(contract.body));
+    expect(Boolean(operation.requestBody)).toBe(Boolean(contract.body ?? contract.takesBytes));
     expect(operation.security).toHaveLength(contract.access === 'public' ? 0 : 1);
     for (const parameter of contract.path.matchAll(/\{(\w+)\}/g)) {
       expect(operation.parameters).toContainEqual(

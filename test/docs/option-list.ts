@@ -33,7 +33,7 @@ function section(name: string, facts: Facts): string {
     `- Default: ${facts.default === '' ? 'none' : `\`${facts.default}\``}`,
     ...wrap(`- Values: ${rangeOf(name, facts)}`),
     `- On AWS: \`-c ${name}=…\``,
-    `- Local cloud: \`${name === 'egress' ? '--strict-egress' : variableOf(name)}\``,
+    `- Local cloud: ${localOf(name)}`,
     '',
   ].join('\n');
 }
@@ -55,6 +55,12 @@ function accepted(name: string): number[] {
 
 function grouped(value: number): string {
   return value.toLocaleString('en-US');
+}
+
+/** How the local cloud is told; it keeps its tables in a folder, which is copied as it is. */
+function localOf(name: string): string {
+  if (name === 'restoreFrom') return 'not there';
+  return `\`${name === 'egress' ? '--strict-egress' : variableOf(name)}\``;
 }
 
 /** `logLevel` is TALLYHOOK_LOG_LEVEL. */

@@ -22,7 +22,7 @@ describe('POST /v1/alerts', () => {
   it.each([
     [{ userId: 'user-1', message: 'Your statement is ready' }],
     [{ userId: '  00042 "é" 🎉 \u2028' }],
-    [{ userId: 'x'.repeat(256), message: '{{first_name}}' }],
+    [{ userId: 'x'.repeat(256), message: 'a { b } c }} d' }],
   ])('reaches its one endpoint in the form of a file’s alerts: %j', async (asked) => {
     const receiver = await startReceiver();
     const { id, tenantId } = await newEndpoint(world, receiver.url, { eventTypes: ['other'] });
@@ -51,6 +51,8 @@ describe('POST /v1/alerts', () => {
     ['/userId invalid', { userId: '\ud800' }],
     ['/message invalid', { message: '' }],
     ['/message invalid', { message: 'x'.repeat(1_001) }],
+    ['/message invalid', { message: 'Dear {{first_name}}' }],
+    ['/message invalid', { message: '{{' }],
     ['/endpointId required', { endpointId: undefined }],
     ['/endpointId invalid', { endpointId: 'end_1' }],
     ['/type unknown_field', { type: 'alert' }],

@@ -2,6 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
 import { KIB } from '../../functions/shared/units.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { costOf } from '../support/cost.ts';
+import { UNITS } from '../support/units.ts';
 import { newTenant } from '../support/world.ts';
 import { drain, newEndpoint } from '../webhooks/delivery-world.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
@@ -224,10 +226,9 @@ describe('POST /v1/events', () => {
 
   it('costs 1 + 1, and 4 + 1 with a key; a repetition writes nothing', async () => {
     const tenant = newTenant(world);
-    world.takeUnits();
     const plain = { type: TYPE, data: 1 };
-    await post(tenant, plain);
-    expect(world.takeUnits()).toBe(2);
+    expect(await costOf(world, () => post(tenant, plain))).toBe(UNITS.event);
+    world.takeUnits();
     const first = await post(tenant, plain, { key: 'once' });
     expect(world.takeUnits()).toBe(5);
     const second = await post(tenant, plain, { key: 'once' });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createFileRoute, getFileRoute, listFilesRoute } from '../../functions/files/contract.ts';
 import { createFile } from '../../functions/files/create-file.ts';
+import { findFile } from '../../functions/files/file.store.ts';
 import { getFile } from '../../functions/files/get-file.ts';
 import { listFiles } from '../../functions/files/list-files.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
@@ -20,12 +21,14 @@ beforeAll(async () => {
 function callOf(given: Partial<Call<Contract>>): Call<Contract> {
   return {
     tenantId: endpoint.tenantId as never,
+    address: '127.0.0.1',
     method: 'POST',
     path: '/v1/files',
     params: undefined,
     query: undefined,
     body: undefined,
     memberText: () => undefined,
+    bytes: () => new Uint8Array(),
     exactBody: () => undefined,
     allows: () => true,
     header: () => undefined,
@@ -68,12 +71,12 @@ const body = () => ({ name: 'users.csv', size: 12, endpointId: endpoint.id });
 describe('POST /v1/files', () => {
   it('answers with the form of the upload, which takes exactly the announced bytes', async () => {
     const forms: object[] = [];
-    const { bucket } = house.doors;
-    const presignPost: typeof bucket.presignPost = (form) => {
+    const { uploads } = house.doors;
+    const presignPost: typeof uploads.presignPost = (form) => {
       forms.push(form);
-      return bucket.presignPost(form);
+      return uploads.presignPost(form);
     };
-    const doors = { ...house.doors, bucket: { ...bucket, presignPost } };
+    const doors = { ...house.doors, uploads: { presignPost } };
     const call = callOf({ body: createFileRoute.body.parse(body()) as never });
 
     const { file } = await createFile
@@ -92,6 +95,13 @@ describe('POST /v1/files', () => {
     });
     const key = `incoming/${endpoint.tenantId}/${file.id}`;
     expect(forms).toEqual([{ key, minBytes: 12, maxBytes: 12, expiresInSeconds: 1_800 }]);
+  });
+
+  it('remembers how many webhooks in a row led to it', async () => {
+    const { file } = await create(body(), { hops: 2 });
+    const { tenantId } = endpoint;
+    const stored = await findFile(house.world.db, { tenantId, fileId: file.id });
+    expect(stored?.hops).toBe(2);
   });
 
   it('takes what it does not say from the defaults of the endpoint', async () => {
@@ -166,6 +176,7 @@ describe('the body of a new file', () => {
     { format: 'ndjson', encoding: 'windows-1252' },
     { ratePerSecond: 0.5, release: 'manual', allowRepeat: true },
     { message: 'Hi {{ first name }}, {} }} {{user_id}}!' },
+    { message: 'Hi {{{ first name }}}, {} }} {{id}}!' },
     { encoding: 'utf-16be' },
   ])('may be %j', (given) => {
     expect(createFileRoute.body.safeParse({ ...valid, ...given }).success).toBe(true);

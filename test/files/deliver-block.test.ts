@@ -115,6 +115,26 @@ describe('an alert that fails', () => {
     expect(await violations()).toEqual([]);
   });
 
+  it('for good, because one attempt is all that it has, is told of as exhausted', async () => {
+    house.reply = (userId) => (userId === 'u1' ? 500 : 200);
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const file = await house.upload(endpoint, usersFile(3), { traceparent });
+    expect(await house.settle(file)).toMatchObject({ delivered: 2, failed: 1 });
+    const events = await eventsOf('delivery.exhausted');
+    expect(events).toEqual([expect.objectContaining({ tenant: file.tenantId, traceparent })]);
+    const alert = house.received.find((it) => it.userId === 'u1');
+    expect(JSON.parse(String(events[0]?.data))).toEqual({
+      deliveryId: expect.stringMatching(/^dlv_/),
+      endpointId: endpoint.id,
+      eventId: alert?.eventId,
+      eventType: 'alert',
+      attempts: 1,
+      reason: 'attempts_used_up',
+    });
+    expect(await violations()).toEqual([]);
+  });
+
   it('is counted also when every notice of an outcome gets lost', async () => {
     house.reply = (userId, nth) => (Number(userId.slice(1)) % 10 === 0 && nth === 1 ? 503 : 200);
     const file = await house.upload(await house.addEndpoint(), usersFile(1_100));

@@ -1,19 +1,34 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { retry } from '../../functions/files/change-state.ts';
 import { toDrop } from '../../functions/files/dropped-object.ts';
+import { File } from '../../functions/files/file.contract.ts';
 import { toFile } from '../../functions/files/file.store.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
+import { fileView } from '../../functions/files/file-view.ts';
 import { findLostDrops } from '../../functions/files/find-lost-drops.ts';
+import type { ObjectMark, ObjectVersion, VersionPage } from '../../functions/shared/bucket.ts';
+import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
+import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
+const NO_HURRY = { stopMs: Infinity };
+
 /** Every version of every object, as a versioned bucket keeps them. */
 class Versions {
-  readonly #versions = new Map<string, { bytes: Uint8Array; metadata: Record<string, string> }>();
+  readonly #versions = new Map<
+    string,
+    ObjectVersion & { bytes: Uint8Array; metadata: Record<string, string> }
+  >();
   readonly #latest = new Map<string, string>();
+  readonly #house: FilesHouse;
+  /** How many a listing answers at a time. */
+  perPage = 1_000;
 
   constructor(house: FilesHouse) {
+    this.#house = house;
     const { bucket } = house.doors;
     const find = (key: string, version = this.#latest.get(key)) =>
       this.#versions.get(`${key} ${version}`);
@@ -33,25 +48,46 @@ class Versions {
             yield found.bytes;
           })();
         },
-        list: async () => ({ keys: [...this.#latest.keys()] }),
+        listVersions: async (prefix: string, after?: ObjectMark) => this.#page(prefix, after),
       },
     });
   }
 
   /** Puts a version and answers the event that tells of it. */
   put(key: string, content: string, metadata: Record<string, string> = {}) {
-    const version = `v${this.#versions.size + 1}`;
-    this.#versions.set(`${key} ${version}`, { bytes: Buffer.from(content), metadata });
-    this.#latest.set(key, version);
+    const versionId = `v${this.#versions.size + 1}`;
+    const modifiedMs = this.#house.world.clock.nowMs();
+    const facts = { key, versionId, modifiedMs, metadata };
+    this.#versions.set(`${key} ${versionId}`, { ...facts, bytes: Buffer.from(content) });
+    this.#latest.set(key, versionId);
     return {
       queue: 'file-events',
-      body: { detail: { object: { key, 'version-id': version } } },
+      body: { detail: { object: { key, 'version-id': versionId } } },
     } as const;
   }
 
   remove(key: string): void {
     this.#latest.delete(key);
   }
+
+  /** By their keys, the latest of each first. */
+  #page(prefix: string, after?: ObjectMark): VersionPage {
+    const all = [...this.#versions.values()]
+      .filter(({ key }) => key.startsWith(prefix))
+      .reverse()
+      .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+    const isAfter = (it: ObjectMark) => it.key === after?.key && it.versionId === after.versionId;
+    const from = after ? all.findIndex(isAfter) + 1 : 0;
+    const versions = all.slice(from, from + this.perPage);
+    const last = versions.at(-1);
+    const isEnd = last === undefined || from + versions.length === all.length;
+    return isEnd ? { versions } : { versions, next: last };
+  }
+}
+
+async function ask<Needs>(route: Route<Needs>, { tenantId, id }: AlertFile) {
+  const asked = { tenantId: tenantId as never, params: { id } as never };
+  await route.answer(asked as unknown as Call<Contract>, house.doors as Needs);
 }
 
 let house: FilesHouse;
@@ -135,6 +171,11 @@ describe('a dropped object', () => {
       state: 'failed',
       error: { code: 'metadata_invalid', detail: expect.stringMatching(/^The metadata .*\.$/) },
     });
+    // Read again it would go out without what the metadata wanted to say.
+    await expect(ask(retry, await theFile())).rejects.toThrow(
+      expect.objectContaining({ code: 'not_retryable' }),
+    );
+    await house.settle(await theFile());
     expect(house.received).toEqual([]);
   });
 
@@ -175,16 +216,34 @@ describe('a dropped object', () => {
     expect(outbox.map((it) => it.type)).toEqual(['file.failed']);
   });
 
-  it('for a tenant that does not exist is a metric and a line, and no file', async () => {
+  it.each(['end_typo', 'end_01 é#x'])(
+    'for a folder that cannot be an endpoint is shown as well: %s',
+    async (folder) => {
+      await house.handle(
+        versions.put(`drop/${endpoint.tenantId}/${folder}/users.csv`, usersFile(3)),
+      );
+      const shown = File.parse(fileView(await theFile()));
+      expect(shown).toMatchObject({ status: 'failed', endpointId: folder });
+    },
+  );
+
+  it.each([
+    ['for a tenant that does not exist', 'drop.unknown-tenant', () => 'ten_none/end_none/'],
+    ['for no endpoint', 'drop.no-endpoint', () => `${endpoint.tenantId}/`],
+    ['in a folder of none', 'drop.no-endpoint', () => `${endpoint.tenantId}/users/may/`],
+  ])('%s is a metric and a line, and no file', async (_what, event, folder) => {
     const counted: string[] = [];
     Object.assign(house.doors, { metrics: { count: (name: string) => counted.push(name) } });
-    const key = `drop/${house.world.ids.next('ten')}/${endpoint.id}/users.csv`;
+    const key = `drop/${folder()}users.csv`;
     await house.handle(versions.put(key, usersFile(3)));
     expect(await files()).toEqual([]);
+    // Nobody is told again of what every look finds again.
+    for (let hours = 0; hours < 3; hours += 1) {
+      await findLostDrops(house.doors, NO_HURRY);
+      await house.handleAll();
+    }
     expect(counted).toEqual(['DropsOfNobody']);
-    expect(house.world.lines).toContainEqual(
-      expect.objectContaining({ event: 'drop.unknown-tenant', key }),
-    );
+    expect(house.world.lines).toContainEqual(expect.objectContaining({ event, key }));
   });
 
   it('is a file also where another write was in the way of its first', async () => {
@@ -197,6 +256,23 @@ describe('a dropped object', () => {
     Object.assign(house.doors, { db: { ...db, commit } });
     await house.handle(versions.put(keyOf(endpoint), usersFile(3)));
     expect(await house.settle(await theFile())).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+
+  it('is read in its version also where its parser died and its key is gone since', async () => {
+    const key = keyOf(endpoint);
+    const event = versions.put(key, usersFile(3));
+    const { db } = house.doors;
+    let commits = 0;
+    const commit: typeof db.commit = async (writes) => {
+      commits += 1;
+      if (commits > 1) throw new Error('killed');
+      return db.commit(writes);
+    };
+    await expect(house.handle(event, { ...house.doors, db: { ...db, commit } })).rejects.toThrow();
+    versions.remove(key);
+    const done = await house.settle(await theFile());
+    expect(done).toMatchObject({ state: 'completed', delivered: 3 });
+    expect((done.completedAtMs ?? Infinity) - done.createdAtMs).toBeLessThan(5 * MINUTE_MS);
   });
 
   it('that is gone when its event comes is left alone', async () => {
@@ -218,12 +294,46 @@ describe('an event that got lost', () => {
     await house.handle(seen);
     house.world.sent.length = 0;
 
-    await findLostDrops(house.doors);
+    // Of a page of them nobody is asked about one by one.
+    const stat = () => Promise.reject(new Error('a request for each object'));
+    await findLostDrops({ ...house.doors, bucket: { ...house.doors.bucket, stat } }, NO_HURRY);
     expect(house.world.sent).toHaveLength(1);
     await house.handleAll();
-    await findLostDrops(house.doors);
+    await findLostDrops(house.doors, NO_HURRY);
     expect(house.world.sent.filter((it) => it.queue === 'file-events')).toEqual([]);
     expect((await files()).map((it) => it.alerts).sort()).toEqual([3, 4]);
+  });
+
+  it('is made good also of an object that was overwritten since', async () => {
+    versions.put(keyOf(endpoint), usersFile(3));
+    await house.handle(versions.put(keyOf(endpoint), usersFile(4)));
+    house.world.sent.length = 0;
+    await findLostDrops(house.doors, NO_HURRY);
+    await house.handleAll();
+    expect((await files()).map((it) => it.alerts).sort()).toEqual([3, 4]);
+  });
+
+  it('is none of an object that is to be removed: its file may be forgotten', async () => {
+    versions.put(keyOf(endpoint), usersFile(3));
+    house.world.clock.advance(7 * DAY_MS + MINUTE_MS);
+    await findLostDrops(house.doors, NO_HURRY);
+    expect(house.world.sent).toEqual([]);
+  });
+
+  it('is found by the next look where one ran out of time, then from the beginning', async () => {
+    versions.perPage = 2;
+    for (const name of ['a', 'b', 'c', 'd', 'e']) {
+      versions.put(keyOf(endpoint, `${name}.csv`), `user_id\nu-${name}\n`);
+    }
+    const look = async () => {
+      house.world.sent.length = 0;
+      await findLostDrops(house.doors, { stopMs: house.world.clock.nowMs() });
+      return house.world.sent.map(({ body }) => String(body.dropKey).slice(-5));
+    };
+    expect(await look()).toEqual(['a.csv', 'b.csv']);
+    expect(await look()).toEqual(['c.csv', 'd.csv']);
+    expect(await look()).toEqual(['e.csv']);
+    expect(await look()).toEqual(['a.csv', 'b.csv']);
   });
 });
 
@@ -233,7 +343,9 @@ describe('the key', () => {
     ['drop/ten_1/end_2/2026/05/a b.csv', { name: '2026/05/a b.csv' }],
     ['drop/ten_1/end_2/', undefined],
     ['drop/ten_1/end_2/2026/', undefined],
-    ['drop/ten_1/a.csv', undefined],
+    ['drop/ten_1/a.csv', { tenantId: 'ten_1', endpointId: undefined, name: 'a.csv' }],
+    ['drop/ten_1/users/a.csv', { endpointId: undefined, name: 'users/a.csv' }],
+    ['drop/ten_1/', undefined],
     ['drop/a.csv', undefined],
     ['incoming/ten_1/fil_2', undefined],
   ])('%s is understood as %j', (key, drop) => {

@@ -8,14 +8,16 @@ import { cutAt } from './scan-text.ts';
 function read(file: Uint8Array, cuts: readonly number[] = [], given: Partial<ReadingOrder> = {}) {
   const order = { fileId: 'fil_1', fileName: 'a', idColumn: 'id', message: 'Hi {{b}}', ...given };
   const reading = new FileReading(order);
+  const segments: string[] = [];
   try {
-    for (const chunk of cutAt(file, cuts)) reading.push(chunk);
-    reading.end();
+    for (const chunk of cutAt(file, cuts)) {
+      for (const { bytes } of reading.read(chunk)) segments.push(Buffer.from(bytes).toString());
+    }
+    for (const { bytes } of reading.end()) segments.push(Buffer.from(bytes).toString());
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
     return { fault: error.facts };
   }
-  const segments = reading.takeSegments().map(({ bytes }) => Buffer.from(bytes).toString());
   const alerts = segments.flatMap((it) =>
     it
       .split('\n')

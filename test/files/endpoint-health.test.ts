@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { resume, retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
+import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import {
   deleteEndpoint,
@@ -55,7 +57,7 @@ describe('a dead receiver', () => {
     const opened = house.world.lines.filter((it) => it.event === 'endpoint.breaker-opened');
     expect(opened.length).toBeGreaterThan(0);
     expect(checkFiles(await snapshot())).toEqual([]);
-  }, 60_000);
+  });
 
   it('of an endpoint with one attempt is probed with alerts of the file', async () => {
     deadUntil(house.world.clock.nowMs() + 30 * MINUTE_MS);
@@ -68,7 +70,7 @@ describe('a dead receiver', () => {
     expect(done).toMatchObject({ state: 'completed', pending: 0 });
     expect(done.failed).toBeLessThanOrEqual(200);
     expect(isOpen(await findHealth(house.world.db, endpoint))).toBe(false);
-  }, 60_000);
+  });
 
   it('costs one write of its health per batch', async () => {
     house.reply = () => 500;
@@ -148,5 +150,59 @@ describe('a file whose endpoint', () => {
     expect(done.delivered + done.cancelled).toBe(1_500);
     expect(await eventsOf(file)).toContain('file.cancelled');
     expect(checkFiles(await snapshot())).toEqual([]);
+  });
+});
+
+describe('a retry whose endpoint is closed before it begins', () => {
+  const act = ({ answer }: typeof retry, { tenantId, id }: AlertFile) =>
+    answer({ tenantId, params: { id } } as unknown as Call<Contract>, house.doors);
+
+  /** A file that one user did not get, and whose retry somebody wants. */
+  async function failed(): Promise<{ file: AlertFile; endpoint: Endpoint }> {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+    house.reply = (userId) => (userId === 'u1' ? 500 : 200);
+    const file = await house.settle(await house.upload(endpoint, usersFile(3)));
+    expect(file).toMatchObject({ state: 'completed', failed: 1 });
+    house.reply = () => 200;
+    house.received.length = 0;
+    await act(retry, file);
+    return { file, endpoint };
+  }
+
+  it('waits while that is paused, and goes on by itself', async () => {
+    const { file, endpoint } = await failed();
+    await changeTo(endpoint, 'paused');
+    for (let minutes = 0; minutes < 5; minutes += 1) {
+      await house.handleAll();
+      const { dueMs = 0 } = await house.find(file);
+      expect(dueMs).toBeLessThanOrEqual(house.world.clock.nowMs() + MINUTE_MS);
+      house.world.clock.set(dueMs);
+      await house.sweep(await house.find(file));
+    }
+    expect(await house.find(file)).toMatchObject({ state: 'delivering', failed: 1 });
+    await changeTo(endpoint, 'active');
+    const done = await house.settle(file);
+    expect(done).toMatchObject({ state: 'completed', failed: 0, delivered: 3 });
+    expect(house.received).toHaveLength(1);
+  });
+
+  it('is paused with the reason when that was disabled, until it is resumed', async () => {
+    const { file, endpoint } = await failed();
+    await changeTo(endpoint, 'disabled');
+    await house.handleAll();
+    const paused = { state: 'paused', reason: 'endpoint_disabled', failed: 1 };
+    expect(await house.find(file)).toMatchObject(paused);
+    expect(await eventsOf(file)).toContain('file.paused');
+    await changeTo(endpoint, 'active');
+    await act(resume, file);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+
+  it('ends as it was when that is deleted', async () => {
+    const { file, endpoint } = await failed();
+    const { pk, sk } = { pk: endpoint.tenantId, sk: endpoint.id };
+    await house.world.db.commit([{ kind: 'remove', table: 'endpoints', key: { pk, sk } }]);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 1, delivered: 2 });
+    expect(house.received).toEqual([]);
   });
 });

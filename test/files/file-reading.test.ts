@@ -29,11 +29,14 @@ function read(text: string | Buffer, order: Order = {}) {
     idColumn: 'user_id',
     ...order,
   });
-  reading.push(Buffer.from(text));
-  reading.end();
-  const segments = reading.takeSegments();
+  const segments = [...copies(reading.read(Buffer.from(text))), ...copies(reading.end())];
   const lines = segments.flatMap(({ bytes }) => linesOf(bytes));
   return { reading, segments, lines, alerts: lines.map((line) => JSON.parse(line)) };
+}
+
+/** The bytes of a segment are good only until the next one comes. */
+function* copies(segments: Iterable<Segment>): Generator<Segment> {
+  for (const { number, bytes } of segments) yield { number, bytes: Uint8Array.from(bytes) };
 }
 
 function linesOf(bytes: Uint8Array): string[] {
@@ -77,11 +80,10 @@ describe('a header line', () => {
   it.each([
     ['without names', ','],
     ['of the same name', ',a'],
-  ])('of a megabyte of columns %s is refused at once', (_what, column) => {
+    // Whoever compares each column with all others does not come to the end of this.
+  ])('of a megabyte of columns %s is refused', (_what, column) => {
     const columns = Math.min(FIELDS_KEPT - 1, Math.floor((ROW_BYTES_MAX - 7) / column.length));
-    const startedAtMs = performance.now();
     expect(faultOf(`user_id${column.repeat(columns)}\nu\n`)?.code).toBe('row_too_long');
-    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
   });
 });
 
@@ -234,6 +236,43 @@ describe('the blocks', () => {
       expect(size).toBeLessThanOrEqual(BLOCK_USERS_MAX);
       expect(end - start).toBeLessThan(BLOCK_BYTES_MAX + 7_000);
     }
+  });
+});
+
+describe('a piece of tiny rows under a long header', () => {
+  const ids = Array.from({ length: 10_000 }, (_, i) => i.toString(36).padStart(3, '0'));
+  const head = `user_id,${'x'.repeat(60_000)}\n`;
+  // A gigabyte of alerts in no more than a usual chunk.
+  const piece = Buffer.from(ids.map((id) => `${id},\n`).join(''));
+
+  it('is read no further than to the end of a segment, before that is taken', () => {
+    const reading = new FileReading({ fileId: 'f', fileName: 'a', idColumn: 'user_id' });
+    expect([...reading.read(Buffer.from(head))]).toEqual([]);
+    const rows: number[] = [];
+    const memory = new Set<ArrayBufferLike>();
+    let users: string[] = [];
+    for (const { bytes } of reading.read(piece)) {
+      rows.push(reading.counts.rows);
+      memory.add(bytes.buffer);
+      users = users.concat(linesOf(bytes).map((line) => line.slice(11, 14)));
+      expect(bytes.length).toBeLessThan(SEGMENT_BYTES + BLOCK_BYTES_MAX + 2 * FRAME_BYTES_MAX);
+    }
+    for (const { bytes } of reading.end()) {
+      users = users.concat(linesOf(bytes).map((line) => line.slice(11, 14)));
+    }
+    expect(users).toEqual(ids);
+    // Segment by segment, and all of them in the same memory.
+    expect(rows.length).toBeGreaterThan(50);
+    expect(new Set(rows).size).toBe(rows.length);
+    expect(memory.size).toBe(1);
+  });
+
+  it('is stored whole also where the file ends with it, as NDJSON is', () => {
+    const note = 'n'.repeat(50_000);
+    const objects = ids.slice(0, 800).map((id) => `{"user_id":"${id}","note":"${note}"}`);
+    const { alerts, segments } = read(objects.join('\n'));
+    expect(alerts.map((it) => it.userId)).toEqual(ids.slice(0, 800));
+    expect(segments.length).toBeGreaterThan(3);
   });
 });
 

@@ -2,11 +2,13 @@ import * as z from 'zod';
 import { BlockMessage } from '../../functions/files/block-message.ts';
 import { deliverBlock } from '../../functions/files/deliver-block.ts';
 import { fileKey, findFile, insertFile } from '../../functions/files/file.store.ts';
-import { type AlertFile, type FileDraft, newFile, uploadKey } from '../../functions/files/file.ts';
+import { type AlertFile, type FileDraft, newFile } from '../../functions/files/file.ts';
+import { uploadKey } from '../../functions/files/file-keys.ts';
 import { termsOf } from '../../functions/files/file-terms.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
 import { takeUpload } from '../../functions/files/take-upload.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
+import type { Uploads } from '../../functions/shared/bucket.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
@@ -25,12 +27,13 @@ export interface Received {
   readonly body: string;
   readonly userId: string;
   readonly possibleDuplicate: boolean;
+  readonly hops: string | undefined;
 }
 
 /** How a receiver answers one alert: a status, no answer after it got it, or nothing at all. */
 export type Reply = number | { readonly status: number; readonly retryAfter: string } | 'hangs';
 
-type Doors = Omit<World, 'deadLetters'> & Pick<TestWorld, 'clock'>;
+type Doors = Omit<World, 'deadLetters'> & Pick<TestWorld, 'clock'> & { readonly uploads: Uploads };
 
 const ALERT = z.object({ data: z.object({ userId: z.string() }) });
 const WORKER_MS = 60 * SECOND_MS;
@@ -56,7 +59,12 @@ export class FilesHouse {
       checkUrl: async (url) => url,
       post: (request) => this.#receive(request),
     };
-    this.doors = { ...world, http };
+    const uploads: Uploads = {
+      presignPost: async ({ key }) => {
+        return { method: 'POST', url: 'http://127.0.0.1/tests', fields: { key } };
+      },
+    };
+    this.doors = { ...world, http, uploads };
   }
 
   /** A new tenant's endpoint, as if it was made by the API. */
@@ -227,6 +235,7 @@ export class FilesHouse {
       body: text,
       userId,
       possibleDuplicate: headers['webhook-possible-duplicate'] === '1',
+      hops: headers['webhook-hops'],
     });
     if (reply === 'hangs') return { kind: 'unknown', error: 'timeout', ms: 10_000 };
     const { status, retryAfter } =

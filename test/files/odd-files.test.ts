@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FAULT_ENTRY_BYTES } from '../../functions/files/fault-list.ts';
-import { type AlertFile, faultsKey } from '../../functions/files/file.ts';
+import type { AlertFile } from '../../functions/files/file.ts';
 import type { RowFault } from '../../functions/files/file-fault.ts';
+import { faultsKey } from '../../functions/files/file-keys.ts';
 import type { FileTerms } from '../../functions/files/file-terms.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { FilesHouse } from './files-house.ts';

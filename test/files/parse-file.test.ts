@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { fileKey } from '../../functions/files/file.store.ts';
 import {
   type AlertFile,
-  faultsKey,
   READINGS_MAX,
   UPLOAD_LATE_MS,
   UPLOAD_MS,
-  uploadKey,
 } from '../../functions/files/file.ts';
+import { faultsKey, uploadKey } from '../../functions/files/file-keys.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
-import { HOUR_MS, MINUTE_MS } from '../../functions/shared/units.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 import { Killed } from './killed-worker.ts';
@@ -110,6 +110,22 @@ describe('a file whose parser dies', () => {
     }
     return file;
   }
+
+  it('is followed by another when its lease is over, though the sweeper is early', async () => {
+    const file = await killParsers(1);
+    const { clock } = house.world;
+    const { leaseMs = 0 } = await house.find(file);
+    clock.set(leaseMs - 1_500);
+    const { pk, sk } = fileKey({ tenantId: file.tenantId, fileId: file.id });
+    await house.handle({ queue: 'file-care', body: { v: 1, pk, sk, dueMs: leaseMs } });
+    const [reminder] = house.world.sent.splice(0);
+    if (!reminder) throw new Error('no reminder');
+    // Queues know whole seconds only, and round them down.
+    const aheadMs = (reminder.atMs ?? 0) - clock.nowMs();
+    clock.advance(Math.floor(aheadMs / SECOND_MS) * SECOND_MS);
+    await house.handle(reminder);
+    expect(await house.find(file)).toMatchObject({ state: 'delivering', readings: 2 });
+  });
 
   it('four times is read at last', async () => {
     const file = await killParsers(READINGS_MAX - 1);
@@ -237,7 +253,11 @@ describe('the message of an upload', () => {
       { v: 1, tenant: 'ten_1', file: 'fil_2' },
       { tenantId: 'ten_1', fileId: 'fil_2' },
     ],
-    [{ detail: { object: { key: 'drop/ten_1/users.csv' } } }, undefined],
+    [
+      { detail: { object: { key: 'drop/ten_1/users.csv' } } },
+      { tenantId: 'ten_1', key: 'drop/ten_1/users.csv', name: 'users.csv' },
+    ],
+    [{ detail: { object: { key: 'drop/users.csv' } } }, undefined],
     [{ detail: { object: { key: `${key}/more` } } }, undefined],
     [{ detail: { object: { key: `x${key}` } } }, undefined],
   ])('%j is understood as %j', (message, upload) => {
@@ -245,7 +265,7 @@ describe('the message of an upload', () => {
   });
 
   it('about an object that is no upload does nothing', async () => {
-    const detail = { object: { key: 'drop/ten_1/users.csv' } };
+    const detail = { object: { key: 'drop/users.csv' } };
     await house.handle({ queue: 'file-events', body: { detail } });
     expect(house.world.lines.at(-1)).toEqual({ event: 'file.parse-skipped' });
   });

@@ -102,6 +102,18 @@ describe('a broken archive', () => {
     expect(codes).toBe('archive_truncated');
   });
 
+  it.each([
+    ['another member', gzip('two')],
+    ['text', Buffer.from('u9\n')],
+    ['more zeros than are read at a time, and a byte', Buffer.from(`${'\0'.repeat(200_000)}x`)],
+  ])('of gzip with zeros and then %s behind it is found', async (_what, behind) => {
+    const archive = Buffer.concat([gzip('one'), Buffer.alloc(100), behind]);
+    const front = gzip('one').length;
+    for (const places of [[], [front], [front + 1], [front + 100], [front + 150]]) {
+      expect(await unpack(archive, places), `cut at ${places}`).toBe('archive_truncated');
+    }
+  });
+
   it('of gzip with a changed byte of its content is found', async () => {
     const archive = gzip('one two three');
     archive[archive.length - 6] = (archive[archive.length - 6] ?? 0) ^ 1;

@@ -16,8 +16,15 @@ async function killAfterSends(): Promise<void> {
   if (parse) await house.handle(parse);
   const message = house.takeMessage();
   if (message?.queue !== 'file-blocks') throw new Error('no block');
-  const put = () => Promise.reject(new Killed());
-  const doors = { ...house.doors, bucket: { ...house.doors.bucket, put } };
+  const { bucket, db } = house.doors;
+  let isDead = false;
+  const put = () => {
+    isDead = true;
+    return Promise.reject(new Killed());
+  };
+  const commit: typeof db.commit = (writes) =>
+    isDead ? Promise.reject(new Killed()) : db.commit(writes);
+  const doors = { ...house.doors, bucket: { ...bucket, put }, db: { ...db, commit } };
   await expect(house.handle(message, doors)).rejects.toThrow(Killed);
 }
 

@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { listResults } from '../../functions/files/list-results.ts';
 import { exportFileRoute, listResultsRoute } from '../../functions/files/result.contract.ts';
-import { exportFile } from '../../functions/files/save-export.ts';
+import { exporter, exportFile } from '../../functions/files/save-export.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
+import { DAY_MS } from '../../functions/shared/units.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
 let house: FilesHouse;
@@ -17,7 +18,7 @@ beforeAll(async () => {
     return Number(userId.slice(1)) % 100 === 7 ? 500 : 200;
   };
   file = await house.upload(endpoint, usersFile(2_100));
-  await house.settle(file);
+  file = await house.settle(file);
 });
 
 async function list(query: object, tenantId = file.tenantId) {
@@ -27,18 +28,25 @@ async function list(query: object, tenantId = file.tenantId) {
   return listResultsRoute.reply.schema.parse(answer.body);
 }
 
-async function exported(body: object) {
-  const call = { tenantId: file.tenantId, params: { id: file.id }, body };
-  const downloads = { presignGet: async (key: string) => `http://127.0.0.1/tests/${key}` };
+const LINK = 'http://127.0.0.1/tests/';
+
+/** One part of an export: its rows, and the cursor of the next. */
+async function exportPart(body: object, route: Pick<typeof exportFile, 'answer'> = exportFile) {
+  const parsed = exportFileRoute.body.parse(body);
+  const call = { tenantId: file.tenantId, params: { id: file.id }, body: parsed };
+  const downloads = { presignGet: async (key: string) => `${LINK}${key}` };
   const world = { ...house.doors, downloads };
-  const answer = await exportFile.answer(call as unknown as Call<Contract>, world);
-  const { url } = exportFileRoute.reply.schema.parse(answer.body);
-  const bytes = house.world.objects.get(url.slice('http://127.0.0.1/tests/'.length));
-  const lines = Buffer.from(bytes ?? [])
-    .toString()
-    .trimEnd()
-    .split('\n');
-  return lines.map((line) => JSON.parse(line));
+  const answer = await route.answer(call as unknown as Call<Contract>, world);
+  const { url, nextCursor } = exportFileRoute.reply.schema.parse(answer.body);
+  const bytes = Buffer.from(house.world.objects.get(url.slice(LINK.length)) ?? []);
+  const lines = bytes.toString().split('\n').slice(0, -1);
+  return { url, nextCursor, rows: lines.map((line) => JSON.parse(line)) };
+}
+
+async function exported(body: object) {
+  const { rows, nextCursor } = await exportPart(body);
+  expect(nextCursor).toBeUndefined();
+  return rows;
 }
 
 async function all(query: object) {
@@ -109,8 +117,79 @@ describe('POST /v1/files/{id}/export', () => {
     expect(await exported({ what: 'results', status: 'failed' })).toHaveLength(21);
   });
 
+  it.each([
+    ['bytes', { bytes: 1, ms: Infinity }],
+    ['time', { bytes: Infinity, ms: 0 }],
+  ])(
+    'collects more than the %s of one object in several, which stay as they were',
+    async (_what, limits) => {
+      const { wide, before } = await uploadWide();
+      const small = exporter(limits);
+      const parts: Awaited<ReturnType<typeof exportPart>>[] = [];
+      let cursor: string | undefined;
+      do {
+        const part = await exportPart({ what: 'results', ...(cursor && { cursor }) }, small);
+        parts.push(part);
+        cursor = part.nextCursor;
+      } while (cursor !== undefined);
+      expect(parts.map(({ rows }) => rows.length > 0)).toEqual([true, true, true]);
+      const users = parts.flatMap(({ rows }) => rows.map((it) => it.userId));
+      expect(users).toEqual(Array.from({ length: WIDE_USERS }, (_, i) => `w${i}`));
+
+      const again = await exportPart({ what: 'results' });
+      expect(again.rows).toHaveLength(WIDE_USERS);
+      expect(new Set([again.url, ...parts.map((it) => it.url)]).size).toBe(4);
+      const foreign = exportPart({
+        what: 'results',
+        status: 'failed',
+        cursor: parts[0]?.nextCursor,
+      });
+      await expect(foreign).rejects.toMatchObject({ code: 'invalid_cursor' });
+      expect(wide.blocks).toBe(9);
+      file = before;
+    },
+  );
+
+  it('of errors is refused with what belongs to results', () => {
+    const faultsOf = (body: object) =>
+      exportFileRoute.body.safeParse(body).error?.issues.map((it) => it.path.join('/'));
+    expect(faultsOf({ what: 'errors', status: 'failed', cursor: 'x' })).toEqual([
+      'status',
+      'cursor',
+    ]);
+    expect(faultsOf({ what: 'errors', cursor: 'x' })).toEqual(['cursor']);
+    expect(faultsOf({ what: 'errors' })).toBeUndefined();
+    expect(faultsOf({ what: 'results', status: 'failed', cursor: 'x' })).toBeUndefined();
+  });
+
   it('of errors is refused where there are none', async () => {
     const refused = exported({ what: 'errors' }).catch((error: unknown) => error);
     expect(await refused).toMatchObject({ code: 'not_found' });
   });
 });
+
+it('results are refused when they are not kept any more', async () => {
+  const { clock } = house.world;
+  const nowMs = clock.nowMs();
+  clock.set((file.readAtMs ?? nowMs) + 31 * DAY_MS);
+  const codes = [list({}), exportPart({ what: 'results' })].map((asked) =>
+    asked.catch((error: unknown) => (error instanceof Problem ? error.code : String(error))),
+  );
+  expect(await Promise.all(codes)).toEqual(['not_found', 'not_found']);
+  clock.set(nowMs);
+});
+
+const WIDE_USERS = 550;
+
+/** A file that waits, whose rows are so wide that its blocks are small. */
+async function uploadWide() {
+  const note = 'n'.repeat(64_000);
+  const rows = Array.from({ length: WIDE_USERS }, (_, i) => `w${i},${note}\n`).join('');
+  const before = file;
+  const endpoint = await house.addEndpoint();
+  const wide = await house.upload(endpoint, `user_id,note\n${rows}`, { release: 'manual' });
+  const [parse] = house.world.sent.splice(0);
+  if (parse) await house.handle(parse);
+  file = wide;
+  return { wide: await house.find(wide), before };
+}

@@ -1,11 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { findBlocks, saveReopened } from '../../functions/files/block.store.ts';
+import { placesToResend, withReopened } from '../../functions/files/block.ts';
 import { cancel, pause, release, resume, retry } from '../../functions/files/change-state.ts';
 import { File } from '../../functions/files/file.contract.ts';
 import type { AlertFile, FileDraft, FileState } from '../../functions/files/file.ts';
+import { uploadKey } from '../../functions/files/file-keys.ts';
 import { getFile } from '../../functions/files/get-file.ts';
 import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
-import { DAY_MS, HOUR_MS } from '../../functions/shared/units.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
@@ -104,6 +107,17 @@ describe('a file that waits for a person', () => {
     expect((await house.find(file)).state).toBe(state);
   });
 
+  it('is cancelled four weeks after it was read, also when it is paused by then', async () => {
+    const file = await parsed({ release: 'manual' });
+    house.world.clock.advance(27 * DAY_MS);
+    await act('release', file);
+    await act('pause', file);
+    house.world.clock.advance(DAY_MS + HOUR_MS);
+    await house.sweep(await house.find(file));
+    await house.settle(file);
+    expect(await read(file)).toMatchObject({ status: 'cancelled', reason: 'too_old' });
+  });
+
   it('for four weeks is cancelled, with the reason', async () => {
     const file = await parsed({ release: 'manual' });
     house.world.clock.advance(28 * DAY_MS + HOUR_MS);
@@ -140,6 +154,24 @@ describe('the same bytes', () => {
     await repeat(endpoint);
     house.world.clock.advance(laterMs);
     expect((await repeat(endpoint, given)).state).toBe('delivering');
+  });
+
+  it('that were released within a day need approval, however long ago they were read', async () => {
+    const endpoint = await house.addEndpoint();
+    const { clock } = house.world;
+    await repeat(endpoint);
+    clock.advance(23 * HOUR_MS);
+    await act('release', await repeat(endpoint));
+    clock.advance(2 * HOUR_MS);
+    const third = await repeat(endpoint);
+    expect(third).toMatchObject({ state: 'needs_approval', reason: 'same_content' });
+    await act('cancel', third);
+    clock.advance(22 * HOUR_MS);
+    const byHand = await repeat(endpoint, { release: 'manual' });
+    expect(byHand.state).toBe('ready');
+    clock.advance(30 * HOUR_MS);
+    await act('release', byHand);
+    expect((await repeat(endpoint)).state).toBe('needs_approval');
   });
 
   it('to another endpoint go out, and so do other bytes', async () => {
@@ -286,10 +318,99 @@ describe('a retry', () => {
     expect(await house.settle(file)).toMatchObject({ state: 'failed', readings: 2 });
   });
 
+  it('of a file whose upload is gone fails it again', async () => {
+    const file = await house.upload(await house.addEndpoint(), 'name\nAnn\n');
+    await house.settle(file);
+    house.world.objects.delete(uploadKey(file));
+    await act('retry', file);
+    const failed = await house.settle(file);
+    expect(failed).toMatchObject({ state: 'failed', error: { code: 'not_found' } });
+    expect(await typesOf(file)).toEqual(['file.failed', 'file.failed']);
+  });
+
   it('of a file that reached everybody is refused', async () => {
     const file = await parsed({}, undefined, 3);
     await house.settle(file);
     expect(await codeOf(act('retry', file))).toBe('not_retryable');
+  });
+
+  it('of a file under way leaves whom its blocks have not counted yet to their end', async () => {
+    const endpoint = await house.addEndpoint({
+      ...{ onUnknown: 'stop', retry: { maxAttempts: 1 }, perSecond: 0.5 },
+    });
+    house.reply = (userId, nth) => {
+      if (nth > 1) return 200;
+      if (userId === 'u1') return 'hangs';
+      return userId === 'u2' ? 500 : 200;
+    };
+    const file = await parsed({}, endpoint, 12);
+    const { clock } = house.world;
+    for (let n = 0; n < 100 && (await house.find(file)).failed === 0; n += 1) {
+      await house.handleAll();
+      clock.advance(SECOND_MS);
+    }
+    // The block rests between two slots, and has not counted the one of whom nobody knows.
+    expect(await house.find(file)).toMatchObject({ state: 'delivering', failed: 1, uncertain: 0 });
+    expect(await act('retry', file)).toMatchObject({ retried: 1 });
+    const done = await house.settle(file);
+    expect(done).toMatchObject({ state: 'completed', delivered: 11, failed: 0, uncertain: 1 });
+    expect(done.pending).toBe(0);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('does not undo what the worker of a block has stored meanwhile', async () => {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 }, perSecond: 0.5 });
+    house.reply = () => 500;
+    const file = await parsed({}, endpoint, 12);
+    const name = { tenantId: file.tenantId, fileId: file.id };
+    const resting = async (failed: number) => {
+      for (let n = 0; n < 100 && (await house.find(file)).failed < failed; n += 1) {
+        await house.handleAll();
+        house.world.clock.advance(SECOND_MS);
+      }
+      const [block] = await findBlocks(house.world.db, name, { from: 0, to: 1 }).then((it) => [
+        ...it.values(),
+      ]);
+      if (!block) throw new Error('no block');
+      return { ...block, settled: { ...block.settled } };
+    };
+    const seen = await resting(1);
+    const now = await resting(2);
+    expect([seen.token, now.token, now.finished]).toEqual([undefined, undefined, false]);
+    // As if the first outcomes alone had been read anew.
+    const stale = { ...seen, settled: { ...seen.settled, version: now.settled.version } };
+    const { block } = withReopened(stale, placesToResend(stale, 1), 1);
+    const commit = await house.world.db.commit([saveReopened(file, stale, block)]);
+    expect(commit.ok).toBe(false);
+    const again = withReopened(now, placesToResend(now, 1), 1);
+    expect((await house.world.db.commit([saveReopened(file, now, again.block)])).ok).toBe(true);
+  });
+
+  it('of a file whose alerts are not kept any more is refused', async () => {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+    house.reply = (userId) => (userId === 'u1' ? 500 : 200);
+    const file = await parsed({ release: 'manual' }, endpoint, 3);
+    house.world.clock.advance(27 * DAY_MS);
+    await act('release', file);
+    await house.settle(file);
+    house.world.clock.advance(2 * DAY_MS);
+    expect(await codeOf(act('retry', file))).toBe('not_retryable');
+  });
+});
+
+it('a change is told with the counts of the blocks that are under way', async () => {
+  const file = await parsed({}, await house.addEndpoint({ perSecond: 0.5 }), 12);
+  for (let seconds = 0; seconds < 10; seconds += 1) {
+    await house.handleAll();
+    house.world.clock.advance(SECOND_MS);
+  }
+  expect((await house.find(file)).delivered).toBe(0);
+  const { delivered } = await act('pause', file);
+  expect(delivered).toBeGreaterThan(2);
+  const { outbox } = await takeSnapshot(house.world.client, house.world.tables);
+  const paused = outbox.find((it) => it.type === 'file.paused' && it.tenant === file.tenantId);
+  expect(JSON.parse(String(paused?.data))).toMatchObject({
+    ...{ status: 'paused', delivered, pending: 12 - Number(delivered) },
   });
 });
 
@@ -322,6 +443,19 @@ describe('a limit of the file itself', () => {
   });
 });
 
+describe('a file that is so slow that its alerts are not kept long enough', () => {
+  it('is cancelled with the reason and its counts, and leaves nobody pending', async () => {
+    const file = await parsed({ ratePerSecond: 0.01 }, undefined, 30_000);
+    house.world.clock.advance(29 * DAY_MS + HOUR_MS);
+    await house.sweep(await house.find(file));
+    await house.settle(file);
+    const done = await house.find(file);
+    expect(done).toMatchObject({ state: 'cancelled', reason: 'too_old', pending: 0 });
+    expect(done.cancelled).toBeGreaterThan(29_900);
+    expect(await violations()).toEqual([]);
+  });
+});
+
 describe('the time of the end', () => {
   it('is told by the limit that holds', async () => {
     const endpoint = await house.addEndpoint({ perSecond: 9.5 });
@@ -332,6 +466,17 @@ describe('the time of the end', () => {
     expect(aheadMs).toBeLessThan(11_000);
     await house.settle(file);
     expect((await read(file)).eta).toBeUndefined();
+  });
+
+  it('is not told when all had their first alert and only retries are left', async () => {
+    const endpoint = await house.addEndpoint({ retry: { maxAttempts: 2, scheduleSeconds: [900] } });
+    house.reply = (userId, nth) => (userId === 'u1' && nth === 1 ? 500 : 200);
+    const file = await parsed({}, endpoint, 3);
+    await work(3);
+    house.world.clock.advance(2 * MINUTE_MS);
+    await house.sweep(await house.find(file));
+    const { eta, status, pending } = await read(file);
+    expect({ eta, status, pending }).toEqual({ eta: undefined, status: 'delivering', pending: 1 });
   });
 });
 

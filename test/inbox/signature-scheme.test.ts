@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Incoming, type Signing, verify } from '../../functions/inbox/signature-scheme.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -212,6 +212,18 @@ it('takes anything under the scheme none', () => {
   const vector = { signing: { scheme: 'none' }, secret: '', body: 'x', headers: {} } as const;
   expect(judge(vector, [])).toEqual({ signedAtMs: undefined, signedId: undefined });
 });
+
+it.each([MADE.stripe, PUBLISHED.slack])(
+  'reads no body before its signature is good: %#',
+  (vector) => {
+    const parse = vi.spyOn(JSON, 'parse');
+    expect(judge({ ...vector, body: `${vector.body} ` })).toBeUndefined();
+    expect(parse).not.toHaveBeenCalled();
+    expect(judge(vector)).toBeDefined();
+    expect(parse).toHaveBeenCalledOnce();
+    parse.mockRestore();
+  },
+);
 
 it('covers the exact bytes, also those that are not UTF-8', () => {
   const bytes = Buffer.from([0xff, 0x00, 0xfe]);

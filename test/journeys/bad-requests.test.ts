@@ -192,6 +192,8 @@ describe('a query', () => {
   it.each([
     ['/v1/endpoints?status=gone', '?status'],
     ['/v1/endpoints?status=active&status=paused', '?status'],
+    ['/v1/transactions?reference=a&reference=b', '?reference'],
+    ['/v1/accounts?cursor=a&cursor=a', '?cursor'],
     ['/v1/deliveries', '?status'],
     ['/v1/deliveries?status=delivered', '?status'],
     ['/v1/deliveries?status=exhausted,nonsense', '?status/1'],
@@ -255,7 +257,7 @@ describe('a cursor', () => {
     ['padding', () => `/v1/accounts?cursor=${cursor}=`],
     ['a blank more', () => `/v1/accounts?cursor=${cursor}%20`],
     ['the MAC of another', () => `/v1/accounts?cursor=e30.${cursor.split('.')[1]}`],
-    ['twice itself', () => `/v1/accounts?cursor=${cursor}&cursor=${cursor}`],
+    ['twice itself', () => `/v1/accounts?cursor=${cursor},${cursor}`],
     ['a list that has one page', () => `/v1/accounts?externalId=x&cursor=${cursor}`],
     ['nothing', () => '/v1/accounts?cursor='],
     ['noise', () => '/v1/accounts?cursor=AAAA'],

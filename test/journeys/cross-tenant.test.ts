@@ -62,6 +62,8 @@ async function household(url: string): Promise<Household> {
   await make('/v1/files', { name: 'users.csv', size: 9, endpointId });
   const later = { type: 'event', eventType: 'order.due', data: 1 };
   await make('/v1/tasks', { delaySeconds: 86_400, action: later });
+  await make('/v1/sources', { name: 'Code', scheme: 'none' });
+  const webhookId = await make('/v1/webhooks', { a: 1 });
   const eventId = await make('/v1/events', { type: 'order.made', data: 1, endpointId });
   const path = `/v1/deliveries?eventId=${eventId}&endpointId=${endpointId}`;
   const deliveries = await until(
@@ -69,6 +71,10 @@ async function household(url: string): Promise<Household> {
     ({ body }) => body.data[0]?.status === 'delivered',
   );
   pool.learn(deliveries.body);
+  await until(
+    () => tenant.api.get<{ status: string }>(`/v1/webhooks/${webhookId}`),
+    ({ body }) => body.status === 'completed',
+  );
   const [from, to] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
   const replayId = await make('/v1/replays', { endpointId, from, to });
   await until(
@@ -134,7 +140,8 @@ function essence({ status, text, target }: { status: number; text: string; targe
   return `${status} ${told}`;
 }
 
-const places = allRoutes.flatMap(idPlaces);
+// Whoever sends to a source needs no key: a signature shows who may.
+const places = allRoutes.filter(({ access }) => access !== 'public').flatMap(idPlaces);
 const named = (list: readonly IdPlace[]) =>
   list.map((it) => [`${routeKey(it.contract)}, ${it.prefix}_ in its ${it.where}`, it] as const);
 
@@ -168,10 +175,12 @@ describe.each(named(places.filter(({ where }) => where !== 'params')))('%s', (_n
   it('answers that of another tenant like that of nobody', async () => {
     for (let n = 0; n < 5; n += 1) {
       const request = requestWith(place, bob.pool, dice);
-      const nobodys = await sendAs(bob, request(nobodysId(place.prefix)));
-      for (const id of alice.pool.ids(place.prefix)) {
-        expect(essence(await sendAs(bob, request(id)))).toBe(essence(nobodys));
-      }
+      const ask = async (id: string) => essence(await sendAs(bob, request(id)));
+      const before = await ask(nobodysId(place.prefix));
+      const theirs = await Promise.all(alice.pool.ids(place.prefix).map(ask));
+      // What is asked for may change an object of one's own by and by: a task fires.
+      const after = await ask(nobodysId(place.prefix));
+      for (const answer of theirs) expect([before, after]).toContain(answer);
     }
   });
 });

@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
+import { parseMetrics, valueIn } from '../support/prometheus.ts';
+import { until } from '../support/until.ts';
 
 const { apiUrl, adminKey } = inject('cloud');
 let api: ApiClient;
@@ -14,6 +16,26 @@ it('answers its health without a key', async () => {
 
   expect([status, body.status]).toEqual([200, 'ok']);
   expect(Math.abs(Date.parse(String(body.time)) - Date.now())).toBeLessThan(5_000);
+});
+
+it('asks for the depth of a queue with something in it, and for its age', async () => {
+  const dueAt = new Date(Date.now() + 90_000).toISOString();
+  const action = { type: 'event', eventType: 'order.due', data: {} };
+  const task = await api.post('/v1/tasks', { dueAt, action });
+  expect(task.status).toBe(201);
+
+  const families = await until(
+    async () => {
+      const headers = { authorization: `Bearer ${adminKey}` };
+      return parseMetrics(await (await fetch(`${apiUrl}/metrics`, { headers })).text());
+    },
+    (it) => valueIn(it, 'tallyhook_queue_depth', { queue: 'tasks' }) > 0,
+  );
+
+  const source = 'oldest messages';
+  expect(valueIn(families, 'tallyhook_scrape_errors', { source })).toBe(0);
+  expect(families.get('tallyhook_oldest_message_seconds')?.type).toBe('GAUGE');
+  await api.send(`/v1/tasks/${task.body.id}`, { method: 'DELETE' });
 });
 
 describe('what no route answers', () => {

@@ -1,7 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, expect, inject, it } from 'vitest';
 import { until } from '../support/until.ts';
 
@@ -15,11 +18,11 @@ afterAll(async () => {
 });
 
 it('does what the quickstart says, as it is printed but for the ports', async () => {
-  const lines = await quickstart();
+  const lines = await blockOf('Quickstart');
   expect(lines.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   const script = lines
     .replaceAll(/(--port |localhost:)4000/g, `$1${await freePort()}`)
-    .replaceAll('http://localhost:3000', apiUrl);
+    .replaceAll('http://localhost:3000', () => apiUrl.replaceAll('$', '\\$'));
 
   const shell = spawn('bash', ['-euo', 'pipefail', '-c', script], {
     env: { ...process.env, ADMIN_KEY: adminKey },
@@ -42,10 +45,30 @@ it('does what the quickstart says, as it is printed but for the ports', async ()
   expect(new Set(alerts.trim().split('\n')).size).toBe(1_000);
 });
 
-async function quickstart(): Promise<string> {
+it('makes the first tenant of a deployment, by the file that `cdk deploy` writes', async () => {
+  expect(await blockOf('Deploy')).toContain('npx cdk deploy --outputs-file outputs.json');
+  const folder = await mkdtemp(join(tmpdir(), 'tallyhook-deploy-'));
+  const outputs = { Tallyhook: { ApiUrl: apiUrl, AdminKeySecretName: 'arn:the-secret' } };
+  await writeFile(join(folder, 'outputs.json'), JSON.stringify(outputs));
+  // Nobody has the command of AWS here: it answers the key when it is asked for that secret.
+  const asked = 'secretsmanager get-secret-value --secret-id arn:the-secret';
+  const aws = `aws() { case "$*" in "${asked} "*) echo "$KEY";; *) return 1;; esac; }\n`;
+
+  const env = { ...process.env, KEY: adminKey };
+  const script = aws + (await blockOf('Deploy', 1));
+  const args = ['-euo', 'pipefail', '-c', script];
+  const { stdout } = await promisify(execFile)('bash', args, { env, cwd: folder });
+
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'Acme', apiKey: { key: expect.any(String) } });
+  await rm(folder, { recursive: true });
+});
+
+/** The lines of a section's first block, or of a later one. */
+async function blockOf(section: string, at = 0): Promise<string> {
   const readme = await readFile('README.md', 'utf8');
-  const [, block] = readme.match(/## Quickstart.*?```sh\n(.*?)```/s) ?? [];
-  if (!block) throw new Error('the README has no quickstart');
+  const [, text = ''] = readme.split(`## ${section}\n`);
+  const block = [...text.matchAll(/```sh\n(.*?)```/gs)][at]?.[1];
+  if (!block) throw new Error(`the README has no such lines below ${section}`);
   return block;
 }
 

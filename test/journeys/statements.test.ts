@@ -210,8 +210,10 @@ describe('a derived account', () => {
 
 describe('the command that rebuilds statements', () => {
   const command = async (...flags: readonly string[]) => {
-    const args = ['bin/rebuild.ts', 'statements', '--endpoint', dynamodbUrl, '--tenant', tenantId];
-    const { stdout } = await promisify(execFile)('node', [...args, ...flags]);
+    const args = ['bin/ops.ts', 'rebuild', 'statements', '--tenant', tenantId];
+    const { stdout } = await promisify(execFile)('node', [
+      ...[...args, '--dynamodb', dynamodbUrl, ...flags],
+    ]);
     return stdout.trim();
   };
 

@@ -262,6 +262,35 @@ describe('a change of an account', () => {
     expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
   });
 
+  it('that saw only a part of another change leaves the account on the right list', async () => {
+    const id = await ledger.open();
+    const torn = ledgerClient(await seeingHalf(id, { status: 'frozen' }), ledger.tenantId);
+
+    const { body } = await torn.patch(`/v1/accounts/${id}`, { name: 'renamed' });
+
+    expect(body).toMatchObject({ name: 'renamed', status: 'frozen' });
+    const frozen = await ledger.get('/v1/accounts?status=frozen');
+    expect(frozen.body.data.map((it) => it.id)).toEqual([id]);
+    expect((await eventsOf(ledger.tenantId)).at(-1)?.data).toMatchObject({ status: 'frozen' });
+  });
+
+  /**
+   * Doors of a request whose first query sees the balance from before this change, and the details
+   * from after it: a query is no snapshot.
+   */
+  async function seeingHalf(id: string, change: object): Promise<TestWorld> {
+    const old = await world.db.get('ledger', { pk: `${ledger.tenantId}#${id}`, sk: '#' });
+    await ledger.patch(`/v1/accounts/${id}`, change);
+    let isFirst = true;
+    const query: Db['query'] = async (asked) => {
+      const page = await world.db.query(asked);
+      if (!isFirst || !old) return page;
+      isFirst = false;
+      return { ...page, items: page.items.map((it) => (it.sk === '#' ? old : it)) };
+    };
+    return { ...world, db: { ...world.db, query } };
+  }
+
   /** Doors of a request that is overtaken by another one right before its commit. */
   function meddling(overtake: () => Promise<unknown>): TestWorld {
     const commit: Db['commit'] = async (writes) => {

@@ -10,6 +10,7 @@ import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import { type Fault, randomFaults } from './faulty-db.ts';
 import { ledgerClient } from './ledger-client.ts';
+import { tornReads } from './torn-reads.ts';
 
 const OPERATIONS = 200;
 /** Against hanging: a machine may be busy with other things. */
@@ -42,6 +43,17 @@ describe('a bank whose database conflicts, throttles, and loses answers', () => 
       expect(pendingOf(snapshot.ledger, tenantId).filter((it) => it.expiresAtMs)).toEqual([]);
     },
   );
+
+  it('has them too when no read is a snapshot', { timeout: LIMIT_MS }, async () => {
+    const tenantId = newTenant(world);
+    const torn = { ...world, db: tornReads(world.db, diceOf(4)) };
+
+    const day = await openDay(torn, tenantId, 4);
+
+    const snapshot = await takeSnapshot(world.client, world.tables);
+    expect(auditBank(day, tenantId, snapshot)).toEqual([]);
+    expect(day.replays).toBeGreaterThan(5);
+  });
 
   // Which of the clients is served first is up to the machine: one day may lack what is rare.
   it.each(['transfer', 'journal', 'hold', 'capture', 'void', 'reversal', 'together'])(
@@ -85,7 +97,7 @@ const pendingOf = (ledger: readonly object[], tenantId: string) =>
 
 /** An hour later each message of a hold has come, some several times because it failed. */
 async function expireAll(
-  faulty: Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'queues'>,
+  faulty: Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>,
   tenantId: string,
 ): Promise<void> {
   world.clock.advance(3_600_000);

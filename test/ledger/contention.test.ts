@@ -296,3 +296,24 @@ it('never overdraws an account that many empty at once, whatever they call it', 
   expect(unexpected).toEqual([]);
   expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
 });
+
+it('counts what follows an entry from a clock that was fast', async () => {
+  const counted: string[] = [];
+  const count = (name: string) => void counted.push(name);
+  const { ledger, a, b } = await freshLedger(world, '100');
+  const posting = { type: 'transfer', sourceAccountId: a, destinationAccountId: b };
+  const transfer = { ...posting, amount: '1', currency: 'EUR' };
+  const clientAt = (aheadMs: number) => {
+    const clock = { ...world.clock, nowMs: () => world.clock.nowMs() + aheadMs };
+    const meters = { ...world.meters, count };
+    return ledgerClient({ ...world, clock, meters }, ledger.tenantId);
+  };
+  const ahead = () => counted.splice(0).includes('tallyhook_ledger_ahead_total');
+
+  await clientAt(1_000).post('/v1/transactions', transfer);
+  await clientAt(0).post('/v1/transactions', transfer);
+  expect(ahead()).toBe(true);
+  world.clock.advance(5);
+  await clientAt(0).post('/v1/transactions', transfer);
+  expect(ahead()).toBe(false);
+});

@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expireHold } from '../../functions/ledger/expire-hold.ts';
 import { costOf as costIn } from '../support/cost.ts';
+import { UNITS } from '../support/units.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import { type LedgerClient, ledgerClient } from './ledger-client.ts';
 
@@ -42,7 +43,7 @@ const done = async (answer: Promise<{ status: number; body: object }>, status = 
 
 describe('what a request costs', () => {
   it.each<[string, string, () => Promise<unknown>]>([
-    ['a transfer', '3 RRU, 8 + 2 WRU', () => done(ledger.post('/v1/transactions', transfer()))],
+    ['a transfer', UNITS.transfer, () => done(ledger.post('/v1/transactions', transfer()))],
     [
       'a transfer with a reference',
       '3 RRU, 8 + 3 WRU',
@@ -50,7 +51,7 @@ describe('what a request costs', () => {
     ],
     [
       'a credit',
-      '2 RRU, 6 + 2 WRU',
+      UNITS.credit,
       () =>
         done(
           ledger.post('/v1/transactions', { type: 'credit', accountId: a, amount: 1, currency }),
@@ -80,7 +81,7 @@ describe('what a request costs', () => {
       '3 RRU, 0 + 0 WRU',
       () => done(ledger.post('/v1/transactions', { ...transfer(), dryRun: true }), 200),
     ],
-    ['a hold without expiry', '3 RRU, 6 + 2 WRU', () => done(ledger.post('/v1/holds', hold()))],
+    ['a hold without expiry', UNITS.hold, () => done(ledger.post('/v1/holds', hold()))],
     [
       'a hold with expiry',
       '3 RRU, 6 + 3 WRU',
@@ -94,7 +95,7 @@ describe('what a request costs', () => {
     ],
     [
       'another name of an account',
-      '1 RRU, 4 + 1 WRU',
+      '2 RRU, 4 + 1 WRU',
       () => done(ledger.patch(`/v1/accounts/${a}`, { name: 'other' }), 200),
     ],
     [
@@ -117,7 +118,7 @@ describe('what a request costs', () => {
 
   it.each([
     ['capture of a hold with expiry', true, 'capture', '4 RRU, 12 + 5 WRU'],
-    ['capture of a hold without expiry', false, 'capture', '4 RRU, 12 + 4 WRU'],
+    ['capture of a hold without expiry', false, 'capture', UNITS.capture],
     ['void of a hold with expiry', true, 'void', '3 RRU, 8 + 5 WRU'],
     ['void of a hold without expiry', false, 'void', '3 RRU, 8 + 4 WRU'],
   ])('a %s', async (_what, expires, verb, cost) => {
@@ -150,12 +151,12 @@ describe('what a request costs', () => {
     const { body: other } = await ledger.post('/v1/holds', hold());
     const { body: posted } = await ledger.post('/v1/transactions', transfer());
     const calls: [string, unknown, string][] = [
-      // One more for what may have reversed it since.
+      // One more for what may have reversed it since, as for a capture.
       ['/v1/transactions', transfer(), '4 RRU'],
       ['/v1/transactions', { ...transfer(), amount: '9999999' }, '3 RRU'],
       [`/v1/transactions/${posted.id}/reversals`, {}, '4 RRU'],
       ['/v1/holds', hold(), '3 RRU'],
-      [`/v1/holds/${held.id}/capture`, {}, '4 RRU'],
+      [`/v1/holds/${held.id}/capture`, {}, '5 RRU'],
       [`/v1/holds/${other.id}/void`, undefined, '3 RRU'],
     ];
     for (const [path, call, reads] of calls) {

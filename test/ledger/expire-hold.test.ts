@@ -4,6 +4,7 @@ import { HoldMessage } from '../../functions/ledger/hold-message.ts';
 import { remindOfHolds } from '../../functions/ledger/remind-of-holds.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
+import { SOON_MS } from '../../functions/timers/due.ts';
 import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
@@ -218,10 +219,9 @@ describe('the reminder of a new hold', () => {
       .map((item, n) => ({ item, sequenceNumber: String(n) }));
   };
 
-  // The sweeper looks two minutes ahead, once a minute.
   it.each([
-    [3 * MINUTE_MS, 1],
-    [3 * MINUTE_MS + 1, 0],
+    [SOON_MS, 1],
+    [SOON_MS + 1, 0],
     [1, 1],
   ])('of %i ms is sent at once: %i', async (ms, count) => {
     const { message } = await holdFor(ms);

@@ -18,7 +18,7 @@ import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { roomClient } from '../support/room-client.ts';
 import { newTenant, type TestWorld } from '../support/world.ts';
 
-type Needs = Pick<World, 'clock' | 'ids' | 'log' | 'db' | 'secrets'>;
+type Needs = Pick<World, 'clock' | 'ids' | 'log' | 'metrics' | 'meters' | 'db' | 'secrets'>;
 
 const ROUTES = [
   ...[createAccount, listAccounts, getAccount, updateAccount, listEntries],
@@ -62,14 +62,21 @@ export interface LedgerClient {
   account(id: string): Promise<LedgerBody>;
 }
 
-/** A client of the tenant that calls one instance of the Lambda with these doors. */
-export function ledgerClient(world: Needs, tenantId: string): LedgerClient {
+/**
+ * A client of the tenant that calls one instance of the Lambda with these doors, and sends these
+ * headers with each request.
+ */
+export function ledgerClient(
+  world: Needs,
+  tenantId: string,
+  headers: Readonly<Record<string, string>> = {},
+): LedgerClient {
   const ask = roomClient(world, ROUTES, { tenantId });
   async function send(method: string, target: string, { body, key }: Sent): Promise<LedgerAnswer> {
-    const answer = await ask(`${method} ${target}`, { body, key: key ?? undefined });
-    const { status, headers, text } = answer;
-    const replayed = headers['idempotent-replayed'] === 'true';
-    return { status, headers, body: JSON.parse(text) as LedgerBody, replayed };
+    const answer = await ask(`${method} ${target}`, { body, key: key ?? undefined, headers });
+    const { status, headers: answered, text } = answer;
+    const replayed = answered['idempotent-replayed'] === 'true';
+    return { status, headers: answered, body: JSON.parse(text) as LedgerBody, replayed };
   }
   const post: LedgerClient['post'] = (target, body, key = randomUUID()) =>
     send('POST', target, { body, key });

@@ -5,6 +5,8 @@ import { projectEntries } from '../../functions/ledger/project-entries.ts';
 import { shardPartitions, statementPartition } from '../../functions/ledger/statement.store.ts';
 import { type StatementName, statementOfWorld } from '../../functions/ledger/statement.ts';
 import type { Commit, Item, Reason, Write } from '../../functions/shared/world.ts';
+import { costOf } from '../support/cost.ts';
+import { UNITS } from '../support/units.ts';
 import { NOON_MS, newTenant, type TestWorld, testWorld } from '../support/world.ts';
 import {
   FEES,
@@ -65,12 +67,9 @@ describe('a projected event', () => {
     const past = pastOf([step(THE_WORLD, 0), step(0, 1)]);
     const [credit, transfer] = recordsOf(past.events).map((it) => [it]);
 
-    world.takeUnits();
-    await projectEntries(transfer ?? [], world);
-    const forTransfer = world.takeUnits();
-    await projectEntries(credit ?? [], world);
-
-    expect([forTransfer, world.takeUnits()]).toEqual([2, 5]);
+    const project = (records: typeof transfer) => () => projectEntries(records ?? [], world);
+    expect(await costOf(world, project(transfer))).toBe(UNITS.linesOfTransfer);
+    expect(await costOf(world, project(credit))).toBe(UNITS.linesOfCredit);
   });
 
   it('writes a total once for all lines of a batch in its shard', async () => {

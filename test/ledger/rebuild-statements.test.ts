@@ -9,6 +9,7 @@ import { projectEntries } from '../../functions/ledger/project-entries.ts';
 import { rebuildStatements } from '../../functions/ledger/rebuild-statements.ts';
 import { shardPartitions, statementPartition } from '../../functions/ledger/statement.store.ts';
 import { statementOfWorld } from '../../functions/ledger/statement.ts';
+import { journalKey } from '../../functions/ledger/transaction.store.ts';
 import { voidHold } from '../../functions/ledger/void-hold.ts';
 import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import type { Item, Key } from '../../functions/shared/world.ts';
@@ -108,10 +109,22 @@ async function storedOf({ tenantId, accounts, fees }: Made): Promise<Item[]> {
 }
 
 const keyOf = ({ pk, sk }: Item): Key => ({ pk: String(pk), sk: String(sk) });
+const put = (item: Item) =>
+  world.db.commit([{ kind: 'put', table: 'statements', item: { ...keyOf(item), ...item } }]);
 const remove = (item: Item | undefined) =>
   world.db.commit([{ kind: 'remove', table: 'statements', key: keyOf(item ?? {}) }]);
 
-const CLEAN = { missing: 0, different: 0, wrongTotals: 0, busyTotals: 0 };
+const CLEAN = { missing: 0, different: 0, wrongTotals: 0, busyTotals: 0, unreadable: 0 };
+
+/** What it has found, and what it has named. */
+async function rebuild({ tenantId }: Made, how: { readonly dryRun: boolean }) {
+  const names: string[] = [];
+  const onUnreadable = ({ id, detail }: { readonly id: string; readonly detail: string }) => {
+    names.push(`${id}: ${detail}`);
+  };
+  const found = await rebuildStatements(world, tenantId, { ...how, onUnreadable });
+  return { names, found };
+}
 
 describe('a rebuild of the statements', () => {
   it('finds in the journal exactly what the projection wrote', async () => {
@@ -169,6 +182,111 @@ describe('a rebuild of the statements', () => {
     expect(await storedOf(made)).toEqual(before);
     const again = await rebuildStatements(world, made.tenantId, { dryRun: true });
     expect(again).toEqual({ ...CLEAN, lines: 128 });
+  });
+
+  it('puts lines and totals anew that cannot be read, also where lines are missing', async () => {
+    const made = await tenantWithPast();
+    const before = await storedOf(made);
+    const [ofAccount] = before.filter((it) => it.bal !== undefined);
+    const [total, other] = before.filter((it) => it.sk === 'TOTAL');
+    const ofShard = before.find((it) => it.pk === other?.pk && it.sk !== 'TOTAL');
+    await put({ ...ofAccount, amount: 'x' });
+    await put({ ...ofShard, type: 7 });
+    await put({ ...total, sum: 'x', lines: undefined });
+    // Nothing can be added to such a total, so lines of the shard are missing as a rule.
+    await remove(before.find((it) => it.pk === total?.pk && it.sk !== 'TOTAL'));
+
+    const { names, found } = await rebuild(made, { dryRun: false });
+
+    expect([found.missing, found.different, found.unreadable, names]).toEqual([1, 2, 0, []]);
+    expect(await storedOf(made)).toEqual(before);
+    expect((await rebuild(made, { dryRun: true })).found).toEqual({ ...CLEAN, lines: 128 });
+  });
+
+  it('puts what is missing in beside a line and a total that one release has damaged', async () => {
+    const made = await tenantWithPast();
+    const before = await storedOf(made);
+    const shards = Map.groupBy(before, (it) => String(it.pk));
+    const [shard = []] = [...shards.values()].filter(
+      (rows) => rows.some((it) => it.sk === 'TOTAL') && rows.length > 2,
+    );
+    const [total] = shard.filter((it) => it.sk === 'TOTAL');
+    const [damaged, lost] = shard.filter((it) => it.sk !== 'TOTAL');
+    await put({ ...total, sum: 'x' });
+    await put({ ...damaged, amount: 'x' });
+    await remove(lost);
+
+    const { found } = await rebuild(made, { dryRun: false });
+
+    expect([found.missing, found.different, found.busyTotals]).toEqual([1, 1, 0]);
+    expect(await storedOf(made)).toEqual(before);
+  });
+
+  it('names and leaves what is unreadable and not in the journal, and goes on', async () => {
+    const made = await tenantWithPast();
+    const before = await storedOf(made);
+    const [ofAccount, second] = before.filter((it) => it.bal !== undefined);
+    const [total, other] = before.filter((it) => it.sk === 'TOTAL');
+    const alien = { pk: String(other?.pk), sk: '0000000000001#txn_alien', v: 1, amount: 'x' };
+    await put(alien);
+    await put({ ...ofAccount, v: 2 });
+    await put({ ...total, v: 2 });
+    await remove(before.find((it) => it.pk === total?.pk && it.sk !== 'TOTAL'));
+    await remove(second);
+
+    const { names, found } = await rebuild(made, { dryRun: false });
+
+    const rows = [ofAccount, total, alien].map((it) => `${it?.pk} ${it?.sk}`);
+    expect(found).toMatchObject({ missing: 1, different: 0, wrongTotals: 0, unreadable: 3 });
+    for (const row of rows) {
+      expect(names.filter((it) => it.endsWith(`cannot be read: ${row}`))).toHaveLength(1);
+    }
+    const after = await storedOf(made);
+    expect(after).toContainEqual(second);
+    expect(after).toContainEqual({ ...ofAccount, v: 2 });
+    expect(after).toContainEqual({ ...total, v: 2 });
+  });
+
+  it('names a record that cannot be read, and makes the lines of all others', async () => {
+    const made = await tenantWithPast();
+    const before = await storedOf(made);
+    const damaged = String(before.findLast((it) => it.bal !== undefined && it.txn)?.txn);
+    const key = journalKey(made.tenantId, damaged);
+    const record = await world.db.get('ledger', key);
+    const item = { ...key, ...record, legs: 'none' };
+    await world.db.commit([{ kind: 'put', table: 'ledger', item }]);
+    for (const it of before.filter(({ txn }) => txn !== damaged)) await remove(it);
+
+    const { names, found } = await rebuild(made, { dryRun: false });
+
+    expect(names).toEqual([`${damaged}: its record cannot be read`]);
+    expect(found.unreadable).toBe(1);
+    expect(await storedOf(made)).toEqual(before);
+  });
+
+  it('takes back totals of derived accounts and @world without any entry', async () => {
+    const made = await tenantWithPast();
+    const mode = 'derived';
+    const { id } = await call<{ id: string }>(createAccount as Route<TestWorld>, {
+      tenantId: made.tenantId,
+      body: { currency: 'USD', mode },
+    });
+    const idle = [
+      { tenantId: made.tenantId, accountId: id, currency: 'USD' },
+      statementOfWorld(made.tenantId, 'USD'),
+    ];
+    const totals = idle.map((it) => ({ pk: shardPartitions(it)[3] ?? '', sk: 'TOTAL', v: 1 }));
+    for (const total of totals) await put({ ...total, sum: 5n, lines: 1 });
+
+    const dry = await rebuild(made, { dryRun: true });
+    expect(dry.found).toEqual({ ...CLEAN, lines: 128, wrongTotals: 2 });
+    const { found } = await rebuild(made, { dryRun: false });
+    expect(found).toEqual({ ...CLEAN, lines: 128, wrongTotals: 2 });
+
+    for (const { pk, sk } of totals) {
+      expect(await world.db.get('statements', { pk, sk })).toMatchObject({ sum: 0, lines: 0 });
+    }
+    expect((await rebuild(made, { dryRun: true })).found).toEqual({ ...CLEAN, lines: 128 });
   });
 
   it('may run beside the projection: each line counts once', async () => {

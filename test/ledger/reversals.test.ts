@@ -219,4 +219,26 @@ describe('a replay', () => {
 
     expect([again.body.reversedBy, batchAgain.body.transactions[0]?.reversedBy]).toEqual(reversals);
   });
+
+  it('of a part of a batch, and of a capture, shows it as well', async () => {
+    const [x, y] = [await ledger.open({}, '100'), await ledger.open()];
+    const money = { amount: '1', currency: 'EUR' };
+    const transfer = { type: 'transfer', ...money, sourceAccountId: x, destinationAccountId: y };
+    const batch = { atomic: false, transactions: [{ ...transfer, idempotencyKey: 'part' }] };
+    const asked = { ...money, accountId: x, destinationAccountId: y };
+    const capture = `/v1/holds/${(await ledger.post('/v1/holds', asked)).body.id}/capture`;
+    const part = (await ledger.post('/v1/transactions/batch', batch)).body.results[0]?.transaction;
+    const captured = (await ledger.post(capture, {}, 'capture')).body.transaction;
+    const reversals = await Promise.all(
+      [part?.id, captured.id].map(
+        async (id) => (await ledger.post(`/v1/transactions/${id}/reversals`, {})).body.id,
+      ),
+    );
+
+    const partAgain = await ledger.post('/v1/transactions/batch', batch);
+    const captureAgain = await ledger.post(capture, {}, 'capture');
+
+    const shown = [partAgain.body.results[0]?.transaction, captureAgain.body.transaction];
+    expect(shown.map((it) => it?.reversedBy)).toEqual(reversals);
+  });
 });

@@ -28,6 +28,10 @@ const NAMES: readonly [RegExp, string][] = [
   [/^Auditaudits/, 'audits'],
   [/^Tasks[0-9A-F]{8}$/, 'tasks'],
   [/^Taskstasks/, 'tasks'],
+  [/^Timerssweeps/, 'sweeps'],
+  [/^Inbox[0-9A-F]{8}$/, 'inbox'],
+  [/^Inboxinbox/, 'inbox'],
+  [/^OperationsMeters/, 'meters'],
   [/^FilesBucket/, 'bucket'],
   [/^TenantsAdminKey/, 'admin-key'],
   [/^TenantsCursorKey/, 'cursor-key'],
@@ -112,9 +116,13 @@ function rightsInTable(entry: Entry): string[] {
     const looks = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'];
     const moves = ['StartMessageMoveTask', 'ListMessageMoveTasks'];
     const onParked = [...looks, 'GetQueueAttributes', ...(name in STREAM_READERS ? [] : moves)];
-    const back = name in STREAM_READERS ? [] : [`sqs:SendMessage ${name}`];
+    const back =
+      name in STREAM_READERS
+        ? []
+        : ['GetQueueAttributes', 'SendMessage'].map((it) => `sqs:${it} ${name}`);
     return [...onParked.map((it) => `sqs:${it} parked ${name}`), ...back];
   });
+  const metrics = access.readsMetrics ? ['cloudwatch:GetMetricData *'] : [];
   const parks = (access.parks ?? []).map((it) => `sqs:SendMessage parked ${it}`);
   const objects = Object.entries(access.bucket ?? {}).flatMap(([prefix, actions]) =>
     actions.map((it) => `s3:${it} bucket${prefix && `/${prefix}*`}`),
@@ -126,6 +134,7 @@ function rightsInTable(entry: Entry): string[] {
     ...sent,
     ...cared,
     ...parks,
+    ...metrics,
     ...stream,
     ...objects,
     ...secrets,
@@ -149,6 +158,7 @@ function variablesInTable(access: Access): string[] {
   return [
     'BUILD',
     'LOG_LEVEL',
+    'STAGE',
     ...named('TABLE', Object.keys(access.tables ?? {})),
     ...named('QUEUE', queuesInTable(access)),
     ...named('PARKED', parkedInTable(access)),
@@ -180,7 +190,9 @@ function namesIn(source: string, call: 'tables' | 'queues' | 'parked' | 'secrets
 
 describe('the access table', () => {
   it('has a row for each entry under functions/, and for nothing else', () => {
-    const files = globSync('functions/*/{api,{admin,delivery,read,replay,test}-api,on-*}.ts');
+    const files = globSync(
+      'functions/*/{api,{admin,change,delivery,read,replay,source,test}-api,on-*}.ts',
+    );
     expect(files.map((file) => file.slice('functions/'.length, -'.ts'.length)).sort()).toEqual(
       [...ENTRIES].sort(),
     );
@@ -221,6 +233,10 @@ describe('the access table', () => {
     expect(namesIn(source, 'secrets').sort()).toEqual([...(access.secrets ?? [])].sort());
   });
 
+  it.each(ENTRIES)('is counted under the own name of %s', (entry) => {
+    expect(readFileSync(`functions/${entry}.ts`, 'utf8')).toContain(`openInstance('${entry}')`);
+  });
+
   it('lets nobody but the relay, the reconciler and replays change events', () => {
     const changers = ENTRIES.filter((entry) => {
       const access: Access = ACCESS[entry];
@@ -238,6 +254,13 @@ describe('the access table', () => {
       }),
     );
     expect(writers).toEqual(['tenants/api']);
+  });
+
+  it('lets nobody but the route of metrics read what has no narrower right', () => {
+    const readers = ENTRIES.filter((entry) =>
+      rightsInTemplate(entry).some((right) => right.endsWith(' *')),
+    );
+    expect(readers).toEqual(['operations/admin-api']);
   });
 
   it('lets nobody but the ledger and a task that fires write money', () => {

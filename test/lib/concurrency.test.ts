@@ -11,30 +11,31 @@ const QUEUES: readonly QueueName[] = [
   'file-events',
   'hold-expiry',
   'tasks',
+  'inbox',
   'audits',
+  'sweeps',
 ];
 
 describe('consumersOf', () => {
-  // The smallest share is two for each of nine queues, and one less is refused.
   it.each([
-    { lambdaConcurrency: 30, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2, 2] },
-    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [19, 10, 2, 9, 3, 3, 3, 4, 2] },
+    { lambdaConcurrency: 37, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2] },
+    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [14, 9, 2, 8, 3, 3, 3, 4, 4, 2, 2] },
     {
       lambdaConcurrency: 1_000,
       workerShare: 0.6,
-      consumers: [246, 124, 13, 100, 19, 19, 19, 42, 13],
+      consumers: [198, 123, 13, 100, 19, 19, 19, 42, 36, 13, 13],
     },
     {
       lambdaConcurrency: 100_000,
       workerShare: 0.9,
-      consumers: [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
+      consumers: Array<number>(11).fill(1_000),
     },
   ])('divides $workerShare of $lambdaConcurrency', ({ consumers, ...options }) => {
     expect(QUEUES.map((queue) => consumersOf(queue, options))).toEqual(consumers);
   });
 
   it('never gives away more than the share', () => {
-    for (let lambdaConcurrency = 30; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
+    for (let lambdaConcurrency = 40; lambdaConcurrency < 2_000; lambdaConcurrency += 13) {
       const options = { lambdaConcurrency, workerShare: 0.6 };
       const sum = QUEUES.reduce((total, queue) => total + consumersOf(queue, options), 0);
       expect(sum).toBeLessThanOrEqual(0.6 * lambdaConcurrency);

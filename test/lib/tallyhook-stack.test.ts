@@ -64,8 +64,10 @@ describe('the template', () => {
       'Tallyhook audit/on-audit',
       'Tallyhook files/on-block',
       'Tallyhook files/on-care',
+      'Tallyhook inbox/on-receipt',
       'Tallyhook ledger/on-hold',
       'Tallyhook tasks/on-due',
+      'Tallyhook timers/on-sweep',
       'Tallyhook webhooks/on-care',
       'Tallyhook webhooks/on-delivery',
     ]);
@@ -110,8 +112,21 @@ describe('what the code counts', () => {
       TreatMissingData: 'notBreaching',
     });
     expect(found?.AlarmDescription).toMatch(new RegExp(`#${section}\\.$`));
-    // It is written by the code under this name, and without dimensions.
-    expect(found?.Dimensions).toBeUndefined();
+  });
+});
+
+describe('the heartbeat of the sweeper', () => {
+  it('rings when no tick was counted for two minutes on end, as when nobody counts', () => {
+    const alarms = ofType(RESOURCES, 'CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+    const found = alarms.filter((it) => it.MetricName === 'SweeperTicks');
+    expect(found).toMatchObject([
+      {
+        ...{ Namespace: 'Tallyhook', Period: 60, Statistic: 'Sum', Threshold: 1 },
+        ...{ EvaluationPeriods: 2, ComparisonOperator: 'LessThanThreshold' },
+        TreatMissingData: 'breaching',
+        AlarmDescription: expect.stringMatching(/#the-sweeper-does-not-tick\.$/),
+      },
+    ]);
   });
 });
 
@@ -158,13 +173,16 @@ describe('the stage', () => {
 });
 
 describe('the outputs', () => {
-  it('say where the API is and which key opens it', () => {
+  it('say where the API is, which key opens it, and where one sees how it is', () => {
     const { Outputs } = Template.fromStack(stackIn(appWith())).toJSON();
     expect(Object.keys(Outputs).sort()).toEqual([
       'AdminKeySecretName',
       'ApiId',
       'ApiUrl',
       'BucketName',
+      'DashboardUrl',
+      'LookTomorrowTopicArn',
+      'WakeUpTopicArn',
     ]);
   });
 });

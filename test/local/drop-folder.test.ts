@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -53,6 +54,25 @@ it('takes a complete file to the bucket under the same folders, and nothing else
   expect(existsSync(join(folder, '.hidden'))).toBe(true);
   expect(existsSync(join(dir, 'ten_1', 'stray.csv'))).toBe(true);
 });
+
+it('takes what is beside a folder that cannot be read, and says once that it cannot', async () => {
+  const folder = join(dir, 'ten_1', 'end_2');
+  mkdirSync(folder, { recursive: true });
+  // No path may be this long, whoever asks; `rm` goes there step by step.
+  const deeper = `for (const name of Array(20).fill('x'.repeat(250))) {
+    fs.mkdirSync(name);
+    process.chdir(name);
+  }`;
+  execFileSync(process.execPath, ['-e', deeper], { cwd: folder });
+  undo.push(() => execFileSync('rm', ['-rf', folder]));
+  writeFileSync(join(folder, 'z.csv'), 'user_id\nu1\n');
+  const puts = await watch(() => 200);
+
+  await vi.waitFor(() => expect(puts).toHaveLength(1), { timeout: 10_000 });
+  writeFileSync(join(folder, 'later.csv'), 'user_id\nu1\n');
+  await vi.waitFor(() => expect(puts).toHaveLength(2), { timeout: 10_000 });
+  expect(lines.filter((it) => it.includes('ENAMETOOLONG'))).toHaveLength(1);
+}, 30_000);
 
 it('takes what is behind a file that is refused, and says once that it is', async () => {
   let refuses = true;

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
+import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { callAws } from '../../local/aws-call.ts';
@@ -145,6 +146,29 @@ describe('a local cloud', () => {
   });
 });
 
+/** How old the oldest message of a queue is. */
+async function ageOf({ endpoints }: LocalCloud, queue: string): Promise<number | undefined> {
+  const client = new CloudWatchClient({
+    endpoint: endpoints.cloudwatch,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const Metric = {
+    Namespace: 'AWS/SQS',
+    MetricName: 'ApproximateAgeOfOldestMessage',
+    Dimensions: [{ Name: 'QueueName', Value: `Tallyhook-${queue}` }],
+  };
+  const { MetricDataResults: [result] = [] } = await client.send(
+    new GetMetricDataCommand({
+      MetricDataQueries: [{ Id: 'age', MetricStat: { Metric, Period: 60, Stat: 'Maximum' } }],
+      StartTime: new Date(Date.now() - 300_000),
+      EndTime: new Date(Date.now() + 60_000),
+    }),
+  );
+  client.destroy();
+  return result?.Values?.[0];
+}
+
 describe('the end of a local cloud', () => {
   it('leaves no process behind', async () => {
     const running = await start();
@@ -163,12 +187,15 @@ describe('the end of a local cloud', () => {
     await fetch(`${apiUrl}/warm`);
     await putItem(endpoints, 'kept-item');
     await send(endpoints, 'Parked', 'kept-message');
+    const sentMs = Date.now();
     await send(endpoints, 'Work', 'later', 2);
     child.kill('SIGKILL');
     await vi.waitFor(() => expect(processesOfTest()).toEqual([]), PATIENCE);
 
     const again = await start();
     expect(again.adminKey).toBe(adminKey);
+    const sinceSeconds = Math.floor((Date.now() - sentMs) / 1_000);
+    expect(await ageOf(again, 'Parked')).toBeGreaterThanOrEqual(sinceSeconds);
     const received = await callAws<{ Messages: { Body: string }[] }>(
       { endpoint: again.endpoints.sqs, service: 'sqs' },
       'ReceiveMessage',

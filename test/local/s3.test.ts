@@ -11,6 +11,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  ListObjectVersionsCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
@@ -142,6 +143,36 @@ describe('objects', () => {
     expect([keys(second), second.IsTruncated]).toEqual([['c'], false]);
   });
 
+  it('are listed version by version, the latest first, page by page', async () => {
+    for (const key of ['v/a b+é&\u0001', 'v/b', 'v/b', 'v/c', 'w']) await put(key, 'x');
+    await s3.send(new DeleteObjectCommand({ Bucket, Key: 'v/c' }));
+    const list = (more: object) =>
+      s3.send(
+        new ListObjectVersionsCommand({ Bucket, Prefix: 'v/', EncodingType: 'url', ...more }),
+      );
+    const seen: string[] = [];
+    const ids = new Set<string>();
+    let after: object | undefined = {};
+    for (let pages = 0; after; pages += 1) {
+      const page: Awaited<ReturnType<typeof list>> = await list({ MaxKeys: 1, ...after });
+      for (const it of page.Versions ?? []) {
+        seen.push(`${decodeURIComponent(it.Key ?? '')} ${it.IsLatest}`);
+        ids.add(it.VersionId ?? '');
+      }
+      for (const it of page.DeleteMarkers ?? []) seen.push(`${it.Key} deleted ${it.IsLatest}`);
+      const KeyMarker = decodeURIComponent(page.NextKeyMarker ?? '');
+      after = page.IsTruncated
+        ? { KeyMarker, VersionIdMarker: page.NextVersionIdMarker }
+        : undefined;
+      expect(pages).toBeLessThan(6);
+    }
+    expect(seen).toEqual([
+      ...['v/a b+é&\u0001 true', 'v/b true', 'v/b false'],
+      ...['v%2Fc deleted true', 'v/c false'],
+    ]);
+    expect(ids.size).toBe(4);
+  });
+
   it('can be sent in parts', async () => {
     const upload = { Bucket, Key: 'big' };
     const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload));
@@ -213,6 +244,7 @@ describe('presigned forms', () => {
       'Extra input fields: x-amz-meta-a',
     ],
     ['another signature', { 'X-Amz-Signature': '00' }, 403, 'signature'],
+    ['no signature', { 'X-Amz-Signature': '' }, 400, 'must contain a field'],
     ['another policy', { Policy: 'e30=' }, 403, 'signature'],
     ['a policy that is missing', { Policy: '' }, 403, 'must contain a policy'],
     ['keys of somebody else', { 'X-Amz-Credential': 'AKIA/a/b/s3/c' }, 403, 'access key'],

@@ -1,60 +1,30 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PARKED_NAMES } from '../../functions/operations/dead-letter.ts';
 import { dropDeadLetter } from '../../functions/operations/drop-dead-letter.ts';
 import { listDeadLetters } from '../../functions/operations/list-dead-letters.ts';
 import { redriveDeadLetters } from '../../functions/operations/redrive-dead-letters.ts';
-import { openDeadLetters } from '../../functions/shared/aws/dead-letters.ts';
+import { toInstant } from '../../functions/shared/wire.ts';
 import type { ParkedName } from '../../functions/shared/world.ts';
-import { closeServer } from '../../local/engines/engine.ts';
-import { listenExactly } from '../../local/http/listen.ts';
-import { sqsServer } from '../../local/sqs/server.ts';
-import { QUEUE_ARN_PREFIX, QueueStore } from '../../local/sqs/store.ts';
+import type { QueueStore } from '../../local/sqs/store.ts';
 import { until } from '../support/until.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 import { instanceOf } from '../tenants/tenants-api.ts';
+import { openRealQueues, type RealQueues, STREAMS } from './real-queues.ts';
 
-const STREAMS = ['unrelayed', 'unprojected'];
-const parkOf = (name: ParkedName) => `${name}-parked`;
-
-let dir: string;
+let queues: RealQueues;
 let store: QueueStore;
-let server: Server;
 let world: TestWorld;
 let ask: ReturnType<typeof instanceOf>;
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'dead-letters-'));
-  store = new QueueStore(join(dir, 'sqs.db'));
-  for (const name of PARKED_NAMES) {
-    store.createQueue(parkOf(name), {});
-    if (STREAMS.includes(name)) continue;
-    const deadLetterTargetArn = `${QUEUE_ARN_PREFIX}${parkOf(name)}`;
-    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 1 });
-    store.createQueue(name, { RedrivePolicy });
-  }
-  server = sqsServer(store);
-  const url = `http://127.0.0.1:${await listenExactly(server, 0)}`;
-  vi.stubEnv('AWS_ENDPOINT_URL_SQS', url);
-  vi.stubEnv('AWS_REGION', 'us-east-1');
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
-  const urls = PARKED_NAMES.map((name) => [name, `${url}/000000000000/${parkOf(name)}`]);
+  queues = await openRealQueues();
+  ({ store } = queues);
   world = await testWorld();
-  const sources = PARKED_NAMES.map((name) => [name, `${url}/000000000000/${name}`]);
-  const doors = {
-    ...world,
-    deadLetters: openDeadLetters(Object.fromEntries(urls), Object.fromEntries(sources)),
-  };
+  const doors = { ...world, deadLetters: queues.deadLetters };
   ask = instanceOf(doors, [listDeadLetters, redriveDeadLetters, dropDeadLetter]);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await closeServer(server);
-  store.close();
-  rmSync(dir, { recursive: true });
+  await queues.close();
 });
 
 /** As if the consumer had failed on them. */
@@ -202,6 +172,61 @@ describe('a drop', () => {
     expect(depthOf('audits-parked')).toBe(29);
     const left = Array.from({ length: 3 }, () => store.receive('audits-parked', 10, 60)).flat();
     expect(left.map(({ body }) => body)).not.toContain(message?.body);
+  });
+
+  it('deletes what was sent before a time, a thousand a call, and leaves the others', async () => {
+    const parkMany = (from: number, count: number) =>
+      store.send(
+        'unprojected-parked',
+        Array.from({ length: count }, (_, n) => ({ body: `{"n":${from + n}}` })),
+      );
+    parkMany(0, 1_015);
+    const cutMs = Date.now() + 1;
+    const sentBefore = toInstant(cutMs);
+    await until(Date.now, (it) => it >= cutMs);
+    parkMany(1_015, 3);
+    const order = { queue: 'unprojected', sentBefore, reason: 'rebuilt' };
+
+    const first = await drop(order);
+    const second = await drop(order);
+    const third = await drop(order);
+
+    const { queue, reason } = order;
+    const object = 'dropped_dead_letter';
+    const droppedAt = expect.any(String);
+    const body = { object, queue, sentBefore, dropped: 1_000, reason, droppedAt };
+    expect(first).toMatchObject({ status: 200 });
+    expect(first.body).toEqual(body);
+    expect([second.body.dropped, third.status, third.body.dropped]).toEqual([15, 200, 0]);
+    const left = store.receive('unprojected-parked', 10, 60).map((it) => it.body);
+    expect(left.toSorted()).toEqual(['{"n":1015}', '{"n":1016}', '{"n":1017}']);
+    const lines = world.lines.filter(({ event }) => event === 'dead-letter.dropped');
+    expect(lines).toMatchObject([
+      { queue: 'unprojected', dropped: 1_000, sentBefore, reason: 'rebuilt' },
+      { queue: 'unprojected', dropped: 15, sentBefore, reason: 'rebuilt' },
+    ]);
+  });
+
+  it('has happened also when the others cannot be given back', async () => {
+    park('audits', '{"n":1}', '{"n":2}');
+    const [found] = await list('audits');
+    const messageId = found?.messages[0]?.id;
+    queues.failing.add('AmazonSQS.ChangeMessageVisibilityBatch');
+
+    const { status } = await drop({ queue: 'audits', messageId, reason: 'made by hand' });
+
+    expect(status).toBe(200);
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ event: 'dead-letter.dropped', messageId }),
+    );
+  });
+
+  it('names one message, or a time', async () => {
+    const order = { queue: 'audits', reason: 'x' };
+    const sentBefore = toInstant(Date.now());
+    for (const wrong of [order, { ...order, messageId: 'x', sentBefore }]) {
+      expect(await drop(wrong)).toMatchObject({ status: 422 });
+    }
   });
 
   it('wants a reason', async () => {

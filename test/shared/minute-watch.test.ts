@@ -61,8 +61,13 @@ describe('afterVisits', () => {
     expect(afterVisits(watch, gap, 200).through).toBe(100);
   });
 
+  it('has room for a day of minutes, each with damage in it', () => {
+    const open = Array.from({ length: 1_440 }, (_, n) => openAt(n - 1_440));
+    expect(afterVisits({ through: 100, open }, visits(false), 200).through).toBe(101);
+  });
+
   it('waits where too many minutes have work left', () => {
-    const full = { through: 100, open: Array.from({ length: 1_000 }, (_, n) => openAt(n - 1_000)) };
+    const full = { through: 100, open: Array.from({ length: 2_000 }, (_, n) => openAt(n - 2_000)) };
     expect(afterVisits(full, visits(false), 200).through).toBe(100);
     expect(afterVisits(full, visits(true), 200).through).toBe(101);
   });

@@ -41,7 +41,7 @@ describe('a currency', () => {
     ['BGN', 'is no current ISO 4217 code'],
     ['EUR/6', 'write EUR, or name the asset otherwise'],
     ['EUR/2', 'write EUR, or name the asset otherwise'],
-    [978, 'expected string'],
+    [978, 'must be a string'],
   ])('%j is refused once, with a sentence', (currency, sentence) => {
     const { code, facts } = refusalOf({ currency });
 

@@ -73,17 +73,22 @@ export function filePhases(users: number): FilePhase[] {
   ];
 }
 
+/** The program by which the workers of files are killed. */
+export const FILE_KILLS = { file: 'kill-points.ts', steps: KILL_STEPS } as const;
+
 /** All steps, and those at which somebody may have been alerted. */
 export const STEPS: readonly KillStep[] = Object.values(KILL_STEPS).flat();
 export const BLOCK_STEPS: readonly KillStep[] = KILL_STEPS['files/on-block'];
 /** A worker has at most this many users in its hands. */
 const BATCH_MAX = 25;
+/** Of one file; besides, an order or two may still be open. */
+const PARSER_DEATHS_MAX = 2;
 /** Recovery may take this long after any kill. */
 const HEALING_MS = 3 * MINUTE_MS;
 const LOOK_MS = 500;
 
 interface Run {
-  readonly cloud: KillableCloud;
+  readonly cloud: KillableCloud<KillRecord>;
   readonly plan: FilePlan;
   readonly api: ApiClient;
   readonly receiver: AlertReceiver;
@@ -95,7 +100,10 @@ interface Run {
  * Files of users whose workers are killed at every step. Each user has to be alerted, each copy
  * has to say that it may be one, and what was killed has to heal in time.
  */
-export async function runFileSoak(cloud: KillableCloud, plan: FilePlan): Promise<FileSoak> {
+export async function runFileSoak(
+  cloud: KillableCloud<KillRecord>,
+  plan: FilePlan,
+): Promise<FileSoak> {
   const startMs = Date.now();
   const receiver = await startAlertReceiver();
   const { api, tenantId } = await newTenantOf(cloud.apiUrl, cloud.adminKey);
@@ -155,13 +163,24 @@ async function runPhase(run: Run, phase: FilePhase): Promise<void> {
   await orders;
 }
 
-async function orderAgain({ cloud, plan }: Run, phase: FilePhase, signal: AbortSignal) {
+async function orderAgain(run: Run, phase: FilePhase, signal: AbortSignal) {
+  const { cloud, plan } = run;
   const { againAfterMs } = plan;
   for (let n = 0; againAfterMs !== undefined && !signal.aborted; n += 1) {
     await wait(againAfterMs, undefined, { signal }).catch(() => undefined);
     const step = phase.steps[n % phase.steps.length];
-    if (step && !signal.aborted) cloud.order(step);
+    if (step && !signal.aborted && mayDieAgain(run, step)) cloud.order(step);
   }
+}
+
+/** What dies more often than it heals never ends; a file is given up when five parsers died. */
+function mayDieAgain({ cloud, done }: Run, step: KillStep): boolean {
+  const isOfBlock = (it: KillStep) => BLOCK_STEPS.includes(it);
+  const deaths = cloud.deaths().filter((it) => isOfBlock(it.step) === isOfBlock(step));
+  if (isOfBlock(step)) return deaths.every(({ atMs }) => atMs < Date.now() - HEALING_MS);
+  const ended = new Set(done.map(({ file }) => file.id));
+  const counts = Map.groupBy(deaths, ({ fileId }) => fileId);
+  return ![...counts].some(([id, died]) => !ended.has(id) && died.length >= PARSER_DEATHS_MAX);
 }
 
 async function runFile(run: Run, phase: FilePhase, wanted: SoakFile): Promise<void> {
@@ -191,15 +210,25 @@ function contentOf({ users, noteBytes }: SoakFile): string {
   return `user_id,note\n${Array.from({ length: users }, (_, n) => `u${n},${note}\n`).join('')}`;
 }
 
-/** What the dead had in their hands comes: the file, or what is left of the block. */
-function healedMs({ receiver }: Run, { step, atMs, fileId, block }: KillRecord): number {
+/**
+ * What the dead had in their hands comes: the file, or what is left of the block. Whoever was
+ * killed with the same file after them had gone on with it.
+ */
+function healedMs({ cloud, receiver }: Run, { step, atMs, fileId, block }: KillRecord): number {
   const log = receiver.logs.get(fileId);
   const isOfBlock = BLOCK_STEPS.includes(step);
-  const healed = isOfBlock ? log?.resumedMs[block] || log?.blockMs[block] : log?.firstMs;
-  return Math.max(0, (healed ?? Infinity) - atMs);
+  const came = isOfBlock ? log?.resumedMs[block] || log?.blockMs[block] : log?.firstMs;
+  const nextDeath = cloud.deaths().find((it) => isNextOf(it) && it.atMs > atMs)?.atMs;
+  return Math.max(0, Math.min(came ?? Infinity, nextDeath ?? Infinity) - atMs);
+
+  /** Of the same work: a parser has the whole file, whatever block it writes of. */
+  function isNextOf(it: KillRecord): boolean {
+    if (it.fileId !== fileId || BLOCK_STEPS.includes(it.step) !== isOfBlock) return false;
+    return !isOfBlock || it.block === block;
+  }
 }
 
-async function checkStored(cloud: KillableCloud, tenantId: string): Promise<string[]> {
+async function checkStored(cloud: KillableCloud<KillRecord>, tenantId: string): Promise<string[]> {
   const client = new DynamoDBClient({
     endpoint: cloud.endpoints.dynamodb,
     region: 'us-east-1',

@@ -1,8 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
-import { join } from 'node:path';
 import { INDEX_ENTRY_BYTES } from '../../functions/files/segments.ts';
+import { callOf, dieIfOrdered, KILL_VARIABLES } from './dying.ts';
 
 /** Steps of a file at which its worker can be killed, by the function that takes them. */
 export const KILL_STEPS = {
@@ -20,8 +19,6 @@ export interface KillRecord {
   readonly block: number;
 }
 
-/** Names of the variables that a function is told of this by. */
-export const KILL_VARIABLES = { folder: 'SOAK_KILL_FOLDER', entry: 'SOAK_KILL_ENTRY' } as const;
 /** The first segment of a file that has more than one. */
 const FIRST_SEGMENT = /\/work\/fil_\w+\/\d+\/s-000000\.ndjson/;
 const FILE_ID = /fil_\w+/;
@@ -60,30 +57,6 @@ class Watch {
   }
 }
 
-/** The call that a request is; its headers are set when it is made. */
-function callOf(request: ClientRequest): string {
-  if (request.getHeader('webhook-id') !== undefined) return 'alert';
-  const target = request.getHeader('x-amz-target');
-  if (typeof target === 'string') return target.split('.').at(-1) ?? '';
-  return `${request.method} ${request.path}`;
-}
-
-/** Whoever takes an order first dies of it, and nobody else. */
-function dieIfOrdered(folder: string, step: KillStep, { fileId, block }: Watch): void {
-  const order = join(folder, step);
-  if (!existsSync(order)) return;
-  try {
-    renameSync(order, `${order}.taken`);
-  } catch {
-    return;
-  }
-  const record: KillRecord = { step, atMs: Date.now(), fileId, block };
-  writeFileSync(`${order}.done.${process.pid}`, JSON.stringify(record));
-  process.kill(process.pid, 'SIGKILL');
-  // The signal may reach another thread first: nothing more may happen on this one.
-  for (;;);
-}
-
 /** Loaded into a function before its own code. It only looks on, until an order tells it to die. */
 function watch(folder: string, entry: string): void {
   const mine = new Set<string>(KILL_STEPS[entry as keyof typeof KILL_STEPS]);
@@ -92,8 +65,10 @@ function watch(folder: string, entry: string): void {
     const { request } = message as { request: ClientRequest };
     const start = Number(/\d+/.exec(String(request.getHeader('range')))?.[0]);
     const steps = state.take({ isAnswered, call: callOf(request), start });
+    // What is written before it has to do with a file is no step of one: its counts.
+    if (state.fileId === '') return;
     for (const step of steps.filter((it) => mine.has(it))) {
-      dieIfOrdered(folder, step, state);
+      dieIfOrdered(folder, step, { fileId: state.fileId, block: state.block });
     }
   };
   subscribe('http.client.request.created', onMoment(false));

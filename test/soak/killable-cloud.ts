@@ -3,16 +3,23 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { type Assembly, synthesise } from '../../local/synthesise.ts';
-import { KILL_STEPS, KILL_VARIABLES, type KillRecord, type KillStep } from './kill-points.ts';
+import { type Death, KILL_VARIABLES } from './dying.ts';
 
-/** A local cloud whose file workers die, by SIGKILL, at the steps that they are told. */
-export interface KillableCloud extends LocalCloud {
+/** A local cloud some of whose workers die, by SIGKILL, at the steps that they are told. */
+export interface KillableCloud<Killed extends Death> extends LocalCloud {
   /** The next worker that reaches the step dies there. */
-  order(step: KillStep): void;
+  order(step: Killed['step']): void;
   /** Whether an order is still to be taken. */
-  isOrdered(step: KillStep): boolean;
+  isOrdered(step: Killed['step']): boolean;
   /** Those who died so far. */
-  deaths(): KillRecord[];
+  deaths(): Killed[];
+}
+
+/** Which workers can be killed, and the program beside this one that does it. */
+export interface KillProgram {
+  readonly file: string;
+  /** By the entries of their functions. */
+  readonly steps: Readonly<Record<string, readonly string[]>>;
 }
 
 interface Template {
@@ -28,10 +35,13 @@ interface FunctionResource {
 }
 
 /** The very stack; only that the workers load a program that can end them. */
-export async function startKillableCloud(stateDir: string): Promise<KillableCloud> {
+export async function startKillableCloud<Killed extends Death>(
+  stateDir: string,
+  program: KillProgram,
+): Promise<KillableCloud<Killed>> {
   const folder = join(stateDir, 'kill-orders');
   mkdirSync(folder, { recursive: true });
-  const assembly = withKillPoints(await synthesise('loopback'), stateDir, folder);
+  const assembly = withKillPoints(await synthesise('loopback'), { stateDir, folder, program });
   const cloud = await startLocalCloud({ stateDir: join(stateDir, 'cloud'), assembly });
   return {
     ...cloud,
@@ -40,17 +50,23 @@ export async function startKillableCloud(stateDir: string): Promise<KillableClou
     deaths: () =>
       readdirSync(folder)
         .filter((it) => it.includes('.done.'))
-        .map((it) => JSON.parse(readFileSync(join(folder, it), 'utf8')) as KillRecord)
+        .map((it) => JSON.parse(readFileSync(join(folder, it), 'utf8')) as Killed)
         .toSorted((a, b) => a.atMs - b.atMs),
   };
 }
 
-function withKillPoints(assembly: Assembly, stateDir: string, folder: string): Assembly {
+interface Watched {
+  readonly stateDir: string;
+  readonly folder: string;
+  readonly program: KillProgram;
+}
+
+function withKillPoints(assembly: Assembly, { stateDir, folder, program }: Watched): Assembly {
   const template = JSON.parse(readFileSync(assembly.templateFile, 'utf8')) as Template;
-  const preload = pathToFileURL(join(import.meta.dirname, 'kill-points.ts')).href;
+  const preload = pathToFileURL(join(import.meta.dirname, program.file)).href;
   for (const { Type, Properties } of Object.values(template.Resources)) {
     const entry = Properties?.Description?.replace(/^Tallyhook /, '') ?? '';
-    if (Type !== 'AWS::Lambda::Function' || !(entry in KILL_STEPS)) continue;
+    if (Type !== 'AWS::Lambda::Function' || !(entry in program.steps)) continue;
     Properties.Environment = {
       Variables: {
         ...Properties.Environment?.Variables,

@@ -4,8 +4,11 @@ import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { newStateDir } from '../support/state-dir.ts';
 import { outcomesOf } from './bank-audit.ts';
 import { type CloudBankResult, runCloudBank } from './cloud-bank.ts';
-import { filePhases, runFileSoak } from './cloud-files.ts';
+import { FILE_KILLS, filePhases, runFileSoak } from './cloud-files.ts';
+import { INBOX_KILLS, type InboxDeath, runInboxSoak } from './cloud-inbox.ts';
+import { runTaskSoak, TASK_KILLS, type TaskDeath } from './cloud-tasks.ts';
 import { IMPATIENT, runWebhookSoak } from './cloud-webhooks.ts';
+import type { KillRecord } from './kill-points.ts';
 import { type KillableCloud, startKillableCloud } from './killable-cloud.ts';
 
 /**
@@ -14,10 +17,14 @@ import { type KillableCloud, startKillableCloud } from './killable-cloud.ts';
  *   npm run soak -- ledger --seconds 600 --clients 10 --seed 1
  *   npm run soak -- webhooks --events 500000 --seed 1
  *   npm run soak -- files --rows 5000000
+ *   npm run soak -- tasks --tasks 100000 --seed 1
+ *   npm run soak -- inbox --webhooks 20000 --seed 1
  *
  * The first is a bank whose clients hang up. The second has receivers that are slow, busy, broken
  * or dead, and queues that are purged. The third kills the workers of files at each of their
- * steps; with 200,000 rows it takes some minutes.
+ * steps; with 200,000 rows it takes some minutes. The fourth fires tasks, moves and cancels some
+ * of them close to their time, and kills their workers at each step. The fifth takes in webhooks,
+ * many of them in copies, and kills what takes them in and what sends them on at each step.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,40 +33,52 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '10' },
     events: { type: 'string', default: '5000' },
     rows: { type: 'string', default: '5000000' },
+    tasks: { type: 'string', default: '5000' },
+    webhooks: { type: 'string', default: '5000' },
     seed: { type: 'string', default: '1' },
   },
 });
 /** So many violations are enough to begin with. */
 const SHOWN_MAX = 40;
 
-const numberOf = (name: 'seconds' | 'clients' | 'events' | 'rows' | 'seed'): number => {
+const numberOf = (name: keyof typeof values): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new Error(`--${name} is a positive integer`);
 };
 
-const SOAKS: Readonly<Record<string, (cloud: LocalCloud) => Promise<readonly string[]>>> = {
-  ledger: soakLedger,
-  webhooks: soakWebhooks,
-  files: soakFiles,
+const SOAKS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  ledger: () => onCloud((stateDir) => startLocalCloud({ stateDir }), soakLedger),
+  webhooks: () => {
+    Object.assign(process.env, IMPATIENT);
+    return onCloud((stateDir) => startLocalCloud({ stateDir }), soakWebhooks);
+  },
+  files: () => onCloud((dir) => startKillableCloud<KillRecord>(dir, FILE_KILLS), soakFiles),
+  tasks: () => onCloud((dir) => startKillableCloud<TaskDeath>(dir, TASK_KILLS), soakTasks),
+  inbox: () => onCloud((dir) => startKillableCloud<InboxDeath>(dir, INBOX_KILLS), soakInbox),
 };
 
 const soak = SOAKS[positionals.join()];
 if (!soak) throw new Error(`say which room: npm run soak -- ${Object.keys(SOAKS).join(' | ')}`);
-if (soak === soakWebhooks) Object.assign(process.env, IMPATIENT);
-const stateDir = await newStateDir('soak');
-let cloud: LocalCloud | undefined;
-let killable: KillableCloud | undefined;
-try {
-  if (soak === soakFiles) killable = await startKillableCloud(stateDir);
-  cloud = killable ?? (await startLocalCloud({ stateDir }));
-  const violations = await soak(cloud);
-  for (const violation of violations.slice(0, SHOWN_MAX)) console.log(violation);
-  console.log(`violations ${violations.length}`);
-  process.exitCode = violations.length === 0 ? 0 : 1;
-} finally {
-  await cloud?.stop();
-  await rm(stateDir, { recursive: true, force: true });
+const violations = await soak();
+for (const violation of violations.slice(0, SHOWN_MAX)) console.log(violation);
+console.log(`violations ${violations.length}`);
+process.exitCode = violations.length === 0 ? 0 : 1;
+
+/** On a cloud of its own, which is removed afterwards. */
+async function onCloud<Cloud extends LocalCloud>(
+  start: (stateDir: string) => Promise<Cloud>,
+  work: (cloud: Cloud) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const stateDir = await newStateDir('soak');
+  let cloud: Cloud | undefined;
+  try {
+    cloud = await start(stateDir);
+    return await work(cloud);
+  } finally {
+    await cloud?.stop();
+    await rm(stateDir, { recursive: true, force: true });
+  }
 }
 
 async function soakLedger(cloud: LocalCloud): Promise<readonly string[]> {
@@ -90,9 +109,9 @@ async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
   return violations;
 }
 
-async function soakFiles(cloud: LocalCloud): Promise<readonly string[]> {
+async function soakFiles(cloud: KillableCloud<KillRecord>): Promise<readonly string[]> {
   const rows = numberOf('rows');
-  const { violations, kills, ...figures } = await runFileSoak(cloud as KillableCloud, {
+  const { violations, kills, ...figures } = await runFileSoak(cloud, {
     phases: filePhases(rows),
     together: 4,
     // A short one kills once at each step.
@@ -107,6 +126,35 @@ async function soakFiles(cloud: LocalCloud): Promise<readonly string[]> {
     console.log(`${name.padEnd(12)} ${JSON.stringify(value)}`);
   }
   console.log(`${(figures.users / figures.seconds).toFixed(1)} alerts a second, healing included`);
+  return violations;
+}
+
+async function soakTasks(cloud: KillableCloud<TaskDeath>): Promise<readonly string[]> {
+  const tasks = numberOf('tasks');
+  const { violations, deaths, ...figures } = await runTaskSoak(cloud, {
+    ...{ tasks, seed: numberOf('seed'), withinMs: 60_000, againAfterMs: 20_000 },
+    settleMs: 240_000,
+    tell,
+  });
+  const bySteps = Map.groupBy(deaths, ({ step }) => step);
+  for (const [step, of] of bySteps) console.log(`${String(of.length).padStart(5)} died at ${step}`);
+  for (const [name, value] of Object.entries(figures)) {
+    console.log(`${name.padEnd(12)} ${JSON.stringify(value)}`);
+  }
+  return violations;
+}
+
+async function soakInbox(cloud: KillableCloud<InboxDeath>): Promise<readonly string[]> {
+  const { violations, deaths, ...figures } = await runInboxSoak(cloud, {
+    ...{ webhooks: numberOf('webhooks'), seed: numberOf('seed'), againAfterMs: 20_000 },
+    settleMs: 240_000,
+    tell,
+  });
+  const bySteps = Map.groupBy(deaths, ({ step }) => step);
+  for (const [step, of] of bySteps) console.log(`${String(of.length).padStart(5)} died at ${step}`);
+  for (const [name, value] of Object.entries(figures)) {
+    console.log(`${name.padEnd(12)} ${JSON.stringify(value)}`);
+  }
   return violations;
 }
 

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import type { TableName } from '../../functions/shared/world.ts';
 import { startLocalCloud } from '../../local/local-cloud.ts';
@@ -15,6 +16,10 @@ export interface SharedCloud {
   readonly deadLettersUrl: string;
   /** The URL of the queue of what is due for endpoints. */
   readonly endpointCareUrl: string;
+  /** Where files are dropped: into the bucket, or into a folder that is watched for it. */
+  readonly drops: { readonly s3Url: string; readonly bucket: string; readonly folder: string };
+  /** What its functions print; absent where that goes elsewhere. */
+  readonly logFile?: string;
 }
 
 declare module 'vitest' {
@@ -36,6 +41,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ) as SharedCloud['tables'],
     deadLettersUrl: cloud.variable('PARKED_AUDITS'),
     endpointCareUrl: cloud.queue('endpoint-care'),
+    drops: { s3Url: cloud.endpoints.s3, bucket: cloud.bucket, folder: join(stateDir, 'drop') },
+    logFile: cloud.logFile,
   });
   return async () => {
     await cloud.stop();

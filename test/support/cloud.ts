@@ -15,6 +15,10 @@ export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snaps
   const own = new Set(tenantIds);
   const ownerOf = (key: unknown) => String(key).split('#', 1)[0] ?? '';
   const isOwn = ({ pk, sk }: Item) => own.has(ownerOf(pk)) || own.has(ownerOf(sk));
+  // A source lies under its own id, because whoever sends to it names no tenant.
+  const sources = new Set(
+    all.inbox.filter(({ tenant }) => own.has(String(tenant))).map(({ pk }) => String(pk)),
+  );
   return {
     ledger: all.ledger.filter(isOwn),
     statements: all.statements.filter(isOwn),
@@ -23,5 +27,6 @@ export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snaps
     deliveries: all.deliveries.filter(isOwn),
     files: all.files.filter(isOwn),
     tasks: all.tasks.filter(isOwn),
+    inbox: all.inbox.filter((it) => isOwn(it) || sources.has(String(it.pk))),
   };
 }

@@ -20,13 +20,17 @@ export interface RawRequest {
 
 const PATIENCE_MS = 30_000;
 
-/** Sends the request byte for byte; length, host and `connection: close` are added to its head. */
+/**
+ * Sends the request byte for byte; length, host and `connection: close` are added to its head, and
+ * the path of `url` before the target.
+ */
 export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
   const { method = 'POST', target, headers = [], body } = request;
+  const { host, pathname } = new URL(url);
   const bytes = Buffer.from(body ?? '');
   const head = [
-    `${method} ${target} HTTP/1.1`,
-    `host: ${new URL(url).host}`,
+    `${method} ${pathname.replace(/\/$/, '')}${target} HTTP/1.1`,
+    `host: ${host}`,
     'connection: close',
     ...(body === undefined ? [] : [`content-length: ${bytes.length}`]),
     ...headers,

@@ -27,6 +27,8 @@ export interface Asked {
   readonly text?: string;
   readonly key?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of the client; this machine's if absent. */
+  readonly address?: string;
 }
 
 /** `POST /v1/things`, or `GET /v1/things?limit=2`. */
@@ -36,11 +38,9 @@ export type Ask = (call: string, asked?: Asked) => Promise<RoomAnswer>;
  * The Lambda of a room without HTTP: each call is decoded, answered and refused as there, on behalf
  * of this caller, whose key nobody checks.
  */
-export function roomClient<Needs extends Pick<World, 'clock' | 'ids' | 'log'>>(
-  world: Needs,
-  routes: readonly Route<Needs>[],
-  caller: Caller,
-): Ask {
+export function roomClient<
+  Needs extends Pick<World, 'clock' | 'ids' | 'log' | 'meters' | 'metrics'>,
+>(world: Needs, routes: readonly Route<Needs>[], caller: Caller): Ask {
   const handler = api(world, routes, async () => caller);
   return async (call, asked = {}) => {
     const [method = '', target = ''] = call.split(' ');
@@ -50,7 +50,7 @@ export function roomClient<Needs extends Pick<World, 'clock' | 'ids' | 'log'>>(
       rawPath: url.pathname,
       headers: headersOf(asked),
       queryStringParameters: Object.fromEntries(url.searchParams),
-      requestContext: { http: { method, sourceIp: '127.0.0.1' } },
+      requestContext: { http: { method, sourceIp: asked.address ?? '127.0.0.1' } },
       isBase64Encoded: false,
       body: asked.text ?? (asked.body === undefined ? undefined : JSON.stringify(asked.body)),
     };

@@ -18,6 +18,8 @@ const TABLES: readonly TableName[] = [
   'deliveries',
   'files',
   'tasks',
+  'inbox',
+  'meters',
 ];
 
 const CREATE_TABLE_PROPERTIES = [

@@ -34,12 +34,13 @@ const FOR_ALL_ROOMS = [
   'functions/tenants/authenticate.ts',
   'functions/tenants/find-limits.ts',
   'functions/tenants/take-events.ts',
+  'functions/tenants/take-token.ts',
   'functions/webhooks/find-addressee.ts',
   'functions/webhooks/find-states.ts',
 ];
 
 /** The files of `functions` that the deployment may know. */
-const FOR_LIB = /^functions\/(\w+\/contract|shared\/config)\.ts$/;
+const FOR_LIB = /^functions\/(\w+\/contract|shared\/(config|meter-catalogue))\.ts$/;
 
 /** Which packages the files of a role may use at run time. Node's own are free. */
 const PACKAGES: readonly [RegExp, readonly string[]][] = [
@@ -51,12 +52,14 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
-  `authenticate block cancel capture care change check choose claim commit create defer delete
-  deliver disable drop end expire find finish fire get list mark park parse pause post probe project
-  publish read rebuild receive reconcile recover redrive refuse relay release remember remind
-  renew revoke rotate save scan send settle sign split store sweep take tell test update void
-  watch`.split(/\s+/),
+  `authenticate block cancel capture care change check choose claim commit create defer
+  delete deliver disable drop end expire find finish fire forward get keep list mark park
+  parse pause post probe project publish read rebuild receive reconcile recover redrive
+  refuse relay release remember remind renew repair reseal revoke rotate save scan send settle
+  sign split store sweep take tell test update void watch`.split(/\s+/),
 );
+
+const ENTRY = /^(((admin|change|delivery|read|replay|source|test)-)?api|on-[a-z-]+)$/;
 
 /** What may be in a file of a room. */
 export type Role = 'contract' | 'store' | 'entry' | 'use case' | 'noun';
@@ -66,7 +69,7 @@ export function roleOf(path: string): Role {
   const name = posix.basename(path, '.ts');
   if (name === 'contract' || name.endsWith('.contract')) return 'contract';
   if (name.endsWith('.store')) return 'store';
-  if (/^(((admin|delivery|read|replay|test)-)?api|on-[a-z-]+)$/.test(name)) return 'entry';
+  if (ENTRY.test(name)) return 'entry';
   // One blocks an endpoint and releases what is held; each of the words alone is a thing.
   if (name === 'block' || name === 'release') return 'noun';
   return VERBS.has(name.split('-')[0] ?? '') ? 'use case' : 'noun';
@@ -97,7 +100,7 @@ function betweenFiles(from: string, to: string): string | undefined {
     return 'a command knows what is deployed only';
   }
   if (house(from) === 'lib' && house(to) !== 'lib' && !FOR_LIB.test(to)) {
-    return 'lib knows contracts and the options only';
+    return 'lib knows contracts, the options and the meters only';
   }
   if (house(from) !== 'functions') return undefined;
   if (house(to) !== 'functions') return 'functions never know how they are deployed or tested';
@@ -108,17 +111,20 @@ function betweenFiles(from: string, to: string): string | undefined {
   return ROOMS[mine]?.includes(theirs) ? undefined : `the room ${mine} may not use ${theirs}`;
 }
 
+/** All of `shared` but what does I/O or looks at the environment. */
+const WITHOUT_IO = /^(?!.*\/(aws|system|config|environment|resources)\b)/;
+
 /** What the files of a role may know at run time, within their rooms and in `shared`. */
 const KNOWN_TO: Readonly<Record<Role, { rooms: readonly Role[]; shared: RegExp }>> = {
   contract: {
     rooms: ['contract', 'noun'],
     shared: /\/(wire|money-wire|units|sortable|http\/route)\.ts$/,
   },
-  noun: { rooms: ['noun', 'contract'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
-  store: { rooms: ['noun', 'store'], shared: /^(?!.*\/(aws|system|config|resources)\b)/ },
+  noun: { rooms: ['noun', 'contract'], shared: WITHOUT_IO },
+  store: { rooms: ['noun', 'store'], shared: WITHOUT_IO },
   'use case': {
     rooms: ['noun', 'store', 'contract', 'use case'],
-    shared: /^(?!.*\/(aws|system|config|resources)\b)/,
+    shared: WITHOUT_IO,
   },
   entry: { rooms: ['noun', 'contract', 'use case'], shared: /./ },
 };

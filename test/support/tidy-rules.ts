@@ -16,7 +16,7 @@ const FUNCTIONS = 'functions/**/*.ts';
 /** The doors to the machine: only these files may open them. */
 const DOORS = [
   'functions/shared/system.ts',
-  'functions/shared/config.ts',
+  'functions/shared/environment.ts',
   'functions/shared/ids/ulid.ts',
   // The sender's sockets and its one deadline.
   'functions/shared/http/guarded-sender.ts',

@@ -24,9 +24,11 @@ export interface FileView extends Body {
 export async function uploadFile(
   api: ApiClient,
   { content, ...about }: { readonly content: string; readonly endpointId: string } & Body,
+  headers?: Readonly<Record<string, string>>,
 ): Promise<FileView> {
   const size = Buffer.byteLength(content);
-  const created = await api.post<FileView>('/v1/files', { name: 'users.csv', size, ...about });
+  const asked = { name: 'users.csv', size, ...about };
+  const created = await api.post<FileView>('/v1/files', asked, headers);
   const { upload } = created.body;
   if (!upload) throw new Error(`no form: ${created.status} ${JSON.stringify(created.body)}`);
   const form = new FormData();

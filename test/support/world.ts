@@ -4,6 +4,7 @@ import { inject } from 'vitest';
 import { openDb, type Units } from '../../functions/shared/aws/db.ts';
 import type { Bucket } from '../../functions/shared/bucket.ts';
 import { openIds } from '../../functions/shared/ids/ulid.ts';
+import { type InstanceMeters, openMeters } from '../../functions/shared/meters.ts';
 import type {
   Clock,
   Ids,
@@ -37,6 +38,7 @@ export interface LogLine extends LogFields {
 export interface TestWorld extends Omit<World, 'http' | 'bucket' | 'deadLetters'> {
   readonly clock: TestClock;
   readonly ids: Ids;
+  readonly meters: InstanceMeters;
   readonly tables: Readonly<Record<TableName, string>>;
   readonly client: DynamoDBClient;
   /** What was sent to queues and not yet taken. */
@@ -69,6 +71,7 @@ export async function testWorld(): Promise<TestWorld> {
     ids: openIds(() => clock.nowMs()),
     log: { info: log, warn: log, error: log },
     metrics: { count: () => undefined },
+    meters: openMeters('tests', () => undefined),
     db: openDb({ client, tables, onUnits: (it) => units.push(it) }),
     queues: listedQueues(sent),
     deadLetterQueues: listedQueues(parked),
@@ -120,7 +123,8 @@ function memoryBucket(objects: Map<string, Uint8Array>): Bucket {
   return {
     name: 'tests',
     async put(key, body) {
-      objects.set(key, body);
+      // Whoever stores it may use its memory for other things then.
+      objects.set(key, Uint8Array.from(body));
     },
     async read(key, { start = 0, end } = {}) {
       const body = objects.get(key);
@@ -135,11 +139,9 @@ function memoryBucket(objects: Map<string, Uint8Array>): Bucket {
       const body = objects.get(key);
       return body && { bytes: body.length };
     },
-    async list(prefix) {
-      return { keys: [...objects.keys()].filter((it) => it.startsWith(prefix)).sort() };
-    },
-    async presignPost({ key }) {
-      return { method: 'POST', url: 'http://127.0.0.1/tests', fields: { key } };
+    async listVersions(prefix) {
+      const keys = [...objects.keys()].filter((it) => it.startsWith(prefix)).sort();
+      return { versions: keys.map((key) => ({ key, versionId: undefined, modifiedMs: 0 })) };
     },
   };
 }

@@ -102,6 +102,29 @@ describe('a task with an event', () => {
     expect(world.clock.nowMs() - NOON_MS - MINUTE_MS - ms).toBe(waitsMs);
   });
 
+  it('comes again at its time where a fast clock sent its message much too early', async () => {
+    const task = await schedule(ask, 1_800);
+    world.clock.advance(MINUTE_MS);
+    const { pk, dueMs } = messageOf(tenantId, task);
+    const body = { v: 1, pk, sk: '#', dueMs };
+    await fire(task);
+    // As late as a message can come.
+    expect(world.sent.splice(0)).toMatchObject([
+      { queue: 'tasks', atMs: world.clock.nowMs() + 15 * MINUTE_MS, body },
+    ]);
+    world.clock.set(dueMs - 5 * SECOND_MS);
+    await fire(task);
+    expect(world.sent.splice(0)).toMatchObject([{ queue: 'tasks', atMs: dueMs, body }]);
+    const down = { ...world, queues: { send: () => Promise.reject(new Error('down')) } };
+    await expect(fire(task, down)).rejects.toThrow();
+
+    // A message of the time from which it was moved is one too many.
+    await ask(`PATCH /v1/tasks/${task.id}`, { body: { delaySeconds: 600 } });
+    await fire(task);
+    expect(world.sent).toEqual([]);
+    expect((await shown(task)).state).toBe('scheduled');
+  });
+
   it('is sent once by copies of a message, also at the same time', async () => {
     const task = await schedule(ask, 1);
     await Promise.all(Array.from({ length: 8 }, () => fire(task)));
@@ -207,6 +230,15 @@ describe('a task with a transaction', () => {
     expect(JSON.parse(event?.data ?? '')).toEqual({ ...rest, type: 'transaction' });
     expect(await balance()).toBe('990');
     expect(await faultsOf(world, tenantId)).toEqual([]);
+  });
+
+  it('lets it tell how many webhooks in a row led to it', async () => {
+    const headers = { 'webhook-hops': '2' };
+    const body = { delaySeconds: 1, action: debit('10') };
+    await fire((await ask('POST /v1/tasks', { body, headers })).body);
+
+    const posted = await told('transaction.posted');
+    expect(posted.map((it) => it.hops).toSorted()).toEqual([2, undefined]);
   });
 
   it('posts it once by copies of its message, also at the same time', async () => {

@@ -1,8 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { minutePartition, sortableMs } from '../../functions/shared/sortable.ts';
+import type { Db, Query } from '../../functions/shared/world.ts';
 import { findSweep, putSweep } from '../../functions/timers/sweep.store.ts';
 import { sweepTable, sweepTables } from '../../functions/timers/sweep-tables.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
+import {
+  minuteNow as minuteOf,
+  putDue as putRows,
+  type Rows,
+  sweepRests,
+  tickOnce,
+} from './sweep-house.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 1_440 * MINUTE_MS;
@@ -15,48 +23,117 @@ beforeEach(async () => {
   await sweepTable('deliveries', world);
 });
 
-const minuteNow = () => Math.floor(world.clock.nowMs() / MINUTE_MS);
-
-interface Rows {
-  readonly count: number;
-  readonly minute: number;
-  readonly shard?: number;
-  readonly name: string;
-}
-
-/** Rows that are due one after the other in a minute. */
-async function putDue({ count, minute, shard = 3, name }: Rows): Promise<void> {
-  const rows = Array.from({ length: count }, (_, n) => {
-    const sk = `${name}${String(n).padStart(6, '0')}`;
-    const dueSk = `${sortableMs(minute * MINUTE_MS + n)}#${name}#${sk}`;
-    return { pk: name, sk, duePk: minutePartition(minute, shard), dueSk };
-  });
-  for (let start = 0; start < count; start += 100) {
-    const writes = rows
-      .slice(start, start + 100)
-      .map((item) => ({ kind: 'put' as const, table: 'deliveries' as const, item }));
-    await world.db.commit(writes);
-  }
-}
-
+const minuteNow = () => minuteOf(world);
+const putDue = (rows: Rows) => putRows(world, rows);
 /** The rows of the deliveries for which a tick sends a message. */
-async function tick(sweeping = world): Promise<string[]> {
-  world.sent.splice(0);
-  await sweepTable('deliveries', sweeping);
-  return world.sent.map((it) => String(it.body.sk));
+const tick = async (sweeping = world) => (await tickOnce(sweeping)).rows;
+
+/** A table whose pages of one partition are small, and noted; each takes its time. */
+function pagesOf(limit: number, partition: string, msEach = 0) {
+  const pages: Query[] = [];
+  const query: Db['query'] = (it) => {
+    if (it.pk !== partition) return world.db.query(it);
+    pages.push(it);
+    world.clock.advance(msEach);
+    return world.db.query({ ...it, limit });
+  };
+  return { pages, world: { ...world, db: { ...world.db, query } } };
 }
 
 describe('a minute with very many entries in one shard', () => {
-  it('is swept in parts, each entry once, and holds up nobody else', async () => {
+  it('is begun, and its rest is handed over, each entry once', async () => {
     const minute = minuteNow() + 4;
     await putDue({ count: 2 * PART + 100, minute, name: 'many' });
     await putDue({ count: 1, minute, shard: 4, name: 'shard' });
     await putDue({ count: 1, minute: minute + 1, name: 'later' });
     world.clock.advance(3 * MINUTE_MS);
-    const parts = [await tick(), await tick(), await tick(), await tick()];
-    expect(parts.map((it) => it.length)).toEqual([PART + 2, PART, 100, 0]);
-    expect(parts[0]).toEqual(expect.arrayContaining(['shard000000', 'later000000']));
-    expect(new Set(parts.flat()).size).toBe(2 * PART + 102);
+    const begun = await tickOnce(world);
+    expect(begun.rows).toHaveLength(PART + 2);
+    expect(begun.rows).toEqual(expect.arrayContaining(['shard000000', 'later000000']));
+    expect(begun.rests).toMatchObject([
+      { table: 'deliveries', partition: minutePartition(minute, 3) },
+    ]);
+
+    const rest = await sweepRests(world, begun.rests);
+    expect(rest.rests).toEqual([]);
+    expect(rest.rows).toHaveLength(PART + 100);
+    expect(new Set([...begun.rows, ...rest.rows]).size).toBe(2 * PART + 102);
+    expect(await tickOnce(world)).toEqual({ rows: [], rests: [] });
+  });
+
+  it('is handed on when the time of the worker is over, and none of it is skipped', async () => {
+    await putDue({ count: 3 * PART, minute: minuteNow() + 4, name: 'many' });
+    world.clock.advance(3 * MINUTE_MS);
+    const begun = await tickOnce(world);
+    const [rest] = begun.rests;
+    if (!rest) throw new Error('nothing was handed over');
+    const slow: TestWorld['queues'] = {
+      send: (queue, messages) => {
+        world.clock.advance(20_000);
+        return world.queues.send(queue, messages);
+      },
+    };
+    const first = await sweepRests({ ...world, queues: slow }, [rest], 30_000);
+    expect([first.rows.length, first.rests.length]).toEqual([PART, 1]);
+    const second = await sweepRests(world, first.rests);
+    expect(new Set([...begun.rows, ...first.rows, ...second.rows]).size).toBe(3 * PART);
+  });
+
+  it('is not read to its end before any of it is overdue', async () => {
+    const minute = minuteNow() + 3;
+    await putDue({ count: 25, minute, name: 'many' });
+    const paged = pagesOf(10, minutePartition(minute, 3));
+    world.clock.advance(MINUTE_MS);
+    expect(await tick(paged.world)).toHaveLength(25);
+    expect(paged.pages.splice(0)).toHaveLength(3);
+    for (let early = 0; early < 2; early += 1) {
+      world.clock.advance(MINUTE_MS);
+      expect(await tick(paged.world)).toEqual([]);
+      expect(paged.pages.splice(0)).toHaveLength(1);
+    }
+    world.clock.advance(MINUTE_MS);
+    expect(await tick(paged.world)).toHaveLength(25);
+  });
+
+  it('is left when the time is up, also where nothing of it is to be sent', async () => {
+    const minute = minuteNow() + 3;
+    await putDue({ count: 25, minute, name: 'many' });
+    const paged = pagesOf(10, minutePartition(minute, 3), 20_000);
+    world.clock.advance(MINUTE_MS);
+    await tick();
+    world.clock.advance(6 * MINUTE_MS);
+    const startMs = world.clock.nowMs();
+    expect((await tickOnce(paged.world, { stopMs: startMs + 30_000 })).rows).toEqual([]);
+    expect(paged.pages).toHaveLength(2);
+    world.clock.set(startMs + MINUTE_MS);
+    expect(await tick()).toHaveLength(25);
+  });
+
+  it('comes again when the queue of the room does not take the rest', async () => {
+    const rest = {
+      ...{ table: 'deliveries' as const, from: '0' },
+      partition: minutePartition(minuteNow(), 3),
+    };
+    await putDue({ count: 2, minute: minuteNow(), name: 'a' });
+    for (const send of [async () => [1], () => Promise.reject(new Error('down'))]) {
+      const refusing = { ...world, queues: { send } };
+      await expect(sweepRests(refusing, [rest])).rejects.toThrow('did not take');
+    }
+  });
+
+  it.each<[string, () => Promise<number[]>]>([
+    ['refuses', async () => [0]],
+    ['is out of order', () => Promise.reject(new Error('down'))],
+  ])('is swept in parts by the ticks where the queue of rests %s', async (_what, answer) => {
+    await putDue({ count: 2 * PART + 100, minute: minuteNow() + 4, name: 'many' });
+    world.clock.advance(3 * MINUTE_MS);
+    const { send } = world.queues;
+    const queues: TestWorld['queues'] = {
+      send: (queue, messages) => (queue === 'sweeps' ? answer() : send(queue, messages)),
+    };
+    const parts = [await tick({ ...world, queues }), await tick(), await tick(), await tick()];
+    expect(parts.map((it) => it.length)).toEqual([PART, PART, 100, 0]);
+    expect(new Set(parts.flat()).size).toBe(2 * PART + 100);
   });
 
   it('of a dead receiver is sent again in turn, and starves no other retries', async () => {
@@ -73,6 +150,26 @@ describe('a minute with very many entries in one shard', () => {
 });
 
 describe('a queue that takes nothing', () => {
+  it.each<[string, () => Promise<number[]>]>([
+    ['refuses', async () => [7]],
+    ['is out of order', () => Promise.reject(new Error('down'))],
+  ])(
+    'any more, because it %s, gets the rest at the next tick, and no copies',
+    async (_, answer) => {
+      await putDue({ count: 900, minute: minuteNow() + 3, name: 'a' });
+      world.clock.advance(2 * MINUTE_MS);
+      const { send } = world.queues;
+      let calls = 0;
+      const queues: TestWorld['queues'] = {
+        send: (queue, messages) => (++calls > 2 ? answer() : send(queue, messages)),
+      };
+      const first = await tick({ ...world, queues });
+      const second = await tick();
+      expect([first.length, second.length]).toEqual([500, 400]);
+      expect(new Set([...first, ...second]).size).toBe(900);
+    },
+  );
+
   it('gets the same entries at the next tick, and those of other minutes as well', async () => {
     await putDue({ count: 2, minute: minuteNow() + 3, name: 'a' });
     await putDue({ count: 1, minute: minuteNow() + 4, name: 'b' });
@@ -206,8 +303,7 @@ describe('an entry that nobody gets done', () => {
 describe('a minute that was empty', () => {
   it.each([
     [1, 2],
-    [2, 5],
-    [4, 5],
+    [2, 10],
     [5, 10],
     [9, 10],
   ])('and gets an entry when it is %i minutes old is looked at when it is %i', async (at, seen) => {
@@ -251,6 +347,42 @@ describe('a tick', () => {
     const queues = world.sent.map(({ queue, body }) => [body.pk, queue]);
     expect(Object.fromEntries(queues)).toEqual(owners);
     expect(queues).toHaveLength(tables.length);
+  });
+
+  it('is fair among the endpoints of deliveries, and among tenants in all else', async () => {
+    await sweepTables(world);
+    const minute = minuteNow() + 3;
+    const rows = [
+      ['deliveries', 'ten_a#end_b#3'],
+      ['tasks', 'ten_a#tsk_c'],
+      ['control', 'ten_a'],
+    ] as const;
+    for (const [table, pk] of rows) {
+      const duePk = minutePartition(minute, 5);
+      const item = { pk, sk: 'x', duePk, dueSk: `${sortableMs(minute * MINUTE_MS)}#x` };
+      await world.db.commit([{ kind: 'put', table, item }]);
+    }
+    world.clock.advance(2 * MINUTE_MS);
+    await sweepTables(world);
+    const groups = world.sent.map(({ body, group }) => [body.pk, group]);
+    expect(Object.fromEntries(groups)).toEqual({
+      ...{ 'ten_a#end_b#3': 'end_b', 'ten_a#tsk_c': 'ten_a', ten_a: 'ten_a' },
+    });
+  });
+
+  it('that cannot sweep one table sweeps all others first, and fails uncounted', async () => {
+    const counted: string[] = [];
+    const counting = { ...world, metrics: { count: (name: string) => void counted.push(name) } };
+    await sweepTables(counting);
+    expect(counted).toEqual(['SweeperTicks']);
+
+    await putDue({ count: 1, minute: minuteNow() + 3, name: 'a' });
+    world.clock.advance(2 * MINUTE_MS);
+    const odd = { pk: 'W#control', sk: '#', through: 'yesterday' };
+    await world.db.commit([{ kind: 'put', table: 'control', item: odd }]);
+    await expect(sweepTables(counting)).rejects.toThrow();
+    expect(world.sent.map(({ body }) => body.sk)).toEqual(['a000000']);
+    expect(counted).toEqual(['SweeperTicks']);
   });
 
   it('that comes after an outage stops in time, and the next one goes on from there', async () => {

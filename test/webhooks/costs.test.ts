@@ -3,6 +3,7 @@ import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { costOf } from '../support/cost.ts';
+import { UNITS } from '../support/units.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { breakOpen } from './broken.ts';
@@ -62,16 +63,16 @@ describe('what a delivery costs', () => {
   it('that succeeds at once', async () => {
     const { tenantId } = await knownEndpoint(answering(200));
     await relayed(world, tenantId);
-    expect(await cost(next)).toBe('0 RRU, 2 + 0 WRU');
+    expect(await cost(next)).toBe(UNITS.delivery);
   });
 
   it('that fails, and then succeeds', async () => {
     const { tenantId } = await knownEndpoint(answering(FAILED, 200));
     await relayed(world, tenantId);
     // Claim, outcome with `due` and `open`; the sample; the health of the endpoint.
-    expect(await cost(next)).toBe('0 RRU, 4 + 2 WRU');
+    expect(await cost(next)).toBe(UNITS.failedAttempt);
     // Delivery, event; claim off one index, outcome off the other; health.
-    expect(await cost(next)).toBe('2 RRU, 3 + 2 WRU');
+    expect(await cost(next)).toBe(UNITS.retry);
   });
 
   it('that fails for the last time', async () => {
@@ -111,7 +112,7 @@ describe('what it costs to send again', () => {
   it('by hand', async () => {
     for (const [perSecond, figures] of [
       [undefined, '3 RRU, 1 + 3 WRU'],
-      [50, '2 RRU, 2 + 3 WRU'],
+      [50, '3 RRU, 2 + 3 WRU'],
     ] as const) {
       const { endpoint, tenantId } = await knownEndpoint(answering(500), {
         ...(perSecond && { perSecond }),
@@ -135,9 +136,9 @@ describe('what it costs to send again', () => {
     if (!message) throw new Error('nothing is released');
     const step = () => care(message, world);
     // The job, the endpoint, its pace; half a unit for each shard of three statuses; the record;
-    // a look for replays that wait for it.
+    // a look for replays that wait for it, and one for later jobs of the endpoint.
     // The job before and after, on its index; the record from one index to the other.
-    expect(await cost(step)).toBe('19 RRU, 3 + 8 WRU');
+    expect(await cost(step)).toBe('20 RRU, 3 + 8 WRU');
     expect(await cost(next)).toBe('2 RRU, 2 + 2 WRU');
   });
 
@@ -157,14 +158,16 @@ describe('what it costs to send again', () => {
 
   it('a replay', async () => {
     const { endpoint, tenantId } = await knownEndpoint(answering(200));
+    world.clock.advance(1);
     const at = (ms: number) => new Date(world.clock.nowMs() + ms).toISOString();
     const body = { endpointId: endpoint.id, from: at(-60_000), to: at(60_000) };
     const make = (key?: string) => ask(tenantId, 'POST /v1/replays', { body, ...(key && { key }) });
     expect(await cost(() => make())).toBe('1 RRU, 1 + 1 WRU');
     expect(await cost(() => make('one'))).toBe('1 RRU, 4 + 1 WRU');
     world.sent.splice(1);
-    // As a step that releases, with the shards of the list of events, and one that was delivered.
-    expect(await cost(next)).toBe('19 RRU, 2 + 3 WRU');
+    // As a step that releases, with the shards of the list of events, and one that was delivered;
+    // and a look for others that run.
+    expect(await cost(next)).toBe('20 RRU, 2 + 3 WRU');
   });
 });
 

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { eventKey } from '../../functions/events/event.store.ts';
 import { deliveryKey, findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { afterFirstAttempt, newDelivery } from '../../functions/webhooks/delivery.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import {
   type DeliveryWorld,
@@ -146,48 +147,84 @@ describe('an endpoint that is closed', () => {
 });
 
 describe('an alert of a file', () => {
-  it('is read from its bytes at each attempt, and its file is told of the end', async () => {
-    const receiver = await startReceiver();
-    const endpoint = await newEndpoint(world, receiver.url);
-    const data = '{"userId":"ü-1"}';
-    world.objects.set('work/a', Buffer.from(`garbage${data}garbage`));
-    const alert = {
-      origin: { fileId: 'fil_1', block: 3, index: 7 },
-      bodyRef: { key: 'work/a', start: 7, end: 7 + Buffer.byteLength(data) },
-      timestampMs: Date.UTC(2026, 0, 1),
-    };
+  const data = '{"userId":"ü-1"}';
+  const alertAt = (key: string) => ({
+    origin: { fileId: 'fil_1', block: 3, index: 7 },
+    bodyRef: { key, start: 7, end: 7 + Buffer.byteLength(data) },
+    timestampMs: Date.UTC(2026, 0, 1),
+  });
+  const refused = {
+    outcome: 'failed',
+    status: 500,
+    ms: 3,
+    throttled: false,
+    disable: false,
+  } as const;
+
+  /** The record of an alert whose first attempt was refused, and the message of the sweeper. */
+  async function refusedAlert(endpoint: Endpoint, bodyKey: string) {
     const name = { tenantId: endpoint.tenantId, endpointId: endpoint.id, eventId: 'evt_0ALERT' };
     const nowMs = world.clock.nowMs();
-    const refused = {
-      outcome: 'failed',
-      status: 500,
-      ms: 3,
-      throttled: false,
-      disable: false,
-    } as const;
-    const row = afterFirstAttempt({ ...name, eventType: 'alert', alert }, refused, {
+    const alert = alertAt(bodyKey);
+    const before = newDelivery({ ...name, eventType: 'alert', alert }, nowMs - 3);
+    const row = afterFirstAttempt(before, refused, {
       endpoint,
       isRepeat: false,
       nowMs,
       random: 0.5,
       startedAtMs: nowMs - 3,
     });
-    const step = { before: newDelivery({ ...name, eventType: 'alert' }, nowMs), after: row };
+    const step = { before, after: row };
     expect((await saveStep(world, step)).won).toBe(true);
     expect((await saveStep(world, step)).won).toBe(false);
     world.clock.set(row.dueMs ?? 0);
-    await handle({ body: { v: 1, ...deliveryKey(name), dueMs: row.dueMs } }, world);
+    return { name, due: { body: { v: 1, ...deliveryKey(name), dueMs: row.dueMs } } };
+  }
+
+  const notices = ({ tenantId }: Endpoint) =>
+    world.sent
+      .filter((it) => it.queue === 'file-care' && it.body.tenant === tenantId)
+      .map((it) => it.body);
+
+  it('is read from its bytes at each attempt, and its file is told of the end', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    world.objects.set('work/a', Buffer.from(`garbage${data}garbage`));
+    const { name, due } = await refusedAlert(endpoint, 'work/a');
+    await handle(due, world);
 
     const timestamp = '2026-01-01T00:00:00.000Z';
     expect(receiver.got[0]?.body.toString()).toBe(
       `{"id":"evt_0ALERT","type":"alert","timestamp":"${timestamp}","data":${data}}`,
     );
     expect(receiver.got[0]?.headers['webhook-attempt']).toBe('2');
-    const notice = world.sent.filter((it) => it.queue === 'file-care');
-    expect(notice.map((it) => it.body)).toEqual([
-      expect.objectContaining({ file: 'fil_1', block: 3, index: 7, tenant: endpoint.tenantId }),
+    expect(notices(endpoint)).toEqual([
+      expect.objectContaining({ file: 'fil_1', block: 3, index: 7 }),
     ]);
+    const alert = alertAt('work/a');
     expect(await findDelivery(world.db, name)).toMatchObject({ status: 'delivered', alert });
+  });
+
+  it('whose bytes are no more is too late, and its file is told', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const { name, due } = await refusedAlert(endpoint, 'work/gone');
+    await handle(due, world);
+    const end = { status: 'expired', reason: 'event_gone', seq: 1, dueMs: undefined };
+    expect(await findDelivery(world.db, name)).toMatchObject(end);
+    expect(notices(endpoint)).toEqual([expect.objectContaining({ file: 'fil_1', index: 7 })]);
+    expect(receiver.got).toEqual([]);
+  });
+
+  it('whose endpoint is no more is cancelled, and its bytes are not read', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/');
+    const { name, due } = await refusedAlert(endpoint, 'work/gone');
+    const key = { pk: endpoint.tenantId, sk: endpoint.id };
+    await world.db.commit([{ kind: 'remove', table: 'endpoints', key }]);
+    await handle(due, world);
+    const end = { status: 'cancelled', reason: 'endpoint_deleted' };
+    expect(await findDelivery(world.db, name)).toMatchObject(end);
+    expect(notices(endpoint)).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
-import { type Delivery, newDelivery } from '../../functions/webhooks/delivery.ts';
+import { type Delivery, newDelivery, RETENTION_MS } from '../../functions/webhooks/delivery.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { newTenant } from '../support/world.ts';
@@ -199,6 +199,20 @@ describe('GET /v1/deliveries', () => {
     const one = await listAll(tenantId, `eventId=${event.id}&endpointId=${first.id}`);
     expect(one.map((it) => it.status)).toEqual(['delivered']);
     expect(await listAll(newTenant(world), `eventId=${event.id}`)).toEqual([]);
+  });
+
+  it('knows no pending one of an event whose deliveries have ended', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url);
+    const { tenantId } = endpoint;
+    const event = await relayed(world, tenantId);
+    const path = `GET /v1/deliveries/${idOf(endpoint, event)}`;
+    world.clock.advance(RETENTION_MS - 1_000);
+    expect((await ask(tenantId, path)).body.status).toBe('pending');
+    world.clock.advance(1_000);
+    expect((await ask(tenantId, path)).status).toBe(404);
+    expect(await listAll(tenantId, `eventId=${event.id}`)).toEqual([]);
+    takeDue(world);
   });
 
   it.each([

@@ -44,7 +44,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     http: openGuardedSender({ egress: 'loopback' }),
     endpoints: rememberEndpoints(world),
     endpointSets: rememberSets(world),
-    fastLane: rememberBursts(world),
+    fastLane: rememberBursts(),
     endpointTerms: (tenantId) => findEndpointTerms(world, tenantId),
     patience: { reconcileAfterSeconds: 120, recheckAfterSeconds: 1_200 },
   };

@@ -5,13 +5,17 @@ import { webhookEventTypes } from '../../functions/webhooks/contract.ts';
 import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, wants } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
-import { sweepEndpoint, workUntil } from './care.ts';
+import { troubleOf } from '../../functions/webhooks/health.ts';
+import { webhooksApi } from './api.ts';
+import { care, sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
+  handle,
   newEndpoint,
   recordOf,
   relayed,
+  takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -65,6 +69,29 @@ describe('a receiver that wants no more', () => {
     );
   });
 
+  it.each([
+    { what: 'has moved', change: (url: string) => ({ url }), status: 'active' },
+    { what: 'was just opened', change: () => ({ status: 'active' }), status: 'active' },
+    { what: 'was just paused', change: () => ({ status: 'paused' }), status: 'paused' },
+  ])('does not speak for one that $what since', async ({ change, status }) => {
+    const [old, next] = [await startReceiver(() => 410), await startReceiver()];
+    const endpoint = await newEndpoint(world, old.url);
+    const { tenantId, id } = endpoint;
+    const event = await relayed(world, tenantId);
+    const ask = webhooksApi(world);
+    const post: DeliveryWorld['http']['post'] = async (request) => {
+      const result = await world.http.post(request);
+      world.clock.advance(1);
+      await ask(tenantId, `PATCH /v1/endpoints/${id}`, { body: change(next.url) });
+      return result;
+    };
+    for (const it of takeDue(world)) await handle(it, { ...world, http: { ...world.http, post } });
+    expect(old.got).toHaveLength(1);
+    expect(await findEndpoint(world.db, tenantId, id)).toMatchObject({ status });
+    expect((await recordOf(world, endpoint, event)).status).toBe('retrying');
+    expect(await toldOf(endpoint)).toEqual([]);
+  });
+
   it('is told of once, although many deliveries hear it at a time', async () => {
     const receiver = await startReceiver(() => 410);
     const endpoint = await newEndpoint(world, receiver.url);
@@ -94,6 +121,21 @@ describe('an endpoint that fails for days', () => {
     return { receiver, endpoint, passDays };
   };
 
+  /** With the message after a probe that failed on the sixth day. */
+  const aboutToGiveUp = async () => {
+    const { endpoint, passDays } = await failing();
+    for (let nth = 0; nth < 2; nth += 1) await relayed(world, endpoint.tenantId);
+    await passDays([0.5, 3, 4.99]);
+    world.clock.advance(DAY_MS);
+    world.sent.push(...(await sweepEndpoint(world, endpoint)));
+    await workUntil(world, world.clock.nowMs());
+    world.clock.advance(HOUR_MS);
+    const [probe] = await sweepEndpoint(world, endpoint);
+    if (!probe) throw new Error('no probe is due');
+    expect(troubleOf(await findHealth(world.db, endpoint))).toMatchObject({ kind: 'give_up' });
+    return { endpoint, passDays, probe };
+  };
+
   it('is told of after one and three days, and disabled after five', async () => {
     const { endpoint, passDays } = await failing();
     for (let nth = 0; nth < 3; nth += 1) await relayed(world, endpoint.tenantId);
@@ -105,6 +147,35 @@ describe('an endpoint that fails for days', () => {
       { type: 'endpoint.disabled', data: { endpointId, reason: 'failing' } },
     ]);
     expect((await findHealth(world.db, endpoint)).probeAtMs).toBeUndefined();
+  });
+
+  it('is left alone when somebody has opened it at that moment', async () => {
+    const { endpoint, probe } = await aboutToGiveUp();
+    const { tenantId, id } = endpoint;
+    const find: DeliveryWorld['endpoints']['find'] = async (...name) => {
+      const body = { status: 'active' };
+      await webhooksApi(world)(tenantId, `PATCH /v1/endpoints/${id}`, { body });
+      return world.endpoints.find(...name);
+    };
+    await care(probe, { ...world, endpoints: { ...world.endpoints, find } });
+    expect((await toldOf(endpoint)).map(({ type }) => type)).toEqual(['endpoint.failing']);
+    expect(await findEndpoint(world.db, tenantId, id)).toMatchObject({ status: 'active' });
+  });
+
+  it('goes on being probed when it was changed at that moment', async () => {
+    const { endpoint, passDays, probe } = await aboutToGiveUp();
+    const { tenantId, id } = endpoint;
+    const find: DeliveryWorld['endpoints']['find'] = async (...name) => {
+      const known = await world.endpoints.find(...name);
+      const body = { description: 'mended just now' };
+      await webhooksApi(world)(tenantId, `PATCH /v1/endpoints/${id}`, { body });
+      return known;
+    };
+    await care(probe, { ...world, endpoints: { ...world.endpoints, find } });
+    expect(await findEndpoint(world.db, tenantId, id)).toMatchObject({ status: 'active' });
+    expect((await findHealth(world.db, endpoint)).probeAtMs).toBeDefined();
+    await passDays([6.1]);
+    expect((await toldOf(endpoint)).at(-1)?.type).toBe('endpoint.disabled');
   });
 
   it('is left alone through a week in which nothing is there to be sent', async () => {

@@ -62,6 +62,17 @@ const EVERYTHING = {
 };
 const HEADERS = { Authorization: 'Bearer of-the-tests', 'x-a': '' };
 
+it('pauses an endpoint also while nobody gets at the master key', async () => {
+  const { tenant, id, patch } = await made({ headers: { 'x-own': 'value' } });
+  const read = () => Promise.reject(new Error('no secrets'));
+  const without = webhooksApi({ ...world, secrets: { read } });
+  const body = { status: 'paused' };
+  const { status } = await without(tenant, `PATCH /v1/endpoints/${id}`, { body });
+  expect(status).toBe(200);
+  const { body: bare } = await patch({ headers: null });
+  expect(bare).not.toHaveProperty('headers');
+});
+
 describe('PATCH /v1/endpoints/{id}', () => {
   it('replaces everything that it names', async () => {
     const endpoint = await made();
@@ -145,6 +156,7 @@ describe('PATCH /v1/endpoints/{id}', () => {
     [{ fileDefaults: { eventType: 'account.created' } }, '/fileDefaults/eventType'],
     [{ fileDefaults: { idColumn: 0 } }, '/fileDefaults/idColumn'],
     [{ fileDefaults: { message: '{{name' } }, '/fileDefaults/message'],
+    [{ fileDefaults: { message: '{{ }}' } }, '/fileDefaults/message'],
   ])('refuses %j at %s', async (change, pointer) => {
     const endpoint = await made();
     const { status, body } = await endpoint.patch(change);
@@ -152,6 +164,12 @@ describe('PATCH /v1/endpoints/{id}', () => {
     const [error] = body.errors as { pointer: string }[];
     expect(error?.pointer.startsWith(pointer)).toBe(true);
     expect(JSON.stringify(body)).not.toContain(SECRET);
+  });
+
+  it('takes for the files to come what each of them may say', async () => {
+    const endpoint = await made();
+    const fileDefaults = { message: 'Hi {{{ first name }}}, {} }} {{id}}!' };
+    expect((await endpoint.patch({ fileDefaults })).body).toMatchObject({ fileDefaults });
   });
 
   it('judges another address like the first', async () => {
@@ -324,7 +342,7 @@ describe('DELETE /v1/endpoints/{id}', () => {
     const set = { pk: endpoint.tenant, sk: 'V' };
     world.takeUnits();
     await endpoint.remove();
-    expect(world.takeUnits(), 'endpoint, set, health, release with its due').toBe(1 + 8 + 1);
+    expect(world.takeUnits(), 'endpoint, set, health, pace, release and its due').toBe(1 + 10 + 1);
     expect(await world.db.get('endpoints', set)).toMatchObject({ members: 0, version: 2 });
   });
 

@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { fingerprintOf } from '../../functions/shared/http/fingerprint.ts';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
+import { parseJson } from '../../functions/shared/http/strict-json.ts';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { findEndpoint, findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
@@ -124,6 +126,46 @@ describe('POST /v1/endpoints', () => {
     const other = { body: { url, description: 'x' }, key: 'k-1' };
     const reused = await ask(tenant, 'POST /v1/endpoints', other);
     expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused']);
+  });
+
+  it('keeps nothing of a request by which its headers can be guessed', async () => {
+    const tenant = newTenant(world);
+    const body = { url, headers: { authorization: 'password' } };
+    const make = (given: object, doors = ask) =>
+      doors(tenant, 'POST /v1/endpoints', { body: given, key: 'k-1' });
+    const made = await make(body);
+    const found = await findEndpoint(world.db, tenant, made.body.id);
+    expect(found?.fingerprint).toMatch(/^k1:1:[\w-]{43}$/);
+
+    const key = await world.secrets.read('master-key');
+    const ring = JSON.stringify({ current: 2, keys: { 1: key, 2: 'b'.repeat(32) } });
+    const rotated = webhooksApi({ ...world, secrets: { read: async () => ring } });
+    const again = await make(body, rotated);
+    expect([again.status, again.body.id]).toEqual([201, made.body.id]);
+    const other = { url, headers: { authorization: 'passw0rd' } };
+    expect((await make(other)).body.code).toBe('idempotency_key_reused');
+    expect((await make(other, rotated)).body.code).toBe('idempotency_key_reused');
+  });
+
+  it('knows a request again that an earlier release has stored', async () => {
+    const tenant = newTenant(world);
+    const body = { url, headers: { authorization: 'password' } };
+    const make = (given: object) => ask(tenant, 'POST /v1/endpoints', { body: given, key: 'k-1' });
+    const made = await make(body);
+    const { exactValue } = parseJson(Buffer.from(JSON.stringify(body)));
+    const bare = fingerprintOf('POST', '/v1/endpoints', exactValue());
+    await world.db.commit([
+      {
+        kind: 'update',
+        table: 'endpoints',
+        key: { pk: tenant, sk: made.body.id },
+        update: 'SET fingerprint = :bare',
+        values: { ':bare': bare },
+      },
+    ]);
+    const again = await make(body);
+    expect([again.status, again.body.id]).toEqual([201, made.body.id]);
+    expect((await make({ url })).body.code).toBe('idempotency_key_reused');
   });
 
   it('answers a repetition like the first request, wherever the name leads by then', async () => {

@@ -5,7 +5,9 @@ import { doorOf } from '../../functions/webhooks/door.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { forgetFailures } from '../../functions/webhooks/health.store.ts';
 import { HEALTHY } from '../../functions/webhooks/health.ts';
+import { rememberEndpoints } from '../../functions/webhooks/remember-endpoints.ts';
 import { breakOpen } from './broken.ts';
+import { putStatus } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -105,5 +107,46 @@ describe('a held delivery', () => {
     const record = await recordOf(world, endpoint, event);
     expect(record).toMatchObject({ status: 'expired', reason: 'endpoint_paused' });
     expect(record.dueMs).toBeUndefined();
+  });
+});
+
+describe('paused while a worker waits for the time of a delivery', () => {
+  const SECOND_MS = 1_000;
+
+  /** Another instance pauses it, at a moment at which this one has just read it. */
+  async function pauseUnseen(endpoint: Endpoint): Promise<void> {
+    world.endpoints.forget(endpoint.tenantId, endpoint.id);
+    await world.endpoints.find(endpoint.tenantId, endpoint.id);
+    await putStatus({ ...world, endpoints: rememberEndpoints(world) }, endpoint, 'paused');
+  }
+
+  it('a retry is not sent six seconds later', async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const event = await relayed(world, endpoint.tenantId);
+    await handleDue(world);
+    const { dueMs = 0 } = await recordOf(world, endpoint, event);
+    world.clock.set(dueMs - 6.8 * SECOND_MS);
+    await pauseUnseen(endpoint);
+    world.clock.set(dueMs - 1.9 * SECOND_MS);
+    for (const message of world.sent.splice(0)) await handle(message, world);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'held', seq: 1 });
+    expect(receiver.got).toHaveLength(1);
+  });
+
+  it('nothing goes out in its slot six seconds later', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
+    await pauseUnseen(endpoint);
+    world.clock.advance(4.8 * SECOND_MS);
+    const events = [];
+    for (let nth = 0; nth < 3; nth += 1) events.push(await relayed(world, endpoint.tenantId));
+    const [event] = events.slice(-1);
+    const [last] = world.sent.splice(0).slice(-1);
+    if (!event || !last) throw new Error('nothing was relayed');
+    world.clock.set((last.atMs ?? 0) - 1.95 * SECOND_MS);
+    await handle(last, world);
+    expect(receiver.got).toHaveLength(0);
+    expect(await recordOf(world, endpoint, event)).toMatchObject({ status: 'held', seq: 0 });
   });
 });

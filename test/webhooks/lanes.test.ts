@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { rememberBursts } from '../../functions/webhooks/remember-bursts.ts';
 import { until } from '../support/until.ts';
 import {
   type DeliveryWorld,
@@ -93,6 +94,21 @@ describe('an endpoint that times out', () => {
       ['delivery-slow', slotMs],
     ]);
   });
+
+  it('waits in the slow lane for slots that are minutes away', async () => {
+    const { endpoint } = await endpointThat(() => 200, { perSecond: 0.01 });
+    const { tenantId, id } = endpoint;
+    const events = await Promise.all(Array.from({ length: 4 }, () => newEvent(world, tenantId)));
+    await relayEvents(events, world);
+    const messages = world.sent.splice(0);
+    // One slot each 105 seconds.
+    expect(messages.map((it) => [it.queue, it.group, it.body.lane])).toEqual([
+      ['delivery-fast', tenantId, 'fast'],
+      ['delivery-fast', tenantId, 'fast'],
+      ['delivery-slow', id, undefined],
+      ['delivery-slow', id, undefined],
+    ]);
+  });
 });
 
 describe('a burst', () => {
@@ -163,6 +179,37 @@ describe('a burst', () => {
       world.clock.advance(pauseMs);
     }
     expect(fast).toEqual([10, 20, 40, 10]);
+  });
+
+  it('is none that has only gathered before a relay that was behind', async () => {
+    const { endpoint } = await endpointThat(() => 200);
+    const events = [];
+    for (let nth = 0; nth < 40; nth += 1) {
+      events.push(await newEvent(world, endpoint.tenantId));
+      world.clock.advance(200);
+    }
+    world.clock.advance(5_000);
+    await relayEvents(events, world);
+    expect(lanesOf(takeDue(world))).toEqual({ 'delivery-fast': 40 });
+  });
+
+  it('is none that comes from a shard of the stream that is behind another one', () => {
+    const isFast = rememberBursts();
+    const nowMs = world.clock.nowMs();
+    const fastOf = (atMs: number, count: number) =>
+      Array.from({ length: count }, () => isFast('ten_a', { atMs, isTroubled: false })).filter(
+        (it) => it,
+      ).length;
+    let fast = 0;
+    for (let secondMs = 0; secondMs < 500_000; secondMs += 1_000) {
+      const isAhead = secondMs < 100_000;
+      fast += (isAhead ? fastOf(nowMs + secondMs, 2) : 0) + fastOf(nowMs - 600_000 + secondMs, 2);
+    }
+    expect(fast).toBe(1_200);
+    // Commits that only change places are in one window.
+    expect(fastOf(nowMs + 1_000_000, 8) + fastOf(nowMs + 999_000, 8)).toBe(10);
+    // Late ones that are a burst by themselves are one.
+    expect(fastOf(nowMs - 900_000, 25)).toBe(10);
   });
 
   it('does not get more while one of the receivers is slow', async () => {

@@ -8,6 +8,8 @@ import { type Delivery, isFinal } from '../../functions/webhooks/delivery.ts';
 import { findWatches } from '../../functions/webhooks/outbox-watch.store.ts';
 import { reconcileOutbox } from '../../functions/webhooks/reconcile-outbox.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { costOf } from '../support/cost.ts';
+import { UNITS } from '../support/units.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -192,11 +194,10 @@ describe('a quiet minute', () => {
       await sweepTables(quiet);
     };
     for (let minute = 0; minute < 3; minute += 1) await tick();
-    quiet.takeUnits();
-    await tick();
+    expect(await costOf(quiet, tick)).toBe(UNITS.quietMinute);
     const queries = quiet.units.filter((it) => it.operation === 'query');
-    // Two checks of two minutes, and six tables with seven minutes each.
-    expect(queries).toHaveLength((2 * 2 + 6 * 7) * 16);
+    // Two checks of two minutes, and seven tables with six minutes each.
+    expect(queries).toHaveLength((2 * 2 + 7 * 6) * 16);
     const dollars = 0.125 / 1_000_000;
     expect(queries.length * 0.5 * 60 * 24 * 30 * dollars).toBeLessThan(2);
   });

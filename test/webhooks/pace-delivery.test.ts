@@ -85,6 +85,56 @@ describe('a receiver of one request per two seconds', () => {
   });
 });
 
+describe('a claim that takes so long that its slot is over', () => {
+  /** Claims, and nothing else, take as long as this; one after the other. */
+  const withSlowClaims = (claimsMs: number[]): DeliveryWorld => ({
+    ...world,
+    db: {
+      ...world.db,
+      commit: async (writes) => {
+        const commit = await world.db.commit(writes);
+        const isClaim = JSON.stringify(writes).includes('"inflight"');
+        if (isClaim) world.clock.advance(claimsMs.shift() ?? 0);
+        return commit;
+      },
+    },
+  });
+
+  const sendTwo = async (claimsMs: number[]) => {
+    const times: number[] = [];
+    const receiver = await startReceiver(() => {
+      times.push(world.clock.nowMs());
+      return 200;
+    });
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 0.5 });
+    const { tenantId } = endpoint;
+    const events = [await newEvent(world, tenantId), await newEvent(world, tenantId)];
+    await relayEvents(events, world);
+    await drain(withSlowClaims(claimsMs));
+    const records = await Promise.all(events.map((it) => recordOf(world, endpoint, it)));
+    return { times, records };
+  };
+
+  it('sends nothing then, but takes another slot: the limit is kept', async () => {
+    const { times, records } = await sendTwo([1_900]);
+    expect(times).toHaveLength(2);
+    expect(Math.min(...gapsOf(times))).toBeGreaterThanOrEqual(1_800);
+    expect(records).toMatchObject([
+      { status: 'delivered', spent: 1 },
+      { status: 'delivered', spent: 1 },
+    ]);
+    expect(records.flatMap(({ attempts }) => attempts)).toHaveLength(2);
+  });
+
+  it('sends it nevertheless the fourth time, so that nobody waits for ever', async () => {
+    const claimsMs = Array.from({ length: 20 }, () => 1_900);
+    const { times, records } = await sendTwo(claimsMs);
+    expect(times).toHaveLength(2);
+    expect(records).toMatchObject([{ status: 'delivered' }, { status: 'delivered' }]);
+    expect(claimsMs).toHaveLength(20 - 8);
+  });
+});
+
 describe('a limit that is changed by PATCH', () => {
   const change = async (endpoint: Endpoint, body: object) => {
     const path = `/v1/endpoints/${endpoint.id}`;
@@ -152,6 +202,8 @@ describe('a receiver that is made active during its block', () => {
     const { receiver, endpoint, first, api } = await unblocked({ perSecond: 10 });
     const id = deliveryId({ endpointId: endpoint.id, eventId: first.id });
     expect((await api(endpoint.tenantId, `POST /v1/deliveries/${id}/retry`)).status).toBe(202);
+    // Until every worker knows of the new pace nothing has a slot of it.
+    world.clock.advance(5_000);
     await handleDue(world);
     expect(receiver.got).toHaveLength(2);
   });

@@ -54,6 +54,46 @@ describe('any rate', () => {
   });
 });
 
+describe('what a person has sent again', () => {
+  it('passes any backlog soon, at any rate, and the limit is kept', async () => {
+    const histories = fc.record({
+      rate: rates,
+      seed: fc.integer(),
+      workers: fc.integer({ min: 1, max: 12 }),
+      events: fc.integer({ min: 0, max: 300 }),
+      retries: fc.array(
+        fc.record({
+          atMs: fc.integer({ min: 0, max: 30_000 }),
+          count: fc.integer({ min: 1, max: 20 }),
+        }),
+        { minLength: 1, maxLength: 5 },
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(histories, async ({ rate, seed, events, ...crowd }) => {
+        const endpoint = limitedEndpoint(world, rate);
+        const random = randomOf(seed);
+        const batches = [{ atMs: 0, events }];
+        const report = await playCrowd(
+          { ...crowd, batches, endpoint, random, latencyMs: mostlyQuick },
+          world,
+        );
+        const count = crowd.retries.reduce((sum, it) => sum + it.count, 0);
+        expect(report.delivered).toBe(events + count);
+        const times = timesOf(report);
+        if (rate >= 5) expect(mostInASecond(times)).toBeLessThanOrEqual(1.35 * rate);
+        if (rate < 1) expect(leastGapMs(times)).toBeGreaterThanOrEqual((0.9 * 1_000) / rate - 1);
+        const waits = report.sends.flatMap(({ wishedMs }) => wishedMs ?? []);
+        expect(waits).toHaveLength(count);
+        // Some of them may come late to their slot, and take another one.
+        const interval = 1_000 / (0.95 * rate);
+        expect(Math.max(...waits)).toBeLessThanOrEqual(15_000 + 2 * (count + 1) * interval);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
 describe('a backlog of 20,000 at 50 per second', () => {
   it('is received once per delivery and drained in the time it takes', async () => {
     const endpoint = limitedEndpoint(world, 50);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findHealth } from '../../functions/webhooks/health.store.ts';
-import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { findPace, keepAhead } from '../../functions/webhooks/pace.store.ts';
 import { breakOpen } from './broken.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -160,6 +160,21 @@ describe('a probe', () => {
     expect(health).toMatchObject({ probes: 1, idle: undefined });
     await probe(endpoint);
     expect(receiver.got).toHaveLength(2);
+  });
+
+  it('leaves a slot where another one goes ahead, as all others do', async () => {
+    const { endpoint, receiver } = await broken(() => 200, 0, { perSecond: 0.5 });
+    await probe(endpoint);
+    await relayed(world, endpoint.tenantId);
+    const pace = await findPace(world.db, endpoint);
+    const nowMs = world.clock.nowMs();
+    const ahead = [{ fromMs: nowMs - 10, toMs: nowMs + 4_000 }];
+    await world.db.commit([keepAhead(endpoint, pace, ahead)]);
+    world.endpoints.forget(endpoint.tenantId, endpoint.id);
+    await workUntil(world, nowMs + 2 * SECOND_MS);
+    expect(receiver.got).toHaveLength(0);
+    await workUntil(world, nowMs + 20 * SECOND_MS);
+    expect(receiver.got).toHaveLength(1);
   });
 
   it('that arrived and whose worker died before it went out is found like any other', async () => {

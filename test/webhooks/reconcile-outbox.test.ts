@@ -77,7 +77,9 @@ describe('a damaged row', () => {
     expect(world.lines).toContainEqual(
       expect.objectContaining({ event: 'outbox.unreadable', minute, rows: 1 }),
     );
-    expect(await openMinutes('relay')).toEqual([minute]);
+    // So that nobody takes it for one whose events wait.
+    const { relay } = await findWatches(world.db);
+    expect(relay?.open).toMatchObject([{ minute, isDamaged: true }]);
 
     world.clock.advance(24 * 60 * MINUTE_MS);
     await reconcileOutbox(world);
@@ -139,6 +141,25 @@ describe('a tick', () => {
     }
     expect(through).toEqual(through.toSorted((a, b) => a - b));
     expect(fast()[0]?.body.event).toBe(event.id);
+  });
+
+  it('sends again what was lost while a damaged endpoint keeps the event unmarked', async () => {
+    const good = await newEndpoint(world, url);
+    const { tenantId } = good;
+    const damaged = await newEndpoint(world, url, { tenantId });
+    const key = { pk: tenantId, sk: damaged.id };
+    const update = { kind: 'update', table: 'endpoints', key, update: 'REMOVE #url' } as const;
+    await world.db.commit([{ ...update, names: { '#url': 'url' } }]);
+    const event = await relayed(world, tenantId);
+    expect(fast().map((it) => it.body.event)).toEqual([event.id]);
+
+    world.sent.splice(0);
+    world.clock.advance(3 * MINUTE_MS);
+    await reconcileOutbox(world);
+    expect(fast()).toEqual([]);
+    world.clock.advance(18 * MINUTE_MS);
+    await reconcileOutbox(world);
+    expect(fast()).toMatchObject([{ body: { event: event.id, endpoint: good.id } }]);
   });
 
   it('leaves what it has relayed already to the recheck', async () => {

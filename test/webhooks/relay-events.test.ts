@@ -1,8 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { findEvent } from '../../functions/events/event.store.ts';
+import { eventKey, findEvent } from '../../functions/events/event.store.ts';
+import type { OutboxEvent, RelayedEvent } from '../../functions/events/event.ts';
 import { Problem } from '../../functions/shared/problem.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { relayRecords } from '../../functions/webhooks/relay-records.ts';
+import { rememberSets } from '../../functions/webhooks/remember-endpoints.ts';
+import { UNITS, unitsIn } from '../support/units.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -12,6 +17,8 @@ import {
   recordOf,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+const DAY_MS = 86_400_000;
 
 let world: DeliveryWorld;
 beforeAll(async () => {
@@ -25,6 +32,22 @@ const stored = (event: { tenantId: string; id: string }) =>
 /** The endpoints that messages of this event are for. */
 const sentTo = (eventId: string) =>
   world.sent.filter((it) => it.body.event === eventId).map((it) => it.body.endpoint);
+
+/** As the reconciler reads it. */
+async function read(event: OutboxEvent): Promise<RelayedEvent> {
+  const found = await stored(event);
+  if (!found) throw new Error('there is no such event');
+  return found;
+}
+
+/** A wrong kind of value makes the endpoint unreadable. */
+async function spoil({ tenantId, id }: Endpoint, timeoutMs: string | number): Promise<void> {
+  const key = { pk: tenantId, sk: id };
+  const update = 'SET timeoutMs = :timeout';
+  await world.db.commit([
+    { kind: 'update', table: 'endpoints', key, update, values: { ':timeout': timeoutMs } },
+  ]);
+}
 
 describe('relayEvents', () => {
   it('sends one message per endpoint that wants the event, and notes them', async () => {
@@ -92,7 +115,8 @@ describe('relayEvents', () => {
     await relayEvents(events, world);
     expect(world.units.map((it) => it.operation).sort()).toEqual(['get', 'update', 'update']);
     const marks = world.units.filter((it) => it.operation === 'update');
-    expect(marks.map((it) => it.consumed[0]?.CapacityUnits)).toEqual([1, 1]);
+    const { writes } = unitsIn(UNITS.relayMark);
+    expect(marks.map((it) => it.consumed[0]?.CapacityUnits)).toEqual([writes, writes]);
   });
 
   it('leaves unmarked what the queue did not take, and only that', async () => {
@@ -111,21 +135,63 @@ describe('relayEvents', () => {
     const { tenantId } = await newEndpoint(world, url);
     const damaged = await newEndpoint(world, url);
     const beside = await newEndpoint(world, url, { tenantId: damaged.tenantId });
-    await world.db.commit([
-      {
-        kind: 'update',
-        table: 'endpoints',
-        key: { pk: damaged.tenantId, sk: damaged.id },
-        update: 'SET timeoutMs = :odd',
-        values: { ':odd': 'soon' },
-      },
-    ]);
+    await spoil(damaged, 'soon');
     const bad = await newEvent(world, damaged.tenantId);
     const good = await newEvent(world, tenantId);
     expect(await relayEvents([bad, good], world)).toBe(1);
     expect((await stored(bad))?.relayedAtMs).toBeUndefined();
     expect(sentTo(bad.id)).toEqual([beside.id]);
     expect((await stored(good))?.relayedAtMs).toBeDefined();
+  });
+
+  it('hands an event on once, however long a damaged endpoint keeps it unmarked', async () => {
+    const limited = await newEndpoint(world, url, { perSecond: 1 });
+    const { tenantId } = limited;
+    const damaged = await newEndpoint(world, url, { tenantId });
+    await spoil(damaged, 'soon');
+    const event = await newEvent(world, tenantId);
+    expect(await relayEvents([event], world)).toBe(1);
+    const { tatUs } = await findPace(world.db, limited);
+    for (let nth = 0; nth < 2; nth += 1) {
+      expect(await relayEvents([await read(event)], world)).toBe(1);
+    }
+    expect(sentTo(event.id)).toEqual([limited.id]);
+    expect((await findPace(world.db, limited)).tatUs).toBe(tatUs);
+
+    // And the damaged one gets it when it has been repaired.
+    await spoil(damaged, 1_000);
+    world = { ...world, endpointSets: rememberSets(world) };
+    expect(await relayEvents([await read(event)], world)).toBe(0);
+    expect(sentTo(event.id)).toEqual([limited.id, damaged.id]);
+    expect((await stored(event))?.sentTo).toEqual([limited.id, damaged.id].sort());
+  });
+
+  it('passes an event on without a damaged endpoint after a day: it is missing there', async () => {
+    const { id, tenantId } = await newEndpoint(world, url);
+    const damaged = await newEndpoint(world, url, { tenantId });
+    await spoil(damaged, 'soon');
+    const event = await newEvent(world, tenantId);
+    world.clock.advance(DAY_MS - 1);
+    expect(await relayEvents([await read(event)], world)).toBe(1);
+    world.clock.advance(1);
+    expect(await relayEvents([await read(event)], world)).toBe(0);
+    expect(await stored(event)).toMatchObject({ relayedAtMs: world.clock.nowMs(), sentTo: [id] });
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ event: 'relay.passed-on', tenantId, damaged: [damaged.id] }),
+    );
+  });
+
+  it('notes what the queue took, and sends only the rest again', async () => {
+    const one = await newEndpoint(world, url);
+    const { tenantId } = one;
+    await newEndpoint(world, url, { tenantId });
+    const event = await newEvent(world, tenantId);
+    const [, second] = await world.endpointSets(tenantId);
+    const picky = { ...world, queues: { send: async () => [1] } };
+    expect(await relayEvents([event], picky)).toBe(1);
+    expect(await relayEvents([await read(event)], world)).toBe(0);
+    expect(sentTo(event.id)).toEqual([second?.id]);
+    expect((await stored(event))?.sentTo).toHaveLength(2);
   });
 
   it('is tried again as a whole in an outage', async () => {
@@ -234,5 +300,24 @@ describe('relayRecords', () => {
     );
     expect(failed).toEqual(['2']);
     expect((await stored(event))?.relayedAtMs).toBeDefined();
+  });
+
+  it('take no new slots when a poison one brings the rest of its batch again', async () => {
+    const limited = await newEndpoint(world, url, { perSecond: 1 });
+    const { tenantId } = limited;
+    const event = await newEvent(world, tenantId);
+    const item = (await world.db.get('outbox', eventKey(tenantId, event.id))) ?? {};
+    const batch = [
+      { sequenceNumber: '1', item: { pk: 'x', sk: 'y' } },
+      { sequenceNumber: '2', item },
+    ];
+    // Each time, as it may happen, in another instance.
+    for (let nth = 0; nth < 3; nth += 1) {
+      const instance = { ...world, endpointSets: rememberSets(world) };
+      expect(await relayRecords(batch, instance)).toEqual(['1']);
+    }
+    expect(sentTo(event.id)).toEqual([limited.id]);
+    const { tatUs = 0 } = await findPace(world.db, limited);
+    expect(tatUs / 1_000 - world.clock.nowMs()).toBeLessThan(2_000);
   });
 });

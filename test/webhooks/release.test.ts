@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import { deliveryKey, findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
-import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/release.ts';
+import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/slow-start.ts';
 import { webhooksApi } from './api.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -161,6 +162,18 @@ describe('a release of what is held', () => {
     expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['held']));
     expect(world.sent.filter((it) => it.queue === 'endpoint-care')).toEqual([]);
     expect(await swept(endpoint)).toBeUndefined();
+  });
+
+  it('leaves a step to the sweeper that no message can wait for', async () => {
+    const { endpoint } = await withHeld('http://127.0.0.1:1/hook', 2);
+    await putStatus(world, endpoint, 'active');
+    await blockEndpoint(world, endpoint, { status: 503, retryAfterMs: 60 * MINUTE_MS });
+    const message = await swept(endpoint);
+    world.sent.splice(0);
+    if (message) await care(message, world);
+    expect(world.sent).toEqual([]);
+    world.clock.advance(60 * MINUTE_MS);
+    expect(await swept(endpoint)).toMatchObject({ queue: 'endpoint-care' });
   });
 
   it('cancels what was held for an endpoint that is deleted', async () => {

@@ -3,6 +3,7 @@ import { findEvents } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
 import { timeOfId } from '../../functions/shared/ids/ulid.ts';
 import type { Write } from '../../functions/shared/world.ts';
+import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
@@ -51,6 +52,8 @@ async function outage(failures: number, missing: number, behaviour: Behaviour = 
   await patch({ status: 'active' });
   await workUntil(world, world.clock.nowMs() + 3 * MINUTE_MS);
   const to = new Date(world.clock.nowMs()).toISOString();
+  // A replay waits for what may be on its way to the relay.
+  world.clock.advance(10 * SECOND_MS);
   const replay = async (fields: object = {}) => {
     const body = { endpointId, from, to, rateShare: 1, ...fields };
     const made = await ask(tenantId, 'POST /v1/replays', { body, key: 'k' });
@@ -73,6 +76,19 @@ async function sweepFor(endpoint: Endpoint, minutes: number): Promise<void> {
 
 function withCommit(commit: DeliveryWorld['db']['commit']): DeliveryWorld {
   return { ...world, db: { ...world.db, commit } };
+}
+
+/** Its worker dies before this write of its step. */
+async function dieAtWrite(fatal: number): Promise<void> {
+  let commits = 0;
+  const dying = withCommit(async (writes) => {
+    commits += 1;
+    if (commits >= fatal) throw new Error('died');
+    return world.db.commit(writes);
+  });
+  for (const message of takeReady(world, /endpoint-care/)) {
+    await expect(care(message, dying)).rejects.toThrow('died');
+  }
 }
 
 describe('a replay that is cancelled', () => {
@@ -166,15 +182,7 @@ describe('a replay whose worker dies', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('at its write %i counts and tells right', async (fatal) => {
     const { endpoint, events, receiver, replay, find } = await outage(2, 2);
     const id = await replay();
-    let commits = 0;
-    const dying = withCommit(async (writes) => {
-      commits += 1;
-      if (commits >= fatal) throw new Error('died');
-      return world.db.commit(writes);
-    });
-    for (const message of takeReady(world, /endpoint-care/)) {
-      await expect(care(message, dying)).rejects.toThrow('died');
-    }
+    await dieAtWrite(fatal);
     await sweepFor(endpoint, 5);
     expect(await find(id)).toMatchObject({ status: 'done', matched: 4, sent: 4 });
     expect(receiver.got).toHaveLength(2 + 4);
@@ -183,6 +191,70 @@ describe('a replay whose worker dies', () => {
       expect(event.sentTo).toEqual([endpoint.id]);
     }
   });
+});
+
+describe('a replay that is cancelled after its worker died', () => {
+  it.each([3, 4, 5])('at its write %i has sent only what its receiver got', async (fatal) => {
+    const { endpoint, receiver, replay, find, rows } = await outage(3, 0);
+    const id = await replay();
+    await dieAtWrite(fatal);
+    await ask(endpoint.tenantId, `DELETE /v1/replays/${id}`);
+    await sweepFor(endpoint, 5);
+    expect(receiver.got).toHaveLength(3);
+    expect(await find(id)).toMatchObject({ status: 'cancelled', matched: 3, sent: 0 });
+    expect((await rows()).map((it) => it.status)).toEqual(['exhausted', 'exhausted', 'exhausted']);
+  });
+
+  it('takes no more up once it is cancelled in the midst of a step', async () => {
+    const { endpoint, receiver, replay, find } = await outage(120, 0);
+    const id = await replay();
+    const taken: number[] = [];
+    const send: DeliveryWorld['queues']['send'] = async (queue, messages) => {
+      if (queue === 'delivery-slow') {
+        taken.push(messages.length);
+        await ask(endpoint.tenantId, `DELETE /v1/replays/${id}`);
+      }
+      return world.queues.send(queue, messages);
+    };
+    const racing = { ...world, queues: { ...world.queues, send } };
+    for (const message of takeReady(world, /endpoint-care/)) await care(message, racing);
+    expect(taken).toEqual([50]);
+    await sweepFor(endpoint, 5);
+    expect(receiver.got).toHaveLength(120);
+    expect(await find(id)).toMatchObject({ status: 'cancelled', matched: 120, sent: 0 });
+  });
+});
+
+describe('a replay behind a block', () => {
+  it.each(['after', 'within'])('goes on when that is forgotten %s its step', async (when) => {
+    const { endpoint, receiver, patch, replay, find } = await outage(2, 0);
+    await blockEndpoint(world, endpoint, { status: 503, retryAfterMs: DAY_MS });
+    const id = await replay();
+    const [message] = takeReady(world, /endpoint-care/);
+    if (!message) throw new Error('no message');
+    let commits = 0;
+    const racing = withCommit(async (writes) => {
+      commits += 1;
+      if (commits === 2 && when === 'within') {
+        await patch({ status: 'active' });
+        for (const it of takeReady(world, /endpoint-care/)) await care(it, world);
+      }
+      return world.db.commit(writes);
+    });
+    await care(message, racing);
+    if (when === 'after') await patch({ status: 'active' });
+    await sweepFor(endpoint, 4);
+    expect(await find(id)).toMatchObject({ status: 'done', sent: 2 });
+    expect(receiver.got).toHaveLength(4);
+  });
+});
+
+it('a replay behind a block of seconds goes on when that ends, without the sweeper', async () => {
+  const { endpoint, receiver, replay } = await outage(2, 0);
+  await blockEndpoint(world, endpoint, { status: 503, retryAfterMs: 10 * SECOND_MS });
+  await replay();
+  await workUntil(world, world.clock.nowMs() + 15 * SECOND_MS);
+  expect(receiver.got).toHaveLength(4);
 });
 
 describe('a step of a replay', () => {

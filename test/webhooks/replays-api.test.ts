@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
+import { newDelivery } from '../../functions/webhooks/delivery.ts';
+import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { putStatus, workUntil } from './care.ts';
@@ -45,6 +48,15 @@ async function afterAnOutage(behaviour: Behaviour) {
   return { receiver, endpoint, tenantId, failed, missed, body };
 }
 
+/** A delivery at its end, with an event of its own. */
+async function giveUp({ tenantId, id: endpointId }: Endpoint): Promise<void> {
+  world.clock.advance(1);
+  const nowMs = world.clock.nowMs();
+  const name = { tenantId, endpointId, eventId: world.ids.next('evt'), eventType: 'order.paid' };
+  const delivery = { ...newDelivery(name, nowMs), status: 'exhausted', token: 'one' } as const;
+  await world.db.commit([saveDelivery(delivery, undefined, nowMs)]);
+}
+
 async function bumpSet(tenantId: string): Promise<void> {
   await world.db.commit([
     {
@@ -88,6 +100,25 @@ describe('POST /v1/replays', () => {
     expect(receiver.got).toHaveLength(3);
   });
 
+  it('counts by a dry run no longer than its caller waits, and says so', async () => {
+    const { tenantId, endpoint } = await afterAnOutage(() => 500);
+    const { id: endpointId } = endpoint;
+    for (let nth = 0; nth < 600; nth += 1) await giveUp(endpoint);
+    const slow: typeof world.db.getAll = async (keys) => {
+      world.clock.advance(11_000);
+      return world.db.getAll(keys);
+    };
+    const asked = { endpointId, from: new Date(0).toISOString(), statuses: ['exhausted'] };
+    const to = new Date(world.clock.nowMs() + 1).toISOString();
+    const slowly = webhooksApi({ ...world, db: { ...world.db, getAll: slow } });
+    const body = { ...asked, to, dryRun: true };
+    const tried = await slowly(tenantId, 'POST /v1/replays', { body });
+    expect(tried.body.hasMore).toBe(true);
+    expect(tried.body.matched).toBeLessThan(600);
+    const whole = await ask(tenantId, 'POST /v1/replays', { body });
+    expect(whole.body).toMatchObject({ matched: 603, hasMore: false });
+  });
+
   it('heeds types, statuses and times', async () => {
     const { tenantId, body, failed } = await afterAnOutage(() => 500);
     const matched = async (fields: object) => {
@@ -110,6 +141,23 @@ describe('POST /v1/replays', () => {
     await workOn();
     const ids = receiver.got.map((it) => it.headers['webhook-id']);
     expect(ids.slice(3)).toEqual(ids.slice(0, 3));
+  });
+
+  it('sends nothing again that came after it was asked for, however late its end', async () => {
+    const { tenantId, endpoint, receiver, body } = await afterAnOutage(() => 200);
+    const to = new Date(world.clock.nowMs() + 100 * MINUTE_MS).toISOString();
+    const asked = { body: { ...body, to, statuses: ['delivered'] } };
+    const made = await ask(tenantId, 'POST /v1/replays', asked);
+    expect(made.body.to).toBe(new Date(world.clock.nowMs()).toISOString());
+    world.clock.advance(1);
+    const event = await newEvent(world, tenantId, { type: 'order.paid' });
+    await relayEvents([event], { ...world, endpointSets: world.endpointSets });
+    await workOn();
+    const { body: done } = await ask(tenantId, `GET /v1/replays/${made.body.id}`);
+    expect(done).toMatchObject({ status: 'done', matched: 3 });
+    const ids = receiver.got.map((it) => it.headers['webhook-id']);
+    expect(ids.filter((it) => it === event.id)).toHaveLength(1);
+    expect((await recordOf(world, endpoint, event)).status).toBe('delivered');
   });
 
   it('does not take its time for what it passes over', async () => {
@@ -150,6 +198,20 @@ describe('POST /v1/replays', () => {
     });
     const list = await ask(tenantId, `GET /v1/replays?endpointId=${body.endpointId}`);
     expect(list.body.data.map((it) => it.id)).toEqual([first.body.id]);
+  });
+
+  it('is made once also where the answer of the table was lost, without a key', async () => {
+    const { tenantId, body } = await afterAnOutage(() => 200);
+    // As the SDK does it: what got no answer is sent again.
+    const commit: typeof world.db.commit = async (writes) => {
+      await world.db.commit(writes);
+      return world.db.commit(writes);
+    };
+    const lossy = webhooksApi({ ...world, db: { ...world.db, commit } });
+    const made = await lossy(tenantId, 'POST /v1/replays', { body });
+    expect(made.status).toBe(202);
+    const { body: list } = await ask(tenantId, `GET /v1/replays?endpointId=${body.endpointId}`);
+    expect(list.data.map((it) => it.id)).toEqual([made.body.id]);
   });
 
   it('is answered again by its key after its endpoint is gone', async () => {

@@ -35,10 +35,11 @@ afterAll(() => {
 
 async function command(...flags: readonly string[]) {
   const { port } = server.address() as AddressInfo;
-  const where = ['--endpoint', inject('engineUrl'), '--secrets', `http://127.0.0.1:${port}`];
-  const { control, endpoints } = world.tables;
-  const env = { ...process.env, TABLE_CONTROL: control, TABLE_ENDPOINTS: endpoints };
-  return promisify(execFile)('node', ['bin/rotate.ts', ...flags, ...where], { env });
+  const where = ['--dynamodb', inject('engineUrl'), '--secrets', `http://127.0.0.1:${port}`];
+  const { control, endpoints, inbox } = world.tables;
+  const tables = { TABLE_CONTROL: control, TABLE_ENDPOINTS: endpoints, TABLE_INBOX: inbox };
+  const env = { ...process.env, ...tables };
+  return promisify(execFile)('node', ['bin/ops.ts', 'rotate', ...flags, ...where], { env });
 }
 
 it('seals every endpoint anew by one command, and shows no key', async () => {
@@ -50,14 +51,14 @@ it('seals every endpoint anew by one command, and shows no key', async () => {
   const [first] = await Promise.all(endpoints);
 
   const dry = await command('master-key', '--dry-run');
-  expect(dry.stdout).toBe('3 endpoints, 0 with something sealed by an older key\n');
+  expect(dry.stdout).toBe('3 endpoints and 0 sources, 0 with something sealed by an older key\n');
   expect(store.find(NAME)).toBe(await world.secrets.read('master-key'));
 
   const { stdout, stderr } = await command('master-key', '--wait', '0');
   expect(stdout.trim().split('\n')).toEqual([
     'version 2 is added; nothing is sealed with it yet',
     'version 2 is current: what is new is sealed with it',
-    '3 endpoints, 3 sealed anew: all have version 2',
+    '3 endpoints and 0 sources, 3 sealed anew: all have version 2',
   ]);
   const ring = store.find(NAME) ?? '';
   const found = await findEndpoint(world.db, tenantId, first?.id ?? '');
@@ -68,12 +69,12 @@ it('seals every endpoint anew by one command, and shows no key', async () => {
 });
 
 it.each([
-  [[], 'rotate: say what to rotate: master-key'],
-  [['master-key', '--wait', 'x'], 'rotate: --wait is a number of seconds'],
-  [['master-key', '--stack', 'Other'], 'rotate: Other has 0 master keys'],
+  [[], 'ops: say what to rotate: master-key, cursor-key or admin-key'],
+  [['master-key', '--wait', 'x'], 'ops: --wait is a number of seconds'],
+  [['master-key', '--stack', 'Other'], 'ops: Other has 0 master keys'],
 ])('refuses %j in one line', async (flags, line) => {
   await expect(command(...flags)).rejects.toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining(line),
   });
 });

@@ -6,6 +6,7 @@ import { MESSAGE_AHEAD_MS_MAX } from '../../functions/webhooks/delivery-message.
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import type { Pace, Slot } from '../../functions/webhooks/pace.ts';
+import { takeSlotAhead } from '../../functions/webhooks/take-slot-ahead.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import type { TestWorld } from '../support/world.ts';
 
@@ -14,6 +15,8 @@ export interface Crowd {
   readonly endpoint: Endpoint;
   /** When the relay gets each batch, in milliseconds from the start, and how many events. */
   readonly batches: readonly { readonly atMs: number; readonly events: number }[];
+  /** When a person has so many sent again. */
+  readonly retries?: readonly { readonly atMs: number; readonly count: number }[];
   /** Each remembers the pace for up to five seconds, as an instance of Lambda does. */
   readonly workers: number;
   /** In [0, 1). */
@@ -28,9 +31,22 @@ export interface Crowd {
 
 export interface CrowdReport {
   /** When requests went out, from the start, and whether they were refused. */
-  readonly sends: readonly { readonly atMs: number; readonly refused: boolean }[];
+  readonly sends: readonly Sent[];
   readonly receives: number;
   readonly delivered: number;
+}
+
+interface Sent {
+  readonly atMs: number;
+  readonly refused: boolean;
+  /** Sent by a person, so many milliseconds after that wish. */
+  readonly wishedMs?: number | undefined;
+}
+
+/** A message: its slot, and since when a person waits for it. */
+interface Order {
+  readonly reserved?: Slot | undefined;
+  readonly wishedAtMs?: number | undefined;
 }
 
 interface Step {
@@ -46,7 +62,7 @@ export async function playCrowd(crowd: Crowd, world: TestWorld): Promise<CrowdRe
 }
 
 class Play implements CrowdReport {
-  readonly sends: { atMs: number; refused: boolean }[] = [];
+  readonly sends: Sent[] = [];
   receives = 0;
   delivered = 0;
   readonly #crowd: Crowd;
@@ -68,6 +84,12 @@ class Play implements CrowdReport {
     for (const { atMs, events } of this.#crowd.batches) {
       this.#agenda.add({ atMs: this.#startMs + atMs, run: () => this.#relay(events) });
     }
+    for (const { atMs, count } of this.#crowd.retries ?? []) {
+      const run = async () => {
+        for (let nth = 0; nth < count; nth += 1) await this.#retry();
+      };
+      this.#agenda.add({ atMs: this.#startMs + atMs, run });
+    }
     for (const { atMs, act } of this.#crowd.acts ?? []) {
       const run = async () => {
         this.#endpoint = await act();
@@ -75,6 +97,12 @@ class Play implements CrowdReport {
       this.#agenda.add({ atMs: this.#startMs + atMs, run });
     }
     await this.#agenda.play(this.#world.clock);
+  }
+
+  async #retry(): Promise<void> {
+    const wishedAtMs = this.#world.clock.nowMs();
+    const reserved = await takeSlotAhead(this.#world, this.#endpoint);
+    this.#enqueue(reserved.atMs, { reserved, wishedAtMs });
   }
 
   async #relay(events: number): Promise<void> {
@@ -86,37 +114,43 @@ class Play implements CrowdReport {
       const slot = taken && { atMs, version: taken.version };
       const isNear = atMs - clock.nowMs() <= MESSAGE_AHEAD_MS_MAX;
       // What is further away is a row that the sweeper finds in time.
-      if (isNear) this.#enqueue(atMs, slot);
-      else this.#agenda.add({ atMs: atMs - 60_000, run: async () => this.#enqueue(atMs, slot) });
+      const run = async () => this.#enqueue(atMs, { reserved: slot });
+      if (isNear) await run();
+      else this.#agenda.add({ atMs: atMs - 60_000, run });
     }
   }
 
   /** A queue delays by whole seconds, rounded down. */
-  #enqueue(atMs: number, reserved?: Slot): void {
+  #enqueue(atMs: number, order: Order = {}): void {
     const nowMs = this.#world.clock.nowMs();
     const delayMs = Math.floor(Math.max(0, atMs - nowMs) / 1_000) * 1_000;
     const arrivalMs = Math.ceil(nowMs + delayMs + this.#crowd.latencyMs(this.#crowd.random()));
-    const wakeMs = reserved ? arrivalMs : Math.max(arrivalMs, atMs);
-    this.#agenda.add({ atMs: wakeMs, run: () => this.#receive(reserved) });
+    const wakeMs = order.reserved ? arrivalMs : Math.max(arrivalMs, atMs);
+    this.#agenda.add({ atMs: wakeMs, run: () => this.#receive(order) });
   }
 
-  async #receive(reserved: Slot | undefined): Promise<void> {
+  async #receive({ reserved, wishedAtMs }: Order): Promise<void> {
     this.receives += 1;
     const nth = Math.floor(this.#crowd.random() * this.#memories.length);
     const memory = this.#memories[nth] as Memory;
     const endpoint = this.#endpoint;
     const known = { endpoint, pace: await memory.find(endpoint) };
-    const slot = await chooseSlot(known, reserved, this.#world);
+    const urgent = wishedAtMs !== undefined;
+    const slot = await chooseSlot(known, { reserved, urgent }, this.#world);
     const nowMs = this.#world.clock.nowMs();
-    if (slot.atMs > nowMs + EARLY_MS) return this.#enqueue(slot.atMs, slot);
-    this.#agenda.add({ atMs: Math.max(nowMs, slot.atMs), run: () => this.#send(memory) });
+    if (slot.atMs > nowMs + EARLY_MS) {
+      return this.#enqueue(slot.atMs, { reserved: slot, wishedAtMs });
+    }
+    const run = () => this.#send(memory, wishedAtMs);
+    this.#agenda.add({ atMs: Math.max(nowMs, slot.atMs), run });
   }
 
-  async #send(memory: Memory): Promise<void> {
+  async #send(memory: Memory, wishedAtMs: number | undefined): Promise<void> {
     const { clock } = this.#world;
     const nowMs = clock.nowMs();
     const refusal = this.#crowd.answer?.(nowMs - this.#startMs);
-    this.sends.push({ atMs: nowMs - this.#startMs, refused: refusal !== undefined });
+    const wishedMs = wishedAtMs === undefined ? undefined : nowMs - wishedAtMs;
+    this.sends.push({ atMs: nowMs - this.#startMs, refused: refusal !== undefined, wishedMs });
     if (!refusal) {
       this.delivered += 1;
       return;

@@ -53,7 +53,9 @@ describe('POST /v1/endpoints/{id}/test', () => {
     expect(body.data).toEqual([]);
     const pk = `${endpoint.tenantId}#${endpoint.id}`;
     const { items } = await world.db.query({ table: 'endpoints', pk });
-    expect(items).toEqual([{ pk, sk: 'TEST', v: 1, sentAt: world.clock.nowMs() }]);
+    const sentAt = world.clock.nowMs();
+    const ttl = Math.floor(sentAt / 1_000) + 86_400;
+    expect(items).toEqual([{ pk, sk: 'TEST', v: 1, sentAt, ttl }]);
     expect(world.sent).toEqual([]);
   });
 
@@ -113,20 +115,68 @@ describe('POST /v1/endpoints/{id}/test', () => {
     expect(receiver.got).toEqual([]);
   });
 
-  it('goes ahead of what waits, and takes a slot after it', async () => {
+  it('waits for the next free slot of the limit', async () => {
     const receiver = await startReceiver();
     const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
-    const before = await takeSlots(world, endpoint, 10);
+    const { slotsMs } = await takeSlots(world, endpoint, 1);
     expect((await send(endpoint)).status).toBe(200);
-    const after = await takeSlots(world, endpoint, 1);
-    const spanMs = (after.slotsMs[0] ?? 0) - (before.slotsMs[9] ?? 0);
-    expect(spanMs).toBeGreaterThan(2_100);
-    expect(spanMs).toBeLessThan(2_110);
+    expect(world.clock.nowMs() - (slotsMs[0] ?? 0)).toBe(1_053);
+    const [next = 0] = (await takeSlots(world, endpoint, 1)).slotsMs;
+    expect(next - world.clock.nowMs()).toBe(1_053);
+  });
+
+  it('waits for the first slot after another limit was set', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
+    const body = { rateLimit: { perSecond: 100 } };
+    await ask(endpoint.tenantId, `PATCH /v1/endpoints/${endpoint.id}`, { body });
+    const changedMs = world.clock.nowMs();
+    expect((await send(endpoint)).status).toBe(200);
+    expect(world.clock.nowMs() - changedMs).toBeGreaterThanOrEqual(5_000);
+  });
+
+  it('says when a slot is free that is further away, and takes none', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
+    const { slotsMs } = await takeSlots(world, endpoint, 10);
+    const nextMs = (slotsMs[9] ?? 0) + 1_053;
+    for (let nth = 0; nth < 2; nth += 1) {
+      const { status, headers, body } = await send(endpoint);
+      const waitS = Math.ceil((nextMs - world.clock.nowMs()) / 1_000);
+      expect([status, body.code, headers['retry-after']]).toEqual([
+        429,
+        'rate_limited',
+        String(waitS),
+      ]);
+      expect(body.detail).toContain(new Date(nextMs - 1).toISOString().slice(0, -4));
+      world.clock.advance(1_000);
+    }
+    expect(receiver.got).toEqual([]);
+    world.clock.set(nextMs);
+    expect((await send(endpoint)).status).toBe(200);
+  });
+
+  it('finds slots that nobody needs any more behind an endpoint that was closed', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
+    await takeSlots(world, endpoint, 100);
+    const path = `PATCH /v1/endpoints/${endpoint.id}`;
+    await ask(endpoint.tenantId, path, { body: { status: 'paused' } });
+    world.clock.advance(5_000);
+    expect((await send(endpoint)).status).toBe(200);
+  });
+
+  it('knows no slot where the limit was taken away', async () => {
+    const receiver = await startReceiver();
+    const endpoint = await newEndpoint(world, receiver.url, { perSecond: 1 });
+    const path = `PATCH /v1/endpoints/${endpoint.id}`;
+    await ask(endpoint.tenantId, path, { body: { rateLimit: null } });
+    expect((await send(endpoint)).status).toBe(200);
   });
 
   it.each([
     { perSecond: undefined, units: 1 + 1 + 1 },
-    { perSecond: 5, units: 1 + 1 + 1 },
+    { perSecond: 5, units: 1 + 1 + 1 + 1 },
   ])('costs $units units with the limit $perSecond', async ({ perSecond, units }) => {
     const receiver = await startReceiver();
     const endpoint = await newEndpoint(world, receiver.url, { perSecond });

@@ -86,15 +86,19 @@ describe('what waits for a slot', () => {
     expect(Math.max(...inASecond)).toBeLessThanOrEqual(6);
   });
 
-  it('stays where it is when the limit is lowered, and starts no job', async () => {
-    const { patch } = await backlog(3, SLOW);
+  it('gets new slots when the limit is lowered', async () => {
+    const { endpoint, patch, events } = await backlog(3, { perSecond: 0.001 });
     world.sent.splice(0);
-    await patch({ rateLimit: { perSecond: 0.01 } });
-    expect(world.sent.splice(0)).toHaveLength(1);
-    await patch({ rateLimit: { perSecond: 0.02 } });
-    world.sent.splice(0);
-    await patch({ rateLimit: { perSecond: 0.01 } });
-    expect(world.sent).toHaveLength(0);
+    const [, , last] = events;
+    if (!last) throw new Error('no event');
+    const { dueMs: before = 0 } = await recordOf(world, endpoint, last);
+    await patch({ rateLimit: { perSecond: 0.0005 } });
+    await workUntil(world, world.clock.nowMs() + 5_000);
+    world.clock.advance(40 * MINUTE_MS);
+    await sweepFor(endpoint, 2);
+    const { status, dueMs = 0 } = await recordOf(world, endpoint, last);
+    expect(status).toBe('waiting');
+    expect(dueMs - before).toBeGreaterThan(10 * MINUTE_MS);
   });
 
   it('is found by a release behind slots that are given anew already', async () => {

@@ -1,21 +1,19 @@
 import {
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
+  ListObjectVersionsCommand,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
-import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
-import type { Bucket, ObjectRange } from '../bucket.ts';
-import { lazily } from '../lazily.ts';
-import { answered, PATIENCE } from './answered.ts';
+import type { Bucket, ObjectMark, ObjectRange, VersionPage } from '../bucket.ts';
+import { answered } from './answered.ts';
+import { openS3 } from './s3.ts';
 
 /** The World's bucket on S3. */
 export function openBucket(name: string): Bucket {
-  // Path style, so that an endpoint on an address works as well as AWS's own hosts.
-  const client = lazily(() => new S3Client({ ...PATIENCE, forcePathStyle: true }));
+  const client = openS3();
   return {
     name,
     async put(key, body, contentType) {
@@ -25,23 +23,8 @@ export function openBucket(name: string): Bucket {
     read: (key, range) => readObject(client(), { Bucket: name, Key: key }, range),
     stat: (key, versionId) =>
       statObject(client(), { Bucket: name, Key: key, VersionId: versionId }),
-    async list(prefix, after) {
-      const input = { Bucket: name, Prefix: prefix, ContinuationToken: after };
-      const { Contents = [], NextContinuationToken: next } = await client().send(
-        new ListObjectsV2Command(input),
-      );
-      const keys = Contents.flatMap(({ Key }) => Key ?? []);
-      return next === undefined ? { keys } : { keys, next };
-    },
-    async presignPost({ key, minBytes, maxBytes, expiresInSeconds }) {
-      const { url, fields } = await createPresignedPost(client(), {
-        Bucket: name,
-        Key: key,
-        Conditions: [['content-length-range', minBytes, maxBytes]],
-        Expires: expiresInSeconds,
-      });
-      return { method: 'POST', url, fields };
-    },
+    listVersions: (prefix, after) =>
+      listVersions(client(), { Bucket: name, Prefix: prefix }, after),
   };
 }
 
@@ -83,6 +66,32 @@ async function statObject(
     return undefinedIfMissing(error);
   }
 }
+
+async function listVersions(
+  client: S3Client,
+  folder: { Bucket: string; Prefix: string },
+  after: ObjectMark | undefined,
+): Promise<VersionPage> {
+  const reply = await client.send(
+    new ListObjectVersionsCommand({
+      ...folder,
+      // Some characters that a key may have, XML may not.
+      EncodingType: 'url',
+      KeyMarker: after?.key,
+      VersionIdMarker: after?.versionId,
+    }),
+  );
+  const versions = (reply.Versions ?? []).map(({ Key = '', VersionId, LastModified }) => ({
+    key: decodeKey(Key),
+    versionId: VersionId,
+    modifiedMs: LastModified?.getTime() ?? 0,
+  }));
+  if (!reply.IsTruncated) return { versions };
+  const key = decodeKey(reply.NextKeyMarker ?? '');
+  return { versions, next: { key, versionId: reply.NextVersionIdMarker } };
+}
+
+const decodeKey = (key: string) => decodeURIComponent(key.replaceAll('+', ' '));
 
 function undefinedIfMissing(error: unknown): undefined {
   const missing = error instanceof NoSuchKey || error instanceof NotFound;

@@ -12,6 +12,7 @@ import type { Db, Item, Key, Page, Query, TableName } from '../world.ts';
 import { answered, PATIENCE } from './answered.ts';
 import { commitWrites } from './commit.ts';
 import { toAttributes, toItem } from './items.ts';
+import { lean } from './lean.ts';
 
 /** What one call consumed, per table: WRU or RRU as DynamoDB reports them. */
 export interface Units {
@@ -43,7 +44,7 @@ const UNPROCESSED_PAUSE_MS = 10;
 /** The World's database on DynamoDB. A table that is not in the settings is a bug of the caller. */
 export function openDb(settings: DbSettings): Db {
   const connection: Connection = {
-    client: settings.client ?? new DynamoDBClient(PATIENCE),
+    client: lean(settings.client ?? new DynamoDBClient(PATIENCE)),
     ReturnConsumedCapacity: settings.onUnits && 'INDEXES',
     tableName(table) {
       const name = settings.tables[table];

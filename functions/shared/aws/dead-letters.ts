@@ -1,6 +1,6 @@
 import {
   ChangeMessageVisibilityBatchCommand,
-  DeleteMessageCommand,
+  DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
   ListMessageMoveTasksCommand,
   type ListMessageMoveTasksResultEntry,
@@ -15,7 +15,7 @@ import { answered, PATIENCE } from './answered.ts';
 
 /** Quota of ReceiveMessage. */
 const BATCH_MAX = 10;
-/** So many are looked through for one that is to be dropped. */
+/** So many are looked through for those that are to be dropped. */
 const LOOKED_THROUGH_MAX = 1_000;
 /** Longer than an API function lives: what it has in its hands is hidden from others. */
 const HIDDEN_SECONDS = 30;
@@ -35,11 +35,21 @@ export function openDeadLetters(
     answered('queue', () => call(client()));
 
   return {
+    dueOf: (name) => ask(async (sqs) => (await attributesOf(sqs, sources[name])).due),
+    depthOf: (name) => ask(async (sqs) => (await attributesOf(sqs, sources[name])).depth),
+    parkedDepthOf: (name) => ask(async (sqs) => (await attributesOf(sqs, urls[name])).depth),
     look: (name) => ask((sqs) => look(sqs, urls[name])),
     lastMove: (name) => ask((sqs) => lastMove(sqs, urls[name])),
     moveBack: (name, perSecond) =>
       ask((sqs) => moveBack(sqs, urls[name], { source: sources[name], perSecond })),
-    drop: (name, id) => ask((sqs) => drop(sqs, urls[name], id)),
+    drop: async (name, id) => {
+      const isWanted = (it: DeadLetter) => it.id === id;
+      return (await ask((sqs) => drop(sqs, urls[name], { isWanted, most: 1 }))) > 0;
+    },
+    dropBefore: (name, sentBeforeMs) => {
+      const isWanted = (it: DeadLetter) => it.sentAtMs < sentBeforeMs;
+      return ask((sqs) => drop(sqs, urls[name], { isWanted, most: LOOKED_THROUGH_MAX }));
+    },
   };
 }
 
@@ -57,12 +67,15 @@ async function attributesOf(sqs: SQSClient, QueueUrl: string) {
         'QueueArn',
         'ApproximateNumberOfMessages',
         'ApproximateNumberOfMessagesNotVisible',
+        'ApproximateNumberOfMessagesDelayed',
       ],
     }),
   );
   const { QueueArn: arn, ApproximateNumberOfMessages: visible } = Attributes;
   const { ApproximateNumberOfMessagesNotVisible: hidden } = Attributes;
-  return { arn, depth: Number(visible ?? 0) + Number(hidden ?? 0) };
+  const { ApproximateNumberOfMessagesDelayed: delayed } = Attributes;
+  const due = Number(visible ?? 0) + Number(hidden ?? 0);
+  return { arn, due, depth: due + Number(delayed ?? 0) };
 }
 
 async function receive(sqs: SQSClient, QueueUrl: string, VisibilityTimeout: number) {
@@ -132,25 +145,42 @@ async function moveBack(
   }
 }
 
-/** There is no read by id: it is received until it comes by, and the others are given back. */
-async function drop(sqs: SQSClient, url: string, id: string): Promise<boolean> {
+interface Search {
+  isWanted(letter: DeadLetter): boolean;
+  readonly most: number;
+}
+
+/**
+ * How many it has deleted. There is no read by id or time: they are received until they come by,
+ * and the others are given back.
+ */
+async function drop(sqs: SQSClient, url: string, { isWanted, most }: Search): Promise<number> {
   const others: Message[] = [];
+  let dropped = 0;
   try {
-    while (others.length < LOOKED_THROUGH_MAX) {
+    while (dropped < most && dropped + others.length < LOOKED_THROUGH_MAX) {
       const found = await receive(sqs, url, HIDDEN_SECONDS);
-      if (found.length === 0) return false;
-      const wanted = found.find(({ MessageId }) => MessageId === id);
-      others.push(...found.filter((it) => it !== wanted));
-      if (wanted) {
-        const { ReceiptHandle } = wanted;
-        await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle }));
-        return true;
-      }
+      if (found.length === 0) break;
+      const wanted = found.filter((it) => isWanted(toLetter(it)));
+      others.push(...found.filter((it) => !wanted.includes(it)));
+      dropped += await deleteAll(sqs, url, wanted);
     }
-    return false;
+  } catch (error) {
+    // What is gone is to be told; whoever asks for more meets the error again.
+    if (dropped === 0) throw error;
   } finally {
-    await giveBack(sqs, url, others);
+    // Nobody needs to hear of a failure: what is deleted is deleted.
+    await giveBack(sqs, url, others).catch(() => undefined);
   }
+  return dropped;
+}
+
+/** How many: what SQS refuses comes back after half a minute. */
+async function deleteAll(sqs: SQSClient, QueueUrl: string, messages: readonly Message[]) {
+  if (messages.length === 0) return 0;
+  const Entries = messages.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
+  const { Successful = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+  return Successful.length;
 }
 
 /** What is not given back by this comes back by itself after half a minute. */

@@ -4,6 +4,7 @@ import { systemClock } from '../system.ts';
 import { KIB, MINUTE_MS, SECOND_MS } from '../units.ts';
 import type { Message, QueueName, Queues } from '../world.ts';
 import { answered, PATIENCE } from './answered.ts';
+import { lean } from './lean.ts';
 
 /** Quotas of SendMessageBatch; the size leaves room for attributes. */
 const BATCH_MAX = 10;
@@ -21,7 +22,7 @@ interface Entry {
 /** The World's queues on SQS. `urls` names the queues that this function may send to. */
 export function openQueues(urls: Readonly<Partial<Record<QueueName, string>>>): Queues {
   // Made with the first message: making it takes time that a cold start has better use for.
-  const client = lazily(() => new SQSClient(PATIENCE));
+  const client = lazily(() => lean(new SQSClient(PATIENCE)));
   return {
     async send(queue, messages) {
       const url = urls[queue];

@@ -1,11 +1,13 @@
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { Problem } from '../problem.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+import { SECOND_MS } from '../units.ts';
 import type { World } from '../world.ts';
 import { decodeCall } from './decode-call.ts';
 import { problemAnswer } from './problem-answer.ts';
 import type { Access, Answer, Call, Contract, Route, Scope } from './route.ts';
 import { safePath } from './safe-path.ts';
+import { notingEvents } from './told-events.ts';
 
 /** Who calls: a tenant by one of its keys, or the operator by the admin key. */
 export interface Caller {
@@ -38,12 +40,15 @@ export type Authenticate<Needs> = (
 ) => Promise<Caller>;
 
 type Result = APIGatewayProxyStructuredResultV2;
-type Shell = Pick<World, 'clock' | 'ids' | 'log'>;
+type Shell = Pick<World, 'clock' | 'ids' | 'log' | 'metrics' | 'meters'>;
 
 /** What the log line of a request tells beside the request itself. */
 interface Trace {
   readonly requestId: string;
   readonly path: string;
+  /** The events that it has committed. */
+  events?: readonly string[];
+  traceparent?: string | undefined;
   caller?: Caller;
   replayed?: boolean;
   problem?: string;
@@ -77,7 +82,8 @@ export function api<Needs extends Shell>(
       dailyEvents: trace.caller?.dailyEvents,
       requestId: trace.requestId,
     };
-    const reply = await route.answer(call, world);
+    trace.traceparent = call.traceparent;
+    const reply = await route.answer(call, notingEvents(world, trace));
     trace.replayed = reply.replayed ?? false;
     return success(contract, reply);
   }
@@ -133,19 +139,27 @@ function asItIs(body: unknown): Pick<Result, 'body' | 'isBase64Encoded'> {
   return { body: Buffer.from(body).toString('base64'), isBase64Encoded: true };
 }
 
-function refusal(error: unknown, trace: Trace, { log }: Shell): Result {
+/** Refusals that are nobody's fault but ours. Somebody is woken up when they last. */
+const FAULTS: ReadonlySet<string> = new Set<ProblemCode>(['internal', 'unavailable']);
+
+function refusal(error: unknown, trace: Trace, { log, metrics, meters }: Shell): Result {
   if (!(error instanceof Problem)) log.error('api.bug', { requestId: trace.requestId, error });
   const problem = error instanceof Problem ? error : new Problem('internal');
   trace.problem = problem.code;
+  meters.count('tallyhook_refusals_total', { code: problem.code });
+  if (FAULTS.has(problem.code)) metrics.count('ApiFaults');
   return problemAnswer(problem, trace);
 }
 
 function logRequest(
   event: APIGatewayProxyEventV2,
   { caller, ...facts }: Trace & { ms: number; status: number | undefined },
-  { log }: Shell,
+  { log, meters }: Shell,
 ): void {
   const { method } = event.requestContext.http;
   const { tenantId, keyId } = caller ?? {};
-  log.info('http.request', { method, route: event.routeKey, ...facts, tenantId, keyId });
+  const { routeKey: route } = event;
+  log.info('http.request', { method, route, ...facts, tenantId, keyId });
+  meters.count('tallyhook_http_requests_total', { route, status: String(facts.status) });
+  meters.observe('tallyhook_http_request_duration_seconds', facts.ms / SECOND_MS);
 }

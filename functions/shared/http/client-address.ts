@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 
 const LOOPBACK = new BlockList();
@@ -15,6 +16,11 @@ export function networkOf(address: string): string | undefined {
   if (LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4')) return undefined;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   return mapped ?? (family === 4 ? address : firstHalf(address));
+}
+
+/** What a network is called where it is stored or logged: no address is written down as it is. */
+export function nameOfNetwork(network: string): string {
+  return createHash('sha256').update(network).digest('hex').slice(0, 32);
 }
 
 /** The first four of eight groups, where `::` stands for as many zeros as are missing. */

@@ -28,7 +28,7 @@ export function decodeCall(
 ): Decoded {
   const hops = readHops(event);
   const params = decodeParams(contract, event);
-  const body = contract.body ? readBody(contract, event) : readNone(contract, event);
+  const body = contract.body ? readBody(contract, event) : readOther(contract, event);
   const query = readQuery(contract, event);
   const isRequired = requiresKeys || contract.idempotencyKey === 'required';
   const idempotency = readKey({ ...contract, isRequired }, event, body);
@@ -39,8 +39,11 @@ export function decodeCall(
     body: decoded,
     idempotency,
     memberText: body.memberText,
+    bytes: () => bytesOf(event),
     exactBody: body.exactValue,
-    header: (name) => event.headers[name],
+    // Tenants name headers themselves, also `constructor`.
+    header: (name) => (Object.hasOwn(event.headers, name) ? event.headers[name] : undefined),
+    address: event.requestContext.http.sourceIp,
     method: event.requestContext.http.method,
     path: event.rawPath,
     traceparent: traceparentOf(event),
@@ -56,11 +59,8 @@ function decodeParams({ params }: Contract, event: APIGatewayProxyEventV2): unkn
   return result.data;
 }
 
-function readBody(
-  { movesMoney, bodyKbMax = BODY_KB_MAX }: Contract,
-  event: APIGatewayProxyEventV2,
-): JsonBody {
-  const { headers, body, isBase64Encoded } = event;
+function readBody(contract: Contract, event: APIGatewayProxyEventV2): JsonBody {
+  const { headers } = event;
   const type = headers['content-type'] ?? '';
   if (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type)) {
     throw new Problem('unsupported_media_type', {
@@ -70,11 +70,19 @@ function readBody(
   if (headers['content-encoding'] !== undefined) {
     throw new Problem('unsupported_media_type', { detail: 'Send the body without an encoding.' });
   }
-  const bytes = Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
-  if (bytes.length > bodyKbMax * KIB) {
-    throw new Problem('payload_too_large', { detail: `A body may have ${bodyKbMax} KB at most.` });
-  }
-  return parseJson(bytes, { movesMoney });
+  const bytes = bytesOf(event);
+  assertFits(bytes, contract);
+  return parseJson(bytes, contract);
+}
+
+/** API Gateway passes on in base64 what it does not take for text. */
+function bytesOf({ body = '', isBase64Encoded }: Sent): Buffer {
+  return Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
+}
+
+function assertFits({ length }: Uint8Array, { bodyKbMax = BODY_KB_MAX }: Contract): void {
+  if (length <= bodyKbMax * KIB) return;
+  throw new Problem('payload_too_large', { detail: `A body may have ${bodyKbMax} KB at most.` });
 }
 
 /** Where a route knows no parameters, any would be obeyed by nobody: `?dryRun=true` moves money. */
@@ -82,10 +90,24 @@ const NO_QUERY = z.strictObject({});
 
 function readQuery({ query, access }: Contract, event: APIGatewayProxyEventV2): unknown {
   const given = event.queryStringParameters ?? {};
+  if (access !== 'public') assertOnce(event);
   if (query) return validate(query, given, '?');
   // Probes, caches and the senders of others' webhooks add what they like.
   if (access !== 'public') validate(NO_QUERY, given, '?');
   return undefined;
+}
+
+/** API Gateway joins what is given twice: `?reference=a&reference=b` would look for `a,b`. */
+function assertOnce({ rawQueryString }: APIGatewayProxyEventV2): void {
+  const names = new Set<string>();
+  for (const [name] of new URLSearchParams(rawQueryString)) {
+    if (names.has(name)) {
+      const detail = 'is given more than once';
+      const errors = [{ pointer: `?${name}`, code: 'invalid', detail }];
+      throw new Problem('validation_failed', { detail: `?${name}: ${detail}`, errors });
+    }
+    names.add(name);
+  }
 }
 
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
@@ -93,11 +115,15 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i;
 /** JSON has one encoding (RFC 8259): a charset may say so, and nothing else. */
 const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(;|$))/i;
 
-/** A body that no route reads is refused rather than passed over; an empty object is none. */
-function readNone({ access }: Contract, { body = '', isBase64Encoded }: Sent): JsonBody {
-  const text = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
-    .toString()
-    .trim();
+/**
+ * Bytes that are not JSON for us. A body that no route reads is refused rather than passed over; an
+ * empty object is none.
+ */
+function readOther(contract: Contract, event: Sent): JsonBody {
+  const { access, takesBytes } = contract;
+  const bytes = bytesOf(event);
+  if (takesBytes) assertFits(bytes, contract);
+  const text = takesBytes ? '' : bytes.toString().trim();
   if (access === 'public' || text === '' || text === '{}') return NO_BODY;
   const detail = 'This request has no body.';
   throw new Problem('validation_failed', {
@@ -111,7 +137,7 @@ type Sent = Pick<APIGatewayProxyEventV2, 'body' | 'isBase64Encoded'>;
 const KEY_DETAIL = 'An Idempotency-Key is 1 to 255 visible ASCII characters.';
 
 function readKey(
-  { idempotencyKey, method, isRequired }: Contract & { readonly isRequired: boolean },
+  { idempotencyKey, method, path, isRequired }: Contract & { readonly isRequired: boolean },
   event: APIGatewayProxyEventV2,
   body: JsonBody,
 ): IdempotencyKey | undefined {
@@ -128,7 +154,12 @@ function readKey(
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new Problem('idempotency_key_invalid', { detail: KEY_DETAIL });
   }
-  return { key, fingerprint: fingerprintOf(method, event.rawPath, body.exactValue()) };
+  return { key, fingerprint: fingerprintOf(method, concrete(path, event), body.exactValue()) };
+}
+
+/** The path with its ids, and without what a stage or a domain has before it. */
+function concrete(path: string, { pathParameters = {} }: APIGatewayProxyEventV2): string {
+  return path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => pathParameters[name] ?? '');
 }
 
 /** Webhooks that may lead to one another, so that a message can pass through some systems. */

@@ -41,9 +41,9 @@ const NONE = new Uint8Array();
 
 /**
  * Sends the request and waits for the answer's end, for 16 KB of it, or for the deadline. Once a
- * status line has come the outcome is `answered`, whatever happens afterwards; the one exception
- * are headers above 16 KB, which are `too_many_headers`. Redirects are answers, not followed, and
- * nothing is decompressed. Throws only when a header of the request cannot be sent.
+ * status line has come the outcome is `answered`, whatever happens afterwards. Redirects are
+ * answers, not followed, and nothing is decompressed. Throws only when a header of the request
+ * cannot be sent.
  */
 export function exchange(attempt: Attempt): Promise<Outcome> {
   return new Promise((resolve) => {
@@ -158,11 +158,14 @@ class Exchange {
   /** The end by an error or by the deadline, judged by how far it had come. */
   #giveUp(error: SendError): void {
     if (this.#isOver) return;
-    const isSent = this.#phase === 'sent';
-    const status = error === 'too_many_headers' ? undefined : findStatusLine(this.#received);
-    if (this.#response) this.#end(this.#response);
-    else if (status) this.#finish({ kind: 'answered', status, headers: {}, sample: NONE }, true);
-    else this.#finish({ kind: isSent ? 'unknown' : 'failed', error }, true);
+    const status = findStatusLine(this.#received);
+    if (this.#response) {
+      this.#end(this.#response);
+    } else if (status !== undefined) {
+      this.#finish({ kind: 'answered', status, headers: {}, sample: NONE }, true);
+    } else {
+      this.#finish({ kind: this.#phase === 'sent' ? 'unknown' : 'failed', error }, true);
+    }
   }
 
   /**

@@ -25,13 +25,15 @@ export function problemAnswer(
   };
 }
 
+/** Where nobody knows better: who is in the way has done its work by then. */
+const BUSY_SECONDS = 1;
+
 function headersOf(code: Problem['code'], facts: Problem['facts']): Record<string, string> {
   const headers: Record<string, string> = {};
   if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="tallyhook"';
   if (facts.replayed) headers['idempotent-replayed'] = 'true';
   if (facts.allow) headers.allow = facts.allow.join(', ');
-  if (facts.retryAfterSeconds !== undefined) {
-    headers['retry-after'] = String(facts.retryAfterSeconds);
-  }
+  const retryAfterSeconds = facts.retryAfterSeconds ?? (code === 'busy' ? BUSY_SECONDS : undefined);
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
   return headers;
 }

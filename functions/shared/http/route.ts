@@ -43,6 +43,8 @@ export interface Contract {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** Any bytes are a body, whatever they say they are: nobody reads them as JSON. */
+  readonly takesBytes?: true;
   /** A larger body is refused; 256 KB when absent. */
   readonly bodyKbMax?: number;
   readonly reply: {
@@ -90,12 +92,16 @@ export interface Call<Row extends Contract> {
   readonly body: Output<Row['body']>;
   /** The exact text of a top-level member of the body. */
   memberText(name: string): string | undefined;
+  /** The body as it was sent. */
+  bytes(): Uint8Array;
   /** The body with each number as it was written: see fingerprint.ts. */
   exactBody(): unknown;
   readonly idempotency: IdempotencyKey | undefined;
   readonly requestId: string;
   /** A header of the request, by its lower-case name. */
   header(name: string): string | undefined;
+  /** The client's, as API Gateway takes it from the connection. */
+  readonly address: string;
   /** Method and path as they were called. */
   readonly method: string;
   readonly path: string;

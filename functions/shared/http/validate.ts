@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { Problem, type ProblemCode, type ProblemError } from '../problem.ts';
 import { AMOUNT_FAULT, DELAY_FAULT, DUE_AT_FAULT, ONE_DUE_FAULT, TOO_LONG_FAULT } from '../wire.ts';
+import { wordsOf } from './fault-words.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -22,15 +23,23 @@ const DETAILS_MAX = 5;
  * long for any request, `payload_too_large`.
  */
 export function validate(schema: z.ZodType, value: unknown, root = ''): unknown {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: wordsOf });
   if (result.success) return result.data;
 
   assertNotTooLong(result.error.issues);
-  const issues = result.error.issues.slice(0, ERRORS_MAX);
+  const issues = withoutEchoes(result.error.issues.slice(0, ERRORS_MAX));
   const errors = issues.flatMap((issue) => toErrors(issue, value, root)).slice(0, ERRORS_MAX);
   const told = errors.slice(0, DETAILS_MAX);
   const detail = told.map((it) => `${it.pointer || 'The body'}: ${it.detail}`).join('; ');
   throw new Problem(codeOf(errors), { detail, errors });
+}
+
+/** Of what is of a wrong type nothing else is told: a list has a length as well as a text. */
+function withoutEchoes(issues: readonly Issue[]): Issue[] {
+  const placeOf = ({ path }: Issue) => path.map(toPointerStep).join('');
+  const isMistyped = (it: Issue) => it.code === 'invalid_type';
+  const mistyped = new Set(issues.filter(isMistyped).map(placeOf));
+  return issues.filter((it) => isMistyped(it) || !mistyped.has(placeOf(it)));
 }
 
 /** The one that all of them share, where that is one of their own. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeTime, encodeTime, monotonicFactory } from 'ulid';
 import type { IdPrefix, Ids } from '../world.ts';
-import { idPart } from './derive.ts';
+import { deriveId, idPart } from './derive.ts';
 
 const BYTE_VALUES = 256;
 
@@ -25,4 +25,16 @@ export function timeOfId(id: string): number {
 export function idFrom<Prefix extends IdPrefix>(prefix: Prefix, ms: number): string {
   // No id was made before 1970, but people ask for it.
   return `${prefix}_${encodeTime(Math.max(0, ms))}`;
+}
+
+/** Characters that tell the time. */
+const TIME_LENGTH = 10;
+
+/** As `deriveId`, with a time to be sorted by: the same parts and time give the same id. */
+export function deriveIdAt<Prefix extends IdPrefix>(
+  prefix: Prefix,
+  ms: number,
+  ...parts: readonly string[]
+): `${Prefix}_${string}` {
+  return `${prefix}_${encodeTime(ms)}${idPart(deriveId(prefix, ...parts)).slice(TIME_LENGTH)}`;
 }

@@ -20,7 +20,9 @@ UTC. A field that is absent is left out, not null.
 \`Idempotency-Key\`: it has one effect. \`X-Request-Id\` (\`^[\\w-]{1,64}$\`) is echoed, and
 \`traceparent\` is carried to the webhooks that a request causes.
 
-**Lists** are newest first and up to a second old. \`nextCursor\` of a page opens the next one.
+**Lists** are newest first, unless they say otherwise, and up to a second old. \`nextCursor\` of a
+page opens the next one. Where few of many are wanted, a page may be short, or empty, before the
+last: \`hasMore\` says whether there is another one.
 
 **Refusals** are RFC 9457 problem documents. \`code\` says what to do; new codes may be added.
 

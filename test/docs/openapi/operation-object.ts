@@ -33,6 +33,7 @@ export function operationObject(
         },
       },
     }),
+    ...(contract.takesBytes && { requestBody: ANY_BYTES }),
     responses: {
       ...Object.fromEntries(
         statusesOf(contract).map((it) => [it, successOf(contract, it, example)] as const),
@@ -41,6 +42,9 @@ export function operationObject(
     },
   };
 }
+
+/** What a signature is over: these bytes, whatever they are. */
+const ANY_BYTES = { required: true, content: { '*/*': { schema: {} } } };
 
 function accessSentence({ access }: Contract): string {
   if (access === 'public') return 'Needs no key.';
@@ -61,7 +65,7 @@ export function headersOf(contract: Contract): HeaderName[] {
   const hasLimit = contract.access !== 'public' && contract.access !== 'admin';
   return [
     'X-Request-Id',
-    ...(isJson(contract) ? [] : (['ETag'] as const)),
+    ...(contract.reply.otherStatuses?.includes(304) ? (['ETag'] as const) : []),
     ...(hasLimit ? (['RateLimit-Policy', 'RateLimit'] as const) : []),
   ];
 }
@@ -94,6 +98,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   201: 'Created.',
   202: 'Accepted.',
   304: 'Not changed since the ETag that was sent.',
+  503: 'Something is late or does not answer: see `checks`.',
 };
 
 function shown(value: unknown) {

@@ -8,6 +8,8 @@ export function refusalsOf(contract: Contract): ProblemCode[] {
     ...(access === 'public' ? [] : (['unauthorized', 'forbidden_scope'] as const)),
     ...(access === 'public' ? [] : (['rate_limited', 'unavailable'] as const)),
     params && 'not_found',
+    // Of what the fourth webhook in a row has led to.
+    'conflict',
     // A route without a query or a body refuses those that are sent.
     (access !== 'public' || query || body) && 'validation_failed',
     ...(body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),

@@ -8,7 +8,7 @@ const TAGS: Readonly<Record<string, readonly [name: string, description: string]
   webhooks: ['Webhooks', 'Endpoints that receive events, and what became of each delivery.'],
   files: ['Files', 'One alert to each user of a file, at the pace that the receiver can bear.'],
   tasks: ['Tasks', 'What is to happen later.'],
-  inbox: ['Inbox', 'Webhooks of others, taken in at once and worked off in order.'],
+  inbox: ['Inbox', 'Webhooks of others, taken in at once and each worked off once.'],
   audit: ['Audit', 'Whether the ledger is what it must be.'],
   docs: ['Operations', 'Whether the API answers, and how it is used.'],
   operations: ['Operations', 'Whether the API answers, and how it is used.'],

@@ -1,5 +1,5 @@
 import { DynamoDBClient, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { openDb } from '../../../functions/shared/aws/db.ts';
 import type { Item, Write } from '../../../functions/shared/world.ts';
 import { newTenant, type TestWorld, testWorld } from '../../support/world.ts';
@@ -160,6 +160,22 @@ describe('an outage', () => {
     await expect(db.get('ledger', { pk, sk: 'a' })).rejects.toMatchObject({
       name: 'ValidationException',
     });
+  });
+});
+
+describe('the SDK', () => {
+  it('makes no lines of each call for a log', async () => {
+    const told: unknown[] = [];
+    const other = () => undefined;
+    const info = (line: unknown) => void told.push(line);
+    const logger = { debug: other, info, warn: other, error: other };
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+    const settings = { endpoint: inject('engineUrl'), region: 'us-east-1', credentials };
+    const client = new DynamoDBClient({ ...settings, logger });
+
+    await openDb({ client, tables: world.tables }).get('ledger', { pk, sk: 'a' });
+
+    expect(told).toEqual([]);
   });
 });
 

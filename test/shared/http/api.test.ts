@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { api } from '../../../functions/shared/http/api.ts';
 import { defineRoute, route } from '../../../functions/shared/http/route.ts';
 import { openIds } from '../../../functions/shared/ids/ulid.ts';
+import { openMeters } from '../../../functions/shared/meters.ts';
 import { Problem } from '../../../functions/shared/problem.ts';
 import type { LogFields } from '../../../functions/shared/world.ts';
 import { testClock } from '../../support/world.ts';
@@ -40,7 +41,8 @@ describe('api', () => {
   });
 
   it('hides a bug from the caller and shows it to the operator', async () => {
-    const { result, lines } = await call({ act: 'bug' });
+    const { result, lines, counted } = await call({ act: 'bug' });
+    expect(counted).toEqual(['ApiFaults']);
 
     expect(result.statusCode).toBe(500);
     expect(result.body).not.toContain('secret');
@@ -49,7 +51,8 @@ describe('api', () => {
   });
 
   it('renders a refusal by RFC 9457 with its headers', async () => {
-    const { result } = await call({ act: 'busy' });
+    const { result, counted } = await call({ act: 'busy' });
+    expect(counted).toEqual([]);
 
     expect(JSON.parse(result.body)).toMatchObject({
       type: 'https://tallyhook.dev/problems#busy',
@@ -161,11 +164,15 @@ function quietWorld() {
   const note = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
   const clock = testClock();
   const log = { info: note, warn: note, error: note };
-  return { lines, world: { clock, ids: openIds(clock.nowMs), log } };
+  const counted: string[] = [];
+  const metrics = { count: (name: string) => void counted.push(name) };
+  const meters = openMeters('tests', () => undefined);
+  const doors = { clock, ids: openIds(clock.nowMs), log, metrics, meters };
+  return { lines, counted, world: doors };
 }
 
 async function call(body: object, { id = '7', headers = {} }: Request = {}) {
-  const { lines, world } = quietWorld();
+  const { lines, counted, world } = quietWorld();
   const handler = api(world, [echo], async () => ({ tenantId: 'ten_1', keyId: 'key_1' }));
   const event = {
     routeKey: 'POST /v1/things/{id}',
@@ -181,5 +188,5 @@ async function call(body: object, { id = '7', headers = {} }: Request = {}) {
     headers: Record<string, string>;
     body: string;
   };
-  return { result, lines };
+  return { result, lines, counted };
 }

@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { decodeCall } from '../../../functions/shared/http/decode-call.ts';
+import { fingerprintOf } from '../../../functions/shared/http/fingerprint.ts';
 import { defineRoute } from '../../../functions/shared/http/route.ts';
 
 const plain = defineRoute({
@@ -44,6 +45,41 @@ describe('decodeCall', () => {
         }),
       }),
     );
+  });
+
+  it('knows a request again behind the prefix of a stage or a domain', () => {
+    const keyed = {
+      ...plain,
+      path: '/v1/things/{id}/ends',
+      idempotencyKey: 'required',
+      params: z.object({ id: z.string() }),
+    } as const;
+    const fingerprint = (rawPath: string, id: string) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
+      const event = eventOf({ rawPath, pathParameters: { id }, headers });
+      return decodeCall(keyed, event).idempotency?.fingerprint;
+    };
+    const first = fingerprint('/v1/things/a/ends', 'a');
+
+    expect(fingerprint('/prod/v1/things/a/ends', 'a')).toBe(first);
+    expect(fingerprint('/v1/things/%61/ends', 'a')).toBe(first);
+    expect(fingerprint('/v1/things/b/ends', 'b')).not.toBe(first);
+    // Those of earlier releases stay what they were.
+    expect(first).toBe(fingerprintOf('POST', '/v1/things/a/ends', { a: 'b' }));
+  });
+
+  it('refuses a parameter that is given twice', () => {
+    const listed = { ...plain, method: 'GET', query: z.strictObject({ a: z.string() }) } as const;
+    const query = (rawQueryString: string, a: string) =>
+      eventOf({ rawQueryString, queryStringParameters: { a } });
+    const refused = expect.objectContaining({
+      code: 'validation_failed',
+      facts: expect.objectContaining({ errors: [expect.objectContaining({ pointer: '?a' })] }),
+    });
+
+    expect(decodeCall(listed, query('a=1%2C2', '1,2'))).toMatchObject({ query: { a: '1,2' } });
+    expect(() => decodeCall(listed, query('a=1&a=2', '1,2'))).toThrow(refused);
+    expect(() => decodeCall(listed, query('a=1&%61=2', '1,2'))).toThrow(refused);
   });
 
   it.each([

@@ -64,9 +64,10 @@ describe(`${AT_ONCE} receivers at once`, () => {
     const before = { sockets: openSockets(), files: openFiles() };
     const receiver = await startRawReceiver((socket, nth) => BAD[nth % BAD.length]?.(socket));
     const [sent, grownBytes] = await sendToAll((host) => `http://${host}:${receiver.port}/`);
+    // A busy machine may come to the last of them only now, when the sender has given up.
+    await until(receiver.connections, (it) => it === AT_ONCE);
     receiver.stopListening();
 
-    expect(receiver.connections()).toBe(AT_ONCE);
     expect(new Set(sent.map((it) => it.kind))).toEqual(new Set(['answered', 'unknown']));
     // It holds both sides of each connection, and what the receivers have written ahead.
     expect(grownBytes / MIB).toBeLessThan(256);

@@ -40,9 +40,8 @@ describe('the final status', () => {
     expect(find(text)).toBeUndefined();
   });
 
-  it('is looked for in linear time', () => {
-    const startMs = performance.now();
-    expect(find('HTTP/1.1 100 a\n'.repeat(2_000), 'a\n'.repeat(8_000))).toBeUndefined();
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+  it('is looked for in linear time: else this would not come to its end', () => {
+    const [informed, lines] = ['HTTP/1.1 100 a\n'.repeat(200_000), 'a\n'.repeat(800_000)];
+    expect(find(informed, lines)).toBeUndefined();
   });
 });

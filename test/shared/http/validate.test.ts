@@ -19,6 +19,7 @@ describe('validate', () => {
     [{ amount: '1' }, 'validation_failed', ['/name required']],
     [{ name: 'a' }, 'validation_failed', ['/amount required']],
     [{ name: 'abcd', amount: '1' }, 'validation_failed', ['/name invalid']],
+    [{ name: [], amount: '1' }, 'validation_failed', ['/name invalid']],
     [{ name: 'a\0', amount: '1' }, 'validation_failed', ['/name invalid']],
     [{ name: '\ud800', amount: '1' }, 'validation_failed', ['/name invalid']],
     [{ name: 'a', amount: '0' }, 'invalid_amount', ['/amount invalid_amount']],

@@ -74,6 +74,7 @@ class Session implements SessionResult {
   readonly #creations: readonly Contract[];
   /** Requests that made something, to be repeated. */
   readonly #made: { readonly call: FuzzCall; readonly id: unknown }[] = [];
+  readonly #deleted = new Set<unknown>();
 
   constructor(target: FuzzTarget, { tenantId, key, keyId }: Newcomer, dice: Dice) {
     this.tenantId = tenantId;
@@ -105,7 +106,10 @@ class Session implements SessionResult {
     if (creation) return validCall(creation, this.#pool, dice);
     if (this.#made.length > 0 && dice.chance(0.05)) {
       const { call, id } = dice.pick(this.#made);
-      return { ...call, what: 'the same again', expected: { kind: 'replay', id } };
+      const isGone = this.#deleted.has(id) && GONE_WHEN_DELETED.test(String(id));
+      const refused = { kind: 'invalid', codes: ['conflict'] } as const;
+      const expected = isGone ? refused : ({ kind: 'replay', id } as const);
+      return { ...call, what: 'the same again', expected };
     }
     const contract = dice.pick(this.#target.contracts);
     return dice.pick([...TURNS])(contract, this.#pool, dice);
@@ -129,6 +133,7 @@ class Session implements SessionResult {
   }
 
   #learn(call: FuzzCall, { text, headers, status }: FuzzAnswer): void {
+    if (call.contract.method === 'DELETE') this.#deleted.add(call.target.split(/[/?]/)[3]);
     if (!/json/.test(headers.get('content-type') ?? '')) return;
     const body: unknown = JSON.parse(text);
     // The operator sees other tenants, whose things are not for this one.
@@ -140,6 +145,9 @@ class Session implements SessionResult {
     if (isFirst && isRecord(body) && body.id !== undefined) this.#made.push({ call, id: body.id });
   }
 }
+
+/** Endpoints and sources. What else is deleted is cancelled or revoked, and can be looked at. */
+const GONE_WHEN_DELETED = /^(end|src)_/;
 
 /** How many ids of other things a creation names: what needs none comes first. */
 function needs({ body }: Contract): number {

@@ -48,10 +48,12 @@ function checkRelayed(events: readonly RelayedEvent[], deliveries: readonly Deli
   ];
 }
 
-/** First attempts are the reconciler's; everything else that is not at its end is due. */
+/** First attempts by a message are the reconciler's; all else that is not at its end is due. */
 function checkDue(row: Item): string[] {
   const delivery = toDelivery(row);
-  const needsDue = !isFinal(delivery) && !(delivery.status === 'inflight' && delivery.seq === 1);
+  const { status, seq, dueMs } = delivery;
+  const isFirst = status === 'inflight' && seq === 1 && dueMs === undefined;
+  const needsDue = !isFinal(delivery) && !isFirst;
   if (needsDue && row.duePk === undefined) return [`D1 ${nameOf(delivery)} is not due`];
   if (isFinal(delivery) && row.duePk !== undefined && delivery.status !== 'held') {
     return [`D1 ${nameOf(delivery)} is at its end and still due`];

@@ -11,6 +11,7 @@ export const SNAPSHOT_TABLES = [
   'deliveries',
   'files',
   'tasks',
+  'inbox',
 ] as const satisfies readonly TableName[];
 
 /** Everything in them. */

@@ -1,5 +1,6 @@
 import { callAws } from '../../../local/aws-call.ts';
 import { announce, walkActions, walkResults } from './file-steps.ts';
+import { walkInbox } from './inbox-steps.ts';
 import { walkLedger } from './ledger-steps.ts';
 import { walkReplays } from './replay-steps.ts';
 import { walkTasks } from './task-steps.ts';
@@ -21,6 +22,7 @@ export interface Addresses {
  */
 export async function walkThrough(walk: Walk, addresses: Addresses): Promise<void> {
   await walk.call('health');
+  await walk.call('ready');
   await walkTenants(walk);
   await walkKeys(walk);
   const endpoint = await walkEndpoints(walk, addresses);
@@ -29,6 +31,7 @@ export async function walkThrough(walk: Walk, addresses: Addresses): Promise<voi
   await walkEvents(walk, endpoint);
   await walkFiles(walk, endpoint);
   await walkTasks(walk, String(account.id));
+  await walkInbox(walk);
   await walkDeliveries(walk, endpoint);
   await walkDeadLetters(walk, addresses);
   await walkRefusals(walk);
@@ -156,17 +159,21 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
 }
 
 async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<void> {
+  const queue = 'audits';
+  // First, because others move letters of this queue as well: then the list always tells of a move.
+  await walk.call('redriveDeadLetters', { body: { queue, ratePerSecond: 10 } });
+  await walk.refused('not_available', 'redriveDeadLetters', { body: { queue: 'unrelayed' } });
+  const hasMoved = ({ data }: Body) => JSON.stringify(data).includes('"status":"completed"');
+  await walk.setUp('listDeadLetters', { query: { queue }, until: hasMoved });
+
   const { origin: endpoint } = new URL(deadLetters);
   const message = { QueueUrl: deadLetters, MessageBody: 'made by hand' };
   await callAws({ endpoint, service: 'sqs' }, 'SendMessage', message);
-  const queue = 'audits';
   const listed = await walk.call('listDeadLetters', { query: { queue } });
   const [found] = listed.data as unknown as { messages: { id: string }[] }[];
   const messageId = String(found?.messages[0]?.id);
   const body = { queue, messageId, reason: 'Sent by hand, no audit of that name' };
   await walk.call('dropDeadLetter', { body });
-  await walk.call('redriveDeadLetters', { body: { queue, ratePerSecond: 10 } });
-  await walk.refused('not_available', 'redriveDeadLetters', { body: { queue: 'unrelayed' } });
 }
 
 async function walkRefusals(walk: Walk): Promise<void> {

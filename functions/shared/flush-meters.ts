@@ -1,0 +1,55 @@
+import { type Batch, type InstanceMeters, storedName } from './meters.ts';
+import type { World, Write } from './world.ts';
+
+type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'> & { readonly meters: InstanceMeters };
+
+/** Over how many items a function's counts are spread: many instances do not wait for another. */
+export const METER_SHARDS = 8;
+
+/** The partition of one share. What one function has counted is one item in it. */
+export function shardPartition(shard: number): string {
+  return `shard#${shard}`;
+}
+
+/**
+ * Adds what this instance has counted to what all have: one write in ten seconds. Undefined if
+ * there is nothing to do. What the table does not take is added the next time; nobody is refused
+ * for it. A write whose answer was lost is made again, and adds nothing then, unless another
+ * instance wrote to the same item between the two.
+ */
+export function flushMeters(world: Needs): Promise<void> | undefined {
+  const batch = world.meters.take(world.clock.nowMs(), world.ids.random());
+  return batch && write(batch, world);
+}
+
+async function write(batch: Batch, { db, log, meters }: Needs): Promise<void> {
+  try {
+    const commit = await db.commit([addBatch(meters.entry, batch)]);
+    const isAdded = commit.ok || commit.reasons[0]?.code === 'condition';
+    if (!isAdded) throw new Error('the table did not take it');
+    meters.settle();
+  } catch (error) {
+    meters.settle(batch);
+    log.warn('meters.kept', { error });
+  }
+}
+
+/** Refused where the last write to the item was this one. */
+function addBatch(sk: string, { counts, mark }: Batch): Write {
+  const all = [...counts];
+  return {
+    kind: 'update',
+    table: 'meters',
+    key: { pk: shardPartition(Math.floor(mark * METER_SHARDS)), sk },
+    condition: 'attribute_not_exists(#last) OR #last <> :last',
+    update: `SET #last = :last ADD ${all.map((_, n) => `#${n} :${n}`).join(', ')}`,
+    names: {
+      '#last': 'last',
+      ...Object.fromEntries(all.map(([series], n) => [`#${n}`, storedName(series)])),
+    },
+    values: {
+      ':last': mark.toString(36).slice(2, 10),
+      ...Object.fromEntries(all.map(([, by], n) => [`:${n}`, by])),
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Message, World } from '../shared/world.ts';
+import { DUE_QUEUES, groupOf, type SweptTable } from './due-table.ts';
+import type { DueEntry } from './sweep.store.ts';
+import { messageTimeMs } from './sweep.ts';
+
+interface Sender extends Pick<World, 'log' | 'queues'> {
+  readonly nowMs: number;
+}
+
+/** So many go to the queue at once: it takes ten in a call, and all shards send together. */
+const PART = 250;
+
+/** Sends the messages of these entries to their room: how many of them its queue took, in order. */
+export async function sendDue(
+  table: SweptTable,
+  entries: readonly DueEntry[],
+  { nowMs, log, queues }: Sender,
+): Promise<number> {
+  const queue = DUE_QUEUES[table];
+  const toMessage = ({ pk, sk, dueMs }: DueEntry): Message => ({
+    body: { v: 1, pk, sk, dueMs },
+    atMs: messageTimeMs(dueMs, nowMs),
+    group: groupOf(table, pk),
+  });
+  for (let sent = 0; sent < entries.length; sent += PART) {
+    const part = entries.slice(sent, sent + PART).map(toMessage);
+    try {
+      const [refused] = await queues.send(queue, part);
+      if (refused !== undefined) return sent;
+    } catch (error) {
+      log.warn('sweep.send-failed', { queue, messages: part.length, error });
+      return sent;
+    }
+  }
+  return entries.length;
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+import { FILES_LEFT_OUT } from './left-out.ts';
+
+/** The journeys over HTTP, against the stack that `npm run test:cloud` has deployed. */
+export default defineConfig({
+  test: {
+    root: `${import.meta.dirname}/../..`,
+    include: ['test/journeys/**/*.test.ts'],
+    exclude: Object.keys(FILES_LEFT_OUT),
+    globalSetup: ['test/cloud/journeys-setup.ts'],
+    maxWorkers: 4,
+    slowTestThreshold: 30_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
+  },
+});

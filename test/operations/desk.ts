@@ -1,0 +1,20 @@
+import { type Command, type Desk, readFlags } from '../../bin/ops/command.ts';
+import type { Installation } from '../../bin/ops/installation.ts';
+import type { TestWorld } from '../support/world.ts';
+
+type Doors = Pick<TestWorld, 'client' | 'tables' | 'db' | 'clock'>;
+
+/** Runs a command as an operator gives it, on the tables of this world. `print` hears its lines. */
+export function runOn(
+  { client, tables, db, clock }: Doors,
+  { command, print }: { readonly command: Command; readonly print: Desk['print'] },
+  args: readonly string[],
+) {
+  const at = {
+    dynamodb: client,
+    tables: async () => tables,
+    db: async () => db,
+  } as unknown as Installation;
+  const desk: Desk = { at, print, note: () => undefined, sleep: clock.sleep, clock };
+  return command.run(readFlags(command, args), desk);
+}
