@@ -11,8 +11,10 @@ export async function snapshotOf(...tenantIds: readonly string[]): Promise<Snaps
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
-  const all = await takeSnapshot(client, tables);
-  const own = new Set(tenantIds);
+  return takeSnapshot(client, tables, (all) => ownOf(all, new Set(tenantIds)));
+}
+
+function ownOf(all: Snapshot, own: ReadonlySet<string>): Snapshot {
   const ownerOf = (key: unknown) => String(key).split('#', 1)[0] ?? '';
   const isOwn = ({ pk, sk }: Item) => own.has(ownerOf(pk)) || own.has(ownerOf(sk));
   // A source lies under its own id, because whoever sends to it names no tenant.
