@@ -28,6 +28,7 @@ const RELAYING_MS = 10 * SECOND_MS;
  */
 export const createReplay = route(createReplayRoute, async (call, world: Needs) => {
   const { tenantId, body } = call;
+  assertBegun(body.from, world.clock.nowMs());
   const endpoint = await findEndpoint(world.db, tenantId, body.endpointId);
   if (!endpoint) return replayWithout(call, world);
   const draft = draftReplay(call, endpoint, world);
@@ -37,6 +38,14 @@ export const createReplay = route(createReplayRoute, async (call, world: Needs) 
   if (!replayed) await tellQueue('endpoint-care', careMessage(release), world);
   return { body: replayView(release), replayed };
 });
+
+/** A time that is still to come has nothing to send: its replay would end at once, with nothing. */
+function assertBegun(fromMs: number, nowMs: number): void {
+  if (fromMs < nowMs) return;
+  const detail = 'must be in the past: a replay sends what was accepted before it';
+  const errors = [{ pointer: '/from', code: 'invalid', detail }];
+  throw new Problem('validation_failed', { detail: `/from: ${detail}`, errors });
+}
 
 function draftReplay(
   { tenantId, body, idempotency }: ReplayCall,

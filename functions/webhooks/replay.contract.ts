@@ -12,7 +12,9 @@ const ReplayedStatus = z.enum(['exhausted', 'uncertain', 'expired', 'missing', '
 const CreateReplayBody = z
   .strictObject({
     endpointId: id('end'),
-    from: Instant.meta({ description: 'When the event was accepted, at the earliest.' }),
+    from: Instant.meta({
+      description: 'When the event was accepted, at the earliest: a time in the past.',
+    }),
     to: Instant.meta({ description: 'Before this time, and before the request.' }),
     statuses: z
       .array(ReplayedStatus)

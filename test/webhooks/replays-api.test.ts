@@ -271,6 +271,28 @@ describe('POST /v1/replays', () => {
     expect((await ask(endpoint.tenantId, 'POST /v1/replays', asked)).status).toBe(is);
   });
 
+  it.each([
+    { aheadMs: 0, dryRun: false, is: 422 },
+    { aheadMs: 0, dryRun: true, is: 422 },
+    { aheadMs: MINUTE_MS, dryRun: false, is: 422 },
+    { aheadMs: -1, dryRun: false, is: 202 },
+    { aheadMs: -1, dryRun: true, is: 200 },
+  ])('answers $is where it begins $aheadMs ms ahead (dry run: $dryRun)', async (it) => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const from = new Date(world.clock.nowMs() + it.aheadMs).toISOString();
+    const to = new Date(world.clock.nowMs() + 10 * MINUTE_MS).toISOString();
+    const body = { endpointId: endpoint.id, from, to, dryRun: it.dryRun };
+    const answer = await ask(endpoint.tenantId, 'POST /v1/replays', { body });
+    expect(answer.status).toBe(it.is);
+    if (it.is !== 422) return;
+    const detail = 'must be in the past: a replay sends what was accepted before it';
+    const errors = [{ pointer: '/from', code: 'invalid', detail }];
+    expect(answer.body).toMatchObject({ code: 'validation_failed', errors });
+    expect(answer.body.detail).toBe(`/from: ${detail}`);
+    const list = await ask(endpoint.tenantId, `GET /v1/replays?endpointId=${endpoint.id}`);
+    expect(list.body.data).toEqual([]);
+  });
+
   it('shows no replay of another tenant', async () => {
     const { tenantId, body } = await afterAnOutage(() => 500);
     const made = await ask(tenantId, 'POST /v1/replays', { body });
