@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Limits against hanging, not against slowness: a machine may be busy with other things. */
-const limits = { testTimeout: 180_000, hookTimeout: 240_000 };
+const limits = { testTimeout: 600_000, hookTimeout: 600_000 };
 
 /**
  * What takes minutes by itself is begun first, so that it is not what everybody waits for in the

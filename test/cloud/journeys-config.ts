@@ -10,7 +10,7 @@ export default defineConfig({
     globalSetup: ['test/cloud/journeys-setup.ts'],
     maxWorkers: 4,
     slowTestThreshold: 30_000,
-    testTimeout: 180_000,
-    hookTimeout: 240_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });

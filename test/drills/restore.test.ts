@@ -115,7 +115,7 @@ async function repair({ outbox = '' }: Names, ...flags: readonly string[]) {
   return { code, stdout, seconds: (Date.now() - startMs) / 1_000 };
 }
 
-it('is repaired from the journal, or says by name what is lost', { timeout: 400_000 }, async () => {
+it('is repaired from the journal, or says by name what is lost', async () => {
   const { api } = tenant;
   const accounts = await Promise.all(
     Array.from({ length: 2 * CLIENTS }, () => newAccount(api, '100000')),

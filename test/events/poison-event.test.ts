@@ -153,7 +153,7 @@ describe('a poison event in the stream', () => {
     // It is left to the reconciler, which calls a person by its age.
     expect(await isMarked(tenantId, id)).toBe(false);
     expect(parked).toHaveLength(before);
-  }, 60_000);
+  });
 });
 
 describe('the source of the relay', () => {

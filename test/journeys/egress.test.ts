@@ -13,7 +13,7 @@ let strict: LocalCloud | undefined;
 beforeAll(async () => {
   stateDir = await newStateDir('egress');
   strict = await startLocalCloud({ port: 0, stateDir, egress: 'public', quiet: true });
-}, 300_000);
+});
 afterAll(async () => {
   await strict?.stop();
   await rm(stateDir, { recursive: true, force: true });

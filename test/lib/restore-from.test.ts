@@ -76,7 +76,7 @@ it('grants what lib/access.ts says of the restored tables, and nothing of those 
   expect(count(RESOURCES)).toBe(count(ORDINARY));
 });
 
-it('passes the AWS Solutions rules', { timeout: 120_000 }, () => {
+it('passes the AWS Solutions rules', () => {
   const app = appWith(RESTORED);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   stackIn(app);

@@ -26,7 +26,7 @@ import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { enginePid, killEngine, killEngineUntilAnother } from '../support/engine-process.ts';
 import { type SmallStack, writeSmallStack } from './small-stack.ts';
 
-const PATIENCE = { timeout: 10_000 };
+const PATIENCE = { timeout: 60_000 };
 
 let stack: SmallStack;
 let cloud: LocalCloud | undefined;

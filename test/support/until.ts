@@ -1,3 +1,5 @@
+/** Against hanging, not against slowness: a machine may be busy with other things. */
+const LIMIT_MS = 300_000;
 const STEP_MS = 25;
 /** Asking takes a fifth of the time at most: what is waited for needs the machine as well. */
 const PAUSE_SHARE = 4;
@@ -10,7 +12,7 @@ const PAUSE_MS_MAX = 1_000;
 export async function until<Answer>(
   ask: () => Promise<Answer> | Answer,
   satisfies: (answer: Answer) => boolean,
-  limitMs = 60_000,
+  limitMs = LIMIT_MS,
   stepMs = STEP_MS,
 ): Promise<Answer> {
   const deadline = Date.now() + limitMs;

@@ -65,7 +65,7 @@ describe('the events of a day', () => {
     // What the dead had reserved, and what the idle hold, is refused at the end.
     expect(free).toBeGreaterThanOrEqual(2_000 - 100 * (deaths + 1));
     world.clock.set(NOON_MS);
-  }, 60_000);
+  });
 
   it('cost a hundredth of a write where many come, one where few do', async () => {
     const writes = async (dailyEvents: number, events: number, gapMs: number) => {

@@ -107,7 +107,7 @@ describe('a minute that leads to more than a tick can look at', () => {
     expect(world.sent.map((it) => it.body.event)).toContain(lost.id);
     for (let nth = 0; nth < 3; nth += 1) await tick({ db });
     expect(await openMinutes('recheck')).not.toContain(minute);
-  }, 60_000);
+  });
 
   it('is visited again from its begin when something was left before the stop', async () => {
     const { tenantId } = await newEndpoint(world, url);
@@ -120,7 +120,7 @@ describe('a minute that leads to more than a tick can look at', () => {
     const seen = new Set(world.sent.map((it) => it.body.event));
     expect(seen.size).toBe(events.length);
     expect(await openMinutes('recheck')).toEqual([minute]);
-  }, 60_000);
+  });
 
   it('is visited as a whole when a repair has set the reconciler back', async () => {
     const { tenantId } = await newEndpoint(world, url);
@@ -136,7 +136,7 @@ describe('a minute that leads to more than a tick can look at', () => {
     world.sent.splice(0);
     await tick({ queues: slowQueues() });
     expect(world.sent.map((it) => it.body.event)).toContain(first?.id);
-  }, 60_000);
+  });
 });
 
 describe('what was lost of one page', () => {
@@ -185,5 +185,5 @@ describe('what nobody has relayed', () => {
     expect(progress.at(-1)).toBe(12);
     expect(sent).toBe(12_000);
     expect(await openMinutes('relay')).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -72,7 +72,7 @@ describe('a step of a release', () => {
     }
     expect(page.rows.map((it) => it.eventId)).toEqual([last.id]);
     expect(cursors).toEqual([...new Set(cursors)].sort());
-  }, 60_000);
+  });
 
   it('that is finished reads no event without a delivery to see whether it names it', async () => {
     const { endpoint, between } = await withMissed('order.sent', {});
