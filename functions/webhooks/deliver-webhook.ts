@@ -7,7 +7,7 @@ import { EARLY_MS, judgeArrival } from './arrival.ts';
 import { changeLane } from './change-lane.ts';
 import { type ChosenSlot, chooseSlot, confirmBlock } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
-import { claim, type Delivery, LAPSED, lateDelivery, unclaim } from './delivery.ts';
+import { claim, type Delivery, lateDelivery, unclaim } from './delivery.ts';
 import type { Payload } from './delivery-message.ts';
 import { type DeliveryName, namesOf } from './delivery-name.ts';
 import { type Door, doorOf } from './door.ts';
@@ -19,7 +19,7 @@ import { readPayload } from './read-payload.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
 import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
-import { sendNext, settleDelivery, tellOrigin } from './settle-delivery.ts';
+import { sendNext, settleDelivery, settleLapsed, tellOrigin } from './settle-delivery.ts';
 import { takeProbe } from './take-probe.ts';
 import { cancel, expire, hold, outlive, slotOf, wait } from './waiting.ts';
 
@@ -115,9 +115,7 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   const { tenantId, endpointId } = work.name;
   const known = await world.endpoints.find(tenantId, endpointId);
   if (row && !known) return change(row, cancel(row), world);
-  if (row && known && arrival === 'lapsed') {
-    return settleDelivery({ delivery: row, known, attempt: LAPSED }, world);
-  }
+  if (row && known && arrival === 'lapsed') return settleLapsed({ delivery: row, known }, world);
   if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work.order, work, world);
   const payload = work.payload ?? (await readPayload(world, work.name, row));
   if (!payload) return row ? change(row, outlive(row), world) : skip(work, 'gone', world);
@@ -283,7 +281,8 @@ async function sendNow(ready: Ready, chosen: ChosenSlot, world: Needs): Promise<
     throw error;
   });
   if (attempt.outcome === 'abandoned') return giveBack(claimed, world);
-  const ending = { delivery: claimed, known, attempt, traceparent: payload.traceparent };
+  const { traceparent, hops } = payload;
+  const ending = { delivery: claimed, known, attempt, traceparent, hops };
   await Promise.all([marked, settleDelivery(ending, world)]);
 }
 

@@ -1,4 +1,5 @@
 import { insertEvent } from '../events/event.store.ts';
+import type { Cause } from '../events/event.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World, Write } from '../shared/world.ts';
 import { changeEndpoint } from './change-endpoint.ts';
@@ -17,16 +18,34 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log'> & { readonly endpoints:
  * the old address of one that has moved does not speak for the new one, and who has just said that
  * it is to work is not overruled by what was under way. False for such a one, which is still open.
  */
-export async function disableEndpoint(
-  { tenantId, id, updatedAtMs }: Pick<Endpoint, 'tenantId' | 'id' | 'updatedAtMs'>,
+export function disableEndpoint(
+  endpoint: Seen,
   reason: DisabledReason,
   world: Needs,
 ): Promise<boolean> {
+  return disableFor(endpoint, { reason }, world);
+}
+
+/** The endpoint as whoever disables it has seen it. */
+type Seen = Pick<Endpoint, 'tenantId' | 'id' | 'updatedAtMs'>;
+
+/** Why an endpoint is disabled, and what led to the webhook that was answered so. */
+interface Disabling extends Cause {
+  readonly reason: DisabledReason;
+}
+
+/** The same where a webhook is known that was answered so: its event names what led to that. */
+export async function disableFor(
+  { tenantId, id, updatedAtMs }: Seen,
+  why: Disabling,
+  world: Needs,
+): Promise<boolean> {
+  const { reason } = why;
   try {
     const change = await changeEndpoint({ tenantId, id }, world, (endpoint) => {
       if (endpoint.status === 'disabled') return { result: 'none', writes: [] };
       if (endpoint.updatedAtMs !== updatedAtMs) return { result: 'refused', writes: [] };
-      const told = disabledEvent(endpoint, reason, world);
+      const told = disabledEvent(endpoint, why, world);
       const writes = [...setStatus(endpoint, 'disabled', reason), told];
       return { result: 'disabled', writes: [...writes, ...closing(endpoint, world)] };
     });
@@ -53,7 +72,7 @@ function closing(endpoint: Endpoint, world: Needs): Write[] {
 
 function disabledEvent(
   { tenantId, id: endpointId }: Endpoint,
-  reason: DisabledReason,
+  { reason, traceparent, hops }: Disabling,
   { clock, ids }: Needs,
 ): Write {
   return insertEvent({
@@ -62,5 +81,6 @@ function disabledEvent(
     type: 'endpoint.disabled',
     occurredAtMs: clock.nowMs(),
     data: JSON.stringify({ endpointId, reason }),
+    ...{ traceparent, hops },
   });
 }

@@ -1,12 +1,13 @@
-import { insertEvent } from '../events/event.store.ts';
+import { findEvent, insertEvent } from '../events/event.store.ts';
+import type { Cause } from '../events/event.ts';
 import type { World, Write } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { blockEndpoint } from './block-endpoint.ts';
 import { insertSample } from './delivery.store.ts';
-import { type Delivery, isFinal, settle } from './delivery.ts';
+import { type Delivery, isFinal, LAPSED, settle } from './delivery.ts';
 import { MESSAGE_AHEAD_MS_MAX, nextMessage, settledMessage } from './delivery-message.ts';
 import { deliveryId, namesOf } from './delivery-name.ts';
-import { disableEndpoint } from './disable-endpoint.ts';
+import { disableFor } from './disable-endpoint.ts';
 import { isReportable } from './endpoint.ts';
 import { markHealth } from './mark-health.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
@@ -17,13 +18,11 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'> &
   readonly endpoints: EndpointMemory;
 };
 
-/** A claimed delivery, where it went, and how that ended. */
-export interface Ending {
+/** A claimed delivery, where it went, how that ended, and what had led to what was sent. */
+export interface Ending extends Cause {
   readonly delivery: Delivery;
   readonly known: KnownEndpoint;
   readonly attempt: Attempt;
-  /** Of what was sent. */
-  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -55,12 +54,30 @@ export async function settleDelivery(ending: Ending, world: Needs): Promise<void
   ]);
 }
 
+/** Stores that nobody knows how the attempt of a dead worker ended. */
+export async function settleLapsed(
+  { delivery, known }: Pick<Ending, 'delivery' | 'known'>,
+  world: Needs,
+): Promise<void> {
+  const { tenantId, eventId } = delivery;
+  const { traceparent, hops } =
+    delivery.alert ?? (await findEvent(world.db, tenantId, eventId)) ?? {};
+  await settleDelivery({ delivery, known, attempt: LAPSED, traceparent, hops }, world);
+}
+
+/** What led to a webhook. An alert tells it itself. */
+function causeOf({ alert }: Delivery, cause: Cause): Cause {
+  const { traceparent, hops } = alert ?? cause;
+  return { traceparent, hops };
+}
+
 /** The next attempt hears the same, so that a failure is only noted. */
-async function heedReceiver({ known, attempt }: Ending, world: Needs): Promise<void> {
+async function heedReceiver(ending: Ending, world: Needs): Promise<void> {
+  const { delivery, known, attempt } = ending;
   if (!attempt.disable) return;
   const { tenantId, id: endpointId } = known.endpoint;
   try {
-    await disableEndpoint(known.endpoint, 'gone', world);
+    await disableFor(known.endpoint, { reason: 'gone', ...causeOf(delivery, ending) }, world);
   } catch (error) {
     world.log.error('endpoint.disable-failed', { tenantId, endpointId, error });
   }
@@ -77,7 +94,7 @@ async function block({ known, attempt }: Ending, world: Needs): Promise<number> 
 /** The event that tells of an exhausted one, but for the exhaustion of such an event itself. */
 export function exhaustedEvent(
   delivery: Delivery,
-  { traceparent }: Pick<Ending, 'traceparent'>,
+  cause: Cause,
   { clock, ids }: Pick<World, 'clock' | 'ids'>,
 ): Write[] {
   const { tenantId, endpointId, eventId, eventType, status, reason } = delivery;
@@ -91,7 +108,7 @@ export function exhaustedEvent(
       type: 'delivery.exhausted',
       occurredAtMs: clock.nowMs(),
       data: JSON.stringify(facts),
-      traceparent,
+      ...causeOf(delivery, cause),
     }),
   ];
 }
