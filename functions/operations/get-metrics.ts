@@ -25,12 +25,13 @@ const ASK_MS_MAX = 3 * SECOND_MS;
  */
 export const getMetrics = route(getMetricsRoute, async (_call, world: Needs) => {
   const [totals, marks, endpoints, queues] = await Promise.all([
-    ask('meters', () => readTotals(world.db), world),
+    ask('meters', () => countAll(world), world),
     ask('marks', () => readMarks(world), world),
     ask('endpoints', () => countOpen(world), world),
     askQueues(world),
   ]);
-  const gauges = [marks.found ?? [], endpoints.found ?? [], queues.gauges].flat();
+  const found = [totals.found?.gauges, marks.found, endpoints.found, queues.gauges];
+  const gauges = found.flatMap((it) => it ?? []);
   const errors = [totals, marks, endpoints, ...queues.asked].map(
     ({ source, found }): GaugeValue => ({
       name: 'tallyhook_scrape_errors',
@@ -38,7 +39,7 @@ export const getMetrics = route(getMetricsRoute, async (_call, world: Needs) => 
       value: found === undefined ? 1 : 0,
     }),
   );
-  return { body: prometheusText(totals.found, [...gauges, ...errors]) };
+  return { body: prometheusText(totals.found?.counts, [...gauges, ...errors]) };
 });
 
 /** What was found, or nothing where it failed or took too long. */
@@ -60,6 +61,14 @@ async function ask<Found>(
     log.warn('metrics.unasked', { source, error });
     return { source };
   }
+}
+
+/** What instances have counted, and how many rows of it have something else in them. */
+async function countAll({ db, log }: Needs) {
+  const { counts, damaged } = await readTotals(db);
+  for (const row of damaged) log.error('metrics.damaged', { ...row });
+  const gauges: GaugeValue[] = [{ name: 'tallyhook_damaged_meters', value: damaged.length }];
+  return { counts, gauges };
 }
 
 const QUEUES = PARKED_NAMES.filter(isRedrivable);

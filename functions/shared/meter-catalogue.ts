@@ -223,6 +223,10 @@ export const GAUGES = {
     kind: 'gauge',
     help: 'Endpoints whose breaker is open: what they should get is held.',
   },
+  tallyhook_damaged_meters: {
+    kind: 'gauge',
+    help: 'Rows of the table of all counters with something in them that is no count.',
+  },
   tallyhook_scrape_errors: {
     kind: 'gauge',
     help: '1 for whatever did not answer just now, so that its metrics are missing.',

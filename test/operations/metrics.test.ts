@@ -137,6 +137,40 @@ describe('the gauges', () => {
   });
 });
 
+describe('a damaged row of the counters', () => {
+  const put = (sk: string, item: object) => {
+    const row = { pk: 'shard#0', sk, last: 'x', ...item };
+    return world.db.commit([{ kind: 'put', table: 'meters', item: row }]);
+  };
+
+  it('costs what is damaged in it, is counted and named, and the rest is shown', async () => {
+    await put('hurt/api', { 'tasks|fired': 'x', 'breaker_changes|open': -2, 'tasks|failed': 5 });
+    await put('odd/api', { webhook_conflicts: 0.5, 'breaker_changes|closed': { a: 1 } });
+    await put('well/api', { 'tasks|fired': 3, 'breaker_changes|closed': 2 });
+
+    const families = await metrics();
+
+    const tasks = (state: string) => valueIn(families, 'tallyhook_tasks_total', { state });
+    const breakers = (to: string) => valueIn(families, 'tallyhook_breaker_changes_total', { to });
+    expect([tasks('fired'), tasks('failed')]).toEqual([3, 5]);
+    expect([breakers('open'), breakers('closed')]).toEqual([0, 2]);
+    expect(valueIn(families, 'webhook_conflicts_total')).toBe(0);
+    expect(valueIn(families, 'tallyhook_damaged_meters')).toBe(2);
+    expect(valueIn(families, 'tallyhook_scrape_errors', { source: 'meters' })).toBe(0);
+    const named = world.lines.filter(({ event }) => event === 'metrics.damaged');
+    expect(named).toMatchObject([
+      { pk: 'shard#0', sk: 'hurt/api', fields: ['breaker_changes|open', 'tasks|fired'] },
+      { pk: 'shard#0', sk: 'odd/api', fields: ['breaker_changes|closed', 'webhook_conflicts'] },
+    ]);
+  });
+
+  it('is none where all is well', async () => {
+    await put('well/api', { 'tasks|fired': 3, 'breaker_changes|closed': 2n ** 60n });
+    expect(valueIn(await metrics(), 'tallyhook_damaged_meters')).toBe(0);
+    expect(world.lines.filter(({ event }) => event === 'metrics.damaged')).toEqual([]);
+  });
+});
+
 describe('the ages of queues', () => {
   const ageOf = (families: Awaited<ReturnType<typeof metrics>>, queue: string) => [
     valueIn(families, 'tallyhook_oldest_message_seconds', { queue }),

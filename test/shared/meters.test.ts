@@ -22,7 +22,7 @@ beforeEach(() => void world.takeUnits());
 
 const flush = async (meters: InstanceMeters, doors = world) => flushMeters({ ...doors, meters });
 const open = (entry: string) => openMeters(entry, () => undefined);
-const total = async (series: string) => (await readTotals(world.db)).get(series) ?? 0;
+const total = async (series: string) => (await readTotals(world.db)).counts.get(series) ?? 0;
 const failing = (commit: Db['commit']) => ({ ...world, db: { ...world.db, commit } });
 
 describe('the counts of instances', () => {
@@ -118,8 +118,43 @@ describe('the counts of instances', () => {
       await flush(meters);
       world.clock.advance(10 * SECOND_MS);
     }
-    const totals = await readTotals(world.db);
-    expect(routes.filter((it) => totals.get(`http_requests|${it}|200`) !== 1)).toEqual([]);
+    const { counts } = await readTotals(world.db);
+    expect(routes.filter((it) => counts.get(`http_requests|${it}|200`) !== 1)).toEqual([]);
+  });
+});
+
+describe('a damaged item', () => {
+  const pk = 'shard#7';
+  const put = (sk: string, item: object) =>
+    world.db.commit([{ kind: 'put', table: 'meters', item: { pk, sk, ...item } }]);
+  /** The share of each write that is new is the one with that item. */
+  const drawn = (n: number) => ({ ...world, ids: { ...world.ids, random: () => 0.9 + n / 100 } });
+
+  it('costs only itself: what it refuses is added to the next one, and it is named', async () => {
+    const meters = open('hurt/api');
+    await put('hurt/api', { 'file_rows|user': 'many', 'file_rows|duplicate': 5 });
+    for (let n = 0; n < 3; n += 1) {
+      meters.count('tallyhook_file_rows_total', { result: 'user' });
+      await flush(meters, drawn(n));
+      world.clock.advance(10 * SECOND_MS);
+    }
+    await flush(meters);
+
+    expect(await total('file_rows|user')).toBe(3);
+    expect(await total('file_rows|duplicate')).toBe(5);
+    const kept = world.lines.filter(({ event }) => event === 'meters.kept');
+    expect(kept.at(-1)).toMatchObject({ pk, sk: 'hurt/api' });
+  });
+
+  it('is left as soon as another one takes it, and the count is made once', async () => {
+    const meters = open('whole/api');
+    await put('whole/api', { 'file_rows|malformed': new Set(['x']) });
+    meters.count('tallyhook_file_rows_total', { result: 'malformed' }, 4);
+    for (let n = 0; n < 4; n += 1) {
+      await flush(meters, drawn(n));
+      world.clock.advance(10 * SECOND_MS);
+    }
+    expect(await total('file_rows|malformed')).toBe(4);
   });
 });
 
