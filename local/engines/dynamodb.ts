@@ -15,7 +15,8 @@ import { type KeptPart, keepRunning, type Run } from './keep-running.ts';
 import { indexStreamRecords } from './stream-index.ts';
 
 const EXECUTABLE = process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide';
-const READY_MS_MAX = 10_000;
+/** Against hanging: a busy machine may take half a minute. */
+const READY_MS_MAX = 120_000;
 const POLL_MS = 10;
 
 export interface DynamoOptions {

@@ -40,7 +40,7 @@ const PERIOD_SECONDS = 60;
 
 /**
  * The part of CloudWatch that only the queues can answer: how old the oldest message of each is.
- * It has the value of the present minute and keeps none; everything else is refused.
+ * It has the present value, for whoever asks until now, and keeps none; everything else is refused.
  */
 export function answerCloudWatch(operation: string, body: DataRequest, store: QueueStore): object {
   if (operation !== 'GetMetricData') {
@@ -54,9 +54,10 @@ export function answerCloudWatch(operation: string, body: DataRequest, store: Qu
   if (!(StartTime < EndTime)) {
     throw new CloudWatchError('ValidationException', 'StartTime must be less than EndTime.');
   }
-  const nowSeconds = Math.floor(store.nowMs() / 1_000);
-  const minute = nowSeconds - (nowSeconds % PERIOD_SECONDS);
-  const isAskedFor = StartTime <= minute && minute < EndTime;
+  const nowSeconds = store.nowMs() / 1_000;
+  // Another minute may have begun since it was asked.
+  const minute = lastMinuteBefore(Math.min(EndTime, nowSeconds));
+  const isAskedFor = StartTime <= minute && nowSeconds - EndTime < PERIOD_SECONDS;
   return {
     MetricDataResults: queries.map((query) => {
       const age = store.oldestAgeSeconds(queueOf(query));
@@ -66,6 +67,11 @@ export function answerCloudWatch(operation: string, body: DataRequest, store: Qu
       return { Id, Label: Id, StatusCode: 'Complete', Timestamps, Values: values };
     }),
   };
+}
+
+/** The last one that has begun before the time, in seconds since 1970. */
+function lastMinuteBefore(seconds: number): number {
+  return PERIOD_SECONDS * (Math.ceil(seconds / PERIOD_SECONDS) - 1);
 }
 
 function checkIds(ids: readonly string[]): void {

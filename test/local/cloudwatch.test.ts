@@ -151,13 +151,24 @@ describe('GetMetricData', () => {
       queryOf('parked', 'b'),
       queryOf('nobodys', 'c'),
     ]);
-    const Timestamps = [new Date(nowMs - (nowMs % 60_000))];
+    const Timestamps = [new Date(60_000 * (Math.ceil(nowMs / 60_000) - 1))];
     const nothing = { Timestamps: [], Values: [], StatusCode: 'Complete' };
     expect(MetricDataResults).toMatchObject([
       { Id: 'a', Timestamps, Values: [200], StatusCode: 'Complete' },
       { Id: 'b', ...nothing },
       { Id: 'c', ...nothing },
     ]);
+  });
+
+  it('answers who asks until now, also when a minute begins in the middle', async () => {
+    store.send('work', [{ body: 'x' }]);
+    nowMs = 60_000 * Math.ceil(nowMs / 60_000 + 1);
+    const last = new Date(nowMs - 60_000);
+    const time = lastMinutes(5);
+    const found = { Timestamps: [last], Values: [expect.any(Number)] };
+    expect((await ask([queryOf('work')], time)).MetricDataResults).toMatchObject([found]);
+    inSeconds(5);
+    expect((await ask([queryOf('work')], time)).MetricDataResults).toMatchObject([found]);
   });
 
   it('has no value of a time that is over', async () => {
