@@ -30,6 +30,9 @@ const SECRETS = {
 /** A secret that a command may look for. */
 export type StackSecret = keyof typeof SECRETS;
 
+/** There is not one table of a stack: its name is another, or that of the account or region. */
+export class NoSuchStack extends Error {}
+
 /** The names of all tables of this account and region. */
 export async function listTables(client: DynamoDBClient): Promise<string[]> {
   const names: string[] = [];
@@ -56,15 +59,19 @@ export function findTables<Name extends StackTable>(
   stack: string,
   wanted: readonly Name[],
 ): Record<Name, string> {
-  const nameOf = (table: Name) => {
+  const candidates = (table: StackTable) => {
     const given = process.env[`TABLE_${table.toUpperCase()}`];
-    if (given) return given;
+    if (given) return [given];
     const pattern = new RegExp(`^${stack}-${LOGICAL_IDS[table]}[0-9A-F]{8}(-|$)`);
-    const found = names.filter((it) => pattern.test(it));
+    return names.filter((it) => pattern.test(it));
+  };
+  const nameOf = (table: Name) => {
+    const found = candidates(table);
     if (found.length === 1 && found[0]) return found[0];
     const variable = `TABLE_${table.toUpperCase()}`;
     if (found.length === 0) {
-      throw new Error(`${stack} has no table ${table}; set --stack, or ${variable}`);
+      const Fault = STACK_TABLES.every((it) => candidates(it).length === 0) ? NoSuchStack : Error;
+      throw new Fault(`${stack} has no table ${table}; set --stack, or ${variable}`);
     }
     const all = found.toSorted().join(', ');
     throw new Error(

@@ -16,6 +16,18 @@ export interface ApiCaller {
   readonly url: string;
 }
 
+/** The API has answered, and has not done it. */
+export class Refused extends Refusal {
+  readonly status: number;
+  constructor(line: string, status: number) {
+    super(line);
+    this.status = status;
+  }
+}
+
+/** API Gateway answers within 30 seconds, whatever a function does. */
+const ANSWER_MS_MAX = 35_000;
+
 /** A caller of the API at this address; a key that changes is asked for before each call. */
 export function apiCaller(url: string, given?: string | (() => Promise<string>)): ApiCaller {
   async function ask(method: string, path: string, body?: object): Promise<Answer> {
@@ -25,12 +37,14 @@ export function apiCaller(url: string, given?: string | (() => Promise<string>))
       ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
       ...(body && { 'content-type': 'application/json' }),
     };
-    const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
-    const reply = await fetch(url + path, init).catch((error: unknown) => {
-      throw new Refusal(`${url} does not answer (${reasonOf(error)}); --api says where it is`);
-    });
-    const text = await reply.text();
-    return { status: reply.status, body: parse(text) };
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+    const init = { method, headers, signal, ...(body && { body: JSON.stringify(body) }) };
+    const reply = await answerOf(url, path, init);
+    const found = parse(reply.text);
+    if (reply.status < 300 && !found) {
+      throw new Refusal(`${url} does not answer as Tallyhook does; --api says where it is`);
+    }
+    return { status: reply.status, body: found ?? {} };
   }
   return {
     url,
@@ -39,16 +53,26 @@ export function apiCaller(url: string, given?: string | (() => Promise<string>))
       const answer = await ask(method, path, body);
       if (answer.status < 300) return answer.body as Body;
       const { code = answer.status, detail = 'no reason was given' } = answer.body;
-      throw new Refusal(`${method} ${path}: ${code}: ${detail}`);
+      throw new Refused(`${method} ${path}: ${code}: ${detail}`, answer.status);
     },
   };
 }
 
-function parse(text: string): Answer['body'] {
+async function answerOf(url: string, path: string, init: RequestInit) {
+  try {
+    const reply = await fetch(url + path, init);
+    return { status: reply.status, text: await reply.text() };
+  } catch (error) {
+    throw new Refusal(`${url} does not answer (${reasonOf(error)}); --api says where it is`);
+  }
+}
+
+/** Undefined for what is no JSON: something else answers at that address. */
+function parse(text: string): Answer['body'] | undefined {
   try {
     return Object(JSON.parse(text)) as Answer['body'];
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -1,6 +1,3 @@
-import { answered } from '../../functions/shared/aws/answered.ts';
-import { Problem } from '../../functions/shared/problem.ts';
-import type { Db } from '../../functions/shared/world.ts';
 import { SWEPT_TABLES } from '../../functions/timers/due-table.ts';
 import type { Command, Desk } from './command.ts';
 import { askApi, askDeadLetters } from './doctor-api.ts';
@@ -18,7 +15,7 @@ export const doctor: Command = {
   wordsMax: 0,
   async run(_given, desk) {
     const symptoms: Symptom[] = [];
-    for (const look of await looksOf(desk)) symptoms.push(...(await lookAt(look)));
+    for (const look of looksOf(desk)) symptoms.push(...(await lookAt(look)));
     for (const line of inColumns(symptoms.map(rowOf))) desk.print(line);
     const wanted = new Set(
       symptoms.flatMap(({ advice }) => (advice === undefined ? [] : [advice])),
@@ -34,28 +31,23 @@ function rowOf({ about, seen, advice }: Symptom): string[] {
 }
 
 /** Each by itself: where one thing is out of order, the others are to be seen all the more. */
-async function looksOf(desk: Desk): Promise<readonly Look[]> {
-  const nowMs = desk.clock.nowMs();
-  const visitor = desk.at.visitor();
-  const opened = openTables(desk);
-  await opened.catch((error: unknown) => {
-    // A wrong name is for whoever has typed it; an outage is what this command is for.
-    if (!(error instanceof Problem)) throw error;
-  });
+function looksOf({ at, clock }: Desk): readonly Look[] {
+  const nowMs = clock.nowMs();
+  const visitor = at.visitor();
   return [
     { about: 'the API', look: () => askApi(visitor) },
-    { about: 'dead letters', look: async () => askDeadLetters(await desk.at.admin()) },
-    { about: 'unrelayed events', look: async () => askOutbox(await opened, nowMs) },
-    { about: 'received webhooks', look: async () => askFailedWebhooks(await opened, nowMs) },
+    { about: 'dead letters', look: async () => askDeadLetters(await at.admin()) },
+    {
+      about: 'unrelayed events',
+      look: async () => askOutbox(await at.db('control', 'outbox'), nowMs),
+    },
+    {
+      about: 'received webhooks',
+      look: async () => askFailedWebhooks(await at.db('control', 'inbox'), nowMs),
+    },
     ...SWEPT_TABLES.map((table) => ({
       about: `due in ${table}`,
-      look: async () => askDue(await opened, { table, nowMs }),
+      look: async () => askDue(await at.db('control', table), { table, nowMs }),
     })),
   ];
-}
-
-/** Throws `unavailable` where DynamoDB does not answer. */
-function openTables({ at }: Desk): Promise<Db> {
-  const others = SWEPT_TABLES.filter((it) => it !== 'control');
-  return answered('database', () => at.db('control', 'outbox', ...others));
 }

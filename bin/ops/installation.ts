@@ -1,7 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { PATIENCE } from '../../functions/shared/aws/answered.ts';
 import { openDb } from '../../functions/shared/aws/db.ts';
 import { checkRestoredPrefix } from '../../functions/shared/config.ts';
+import { lazily } from '../../functions/shared/lazily.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import {
   findSecret,
@@ -74,16 +76,20 @@ export function openInstallation(
   const restored = given.text('restored') ?? env.TALLYHOOK_RESTORED;
   if (restored === '') throw new Refusal('TALLYHOOK_RESTORED is empty: unset it');
   if (restored !== undefined) checkRestoredPrefix(stack, restored);
-  const tables: Installation['tables'] = async (wanted) => {
-    if (restored !== undefined) return restoredTables(restored, wanted);
+  // Once for a command: the name of a table does not change, and one note is enough.
+  const listed = lazily(async () => {
     const names = await listTables(clients.dynamodb);
     const others = restoredSets(names, stack);
     if (others.length > 0) {
       note(`tables: those that ${stack} made itself; it is deployed onto others? --restored NAME:`);
       note(`tables: ${others.join(', ')}`);
     }
-    return findTables(names, stack, wanted);
-  };
+    return names;
+  });
+  const tables: Installation['tables'] = async (wanted) =>
+    restored === undefined
+      ? findTables(await listed(), stack, wanted)
+      : restoredTables(restored, wanted);
   const url = () => {
     const found = given.text('api') ?? env.TALLYHOOK_API ?? (isAws ? undefined : LOCAL.api);
     if (found === undefined) throw new Refusal('say where the API is: --api, the output ApiUrl');
@@ -109,9 +115,13 @@ export function openInstallation(
 
 function openClients(given: Given, env: NodeJS.ProcessEnv) {
   if (given.has('aws')) {
-    return { dynamodb: new DynamoDBClient(), secrets: new SecretsManagerClient() };
+    return {
+      dynamodb: new DynamoDBClient(PATIENCE),
+      secrets: new SecretsManagerClient(PATIENCE),
+    };
   }
   const local = {
+    ...PATIENCE,
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   };

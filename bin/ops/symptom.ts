@@ -1,5 +1,6 @@
 import { PROBLEMS, Problem } from '../../functions/shared/problem.ts';
-import { reasonOf } from './reason-of.ts';
+import { NoSuchStack } from '../stack-resources.ts';
+import { isUnfound, reasonOf } from './reason-of.ts';
 
 /** One line of what `doctor` tells. */
 export interface Symptom {
@@ -15,14 +16,41 @@ export interface Look {
   look(): Promise<readonly Symptom[]>;
 }
 
-/** What cannot be looked at is what somebody is needed for. Never throws. */
+/**
+ * What cannot be looked at is what somebody is needed for. Throws only where there is no such
+ * stack: its name is for whoever has typed it.
+ */
 export async function lookAt({ about, look }: Look): Promise<readonly Symptom[]> {
   try {
     return await look();
   } catch (error) {
+    if (error instanceof NoSuchStack) throw error;
     const reason = error instanceof Problem ? PROBLEMS[error.code].title : reasonOf(error);
-    const advice =
-      '"A function fails": what does not answer is out of order, or its address wrong.';
-    return [{ about, seen: `could not be asked: ${reason}`, advice }];
+    return [{ about, seen: `could not be asked: ${reason}`, advice: adviceOn(error) }];
   }
+}
+
+const DENIED = ['AccessDeniedException', 'AccessDenied', 'UnauthorizedOperation'];
+const NO_CREDENTIALS = [
+  'CredentialsProviderError',
+  'ExpiredTokenException',
+  'InvalidSignatureException',
+  'UnrecognizedClientException',
+];
+
+function adviceOn(error: unknown): string {
+  const { name = '', code, status } = Object(error) as Record<string, unknown>;
+  if (DENIED.includes(String(name))) {
+    return '"Commands" in docs/runbook.md says what it needs to be allowed: ask for what is named.';
+  }
+  if (NO_CREDENTIALS.includes(String(name))) {
+    return 'The credentials of this shell are missing, wrong or over: get others.';
+  }
+  if (isUnfound(code)) {
+    return 'A name is not found: look at this machine and its network, and at the address.';
+  }
+  if (status === 401 || status === 403) {
+    return 'The API takes the key for none of an operator: look at TALLYHOOK_ADMIN_KEY and --api.';
+  }
+  return '"A function fails": what does not answer is out of order, or its address wrong.';
 }
