@@ -5,6 +5,11 @@ import { openGuardedSender } from '../../../functions/shared/http/guarded-sender
 import type { SendResult } from '../../../functions/shared/world.ts';
 import { type Dice, diceOf } from '../../support/fuzz/dice.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
+import { useSentRequests } from '../../support/sent-requests.ts';
+import { useStillTime } from '../../support/still-time.ts';
+
+useStillTime();
+const requests = useSentRequests();
 
 const SEEDS = 500;
 const OWN = 'HTTP/1.1 418 Own\r\ncontent-length: 3\r\n\r\nown';
@@ -69,8 +74,8 @@ function cut(bytes: Buffer, dice: Dice): Buffer[] {
 }
 
 /**
- * Ends when the last byte has left: a reset would discard what the kernel still holds back. One
- * that is to be kept is ended as well if the sender still waits for more.
+ * Ends when the sender has read the last byte, or has seen enough: a reset would discard what the
+ * kernel still holds back. One that is to be kept is ended as well if the sender waits for more.
  */
 async function write(socket: Socket, answer: Answer, isOver: () => boolean): Promise<void> {
   socket.setNoDelay(true);
@@ -78,6 +83,9 @@ async function write(socket: Socket, answer: Answer, isOver: () => boolean): Pro
     if (socket.destroyed) return;
     await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
   }
+  const hasRead = () => (requests.at(-1)?.socket?.bytesRead ?? 0) >= socket.bytesWritten;
+  while (!isOver() && !hasRead()) await setImmediate();
+  // It reads first, and then comes to its end.
   for (let turn = 0; turn < 20; turn += 1) await setImmediate();
   if (answer.ending === 'reset') socket.resetAndDestroy();
   else if (answer.ending === 'end' || !isOver()) socket.end();

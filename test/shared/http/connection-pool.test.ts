@@ -10,7 +10,10 @@ import { openGuardedSender } from '../../../functions/shared/http/guarded-sender
 import { startReceiver } from '../../../local/receiver/server.ts';
 import { type Certificate, selfSigned } from '../../support/certificate.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
+import { useStillTime } from '../../support/still-time.ts';
 import { until } from '../../support/until.ts';
+
+useStillTime();
 
 const NO_CONTENT = 'HTTP/1.1 204 No Content\r\n\r\n';
 const answer = (socket: Socket) => socket.write(NO_CONTENT);

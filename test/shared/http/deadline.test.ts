@@ -1,19 +1,17 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
 import type { OutboundRequest, SendResult } from '../../../functions/shared/world.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
+import { useSentRequests } from '../../support/sent-requests.ts';
+import { useStillTime } from '../../support/still-time.ts';
+import { until } from '../../support/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 
-/** Time stands still but for what a test lets pass; sockets are real. */
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useStillTime();
+const requests = useSentRequests();
 
 const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
 
@@ -100,6 +98,10 @@ describe('the deadline', () => {
     const sent = begin(url);
     const socket = await arrived;
     socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    await until(
+      () => requests[0]?.socket?.bytesRead ?? 0,
+      (bytes) => bytes > 0,
+    );
     for (let second = 0; second < 9; second += 1) {
       socket.write('x');
       await seconds(1);

@@ -5,6 +5,9 @@ import { Problem } from '../../../functions/shared/problem.ts';
 import type { GuardedSender } from '../../../functions/shared/world.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
 import { OWN_HOSTS, resolveHostile } from '../../support/ssrf-vectors.ts';
+import { useStillTime } from '../../support/still-time.ts';
+
+useStillTime();
 
 const strict = openGuardedSender({ egress: 'public', resolve: resolveHostile });
 
@@ -118,8 +121,9 @@ describe('a name', () => {
     const never = () => new Promise<string[]>(() => {});
     const sender = openGuardedSender({ egress: 'public', resolve: never });
     const request = { url: 'https://slow.test/', headers: {}, body: new Uint8Array() };
-    const sent = await sender.post({ ...request, timeoutMs: 50 });
-    expect(sent).toMatchObject({ kind: 'failed', error: 'timeout' });
+    const sent = sender.post({ ...request, timeoutMs: 50 });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await sent).toMatchObject({ kind: 'failed', error: 'timeout', ms: 50 });
     expect(connect).not.toHaveBeenCalled();
   });
 

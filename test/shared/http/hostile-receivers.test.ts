@@ -1,21 +1,16 @@
-import diagnostics from 'node:diagnostics_channel';
-import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
+import { useSentRequests } from '../../support/sent-requests.ts';
+import { useStillTime } from '../../support/still-time.ts';
 
 const sender = openGuardedSender({ egress: 'loopback' });
 const post = (url: string) =>
-  sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 20_000 });
+  sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 10_000 });
 
-const sent: ClientRequest[] = [];
-const remember = (message: unknown) => sent.push((message as { request: ClientRequest }).request);
-beforeAll(() => diagnostics.subscribe('http.client.request.start', remember));
-afterAll(() => diagnostics.unsubscribe('http.client.request.start', remember));
-beforeEach(() => {
-  sent.length = 0;
-});
+useStillTime();
+const sent = useSentRequests();
 
 /** Writes the head, then the text as fast as the other side takes it, until that goes away. */
 function flood(socket: Socket, head: string, text: string): void {

@@ -1,21 +1,20 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
 import type { GuardedSender } from '../../../functions/shared/world.ts';
 import { startRawReceiver } from '../../support/raw-receiver.ts';
+import { useStillTime } from '../../support/still-time.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const FORGED = 'HTTP/1.1 299 Forged\r\ncontent-length: 0\r\n\r\n';
 const REFUSAL = 'HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n';
 
+useStillTime('Date');
+
 let sender: GuardedSender;
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] });
   sender = openGuardedSender({ egress: 'loopback' });
-});
-afterEach(() => {
-  vi.useRealTimers();
 });
 
 /** The clock has moved on, and nothing has been read since. */

@@ -16,7 +16,7 @@ async function postFrom(env: Record<string, string>, urls: readonly string[]): P
     import { openGuardedSender } from ${JSON.stringify(MODULE)};
     const sender = openGuardedSender({ egress: 'loopback' });
     const post = (url) =>
-      sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 3000 });
+      sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 60_000 });
     console.log(JSON.stringify(await Promise.all(process.argv.slice(1).map(post))));
     process.exit();
   `;

@@ -16,11 +16,13 @@ import {
   PRIVATE_ADDRESSES,
   resolveHostile,
 } from '../../support/ssrf-vectors.ts';
+import { useStillTime } from '../../support/still-time.ts';
 import { until } from '../../support/until.ts';
 
 const PUBLIC = ['93.184.215.14', '2606:4700:4700::1111'] as const;
 const NAME = 'https://public.test/';
 const canary = useCanary();
+useStillTime();
 
 const send = (sender: GuardedSender, url: string) =>
   sender.post({ url, headers: {}, body: new Uint8Array([1]), timeoutMs: 5_000 });
