@@ -1,5 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Crowd, type Member } from '../../local/lambda/crowd.ts';
+
+// Nobody gets idle for longer while a test looks.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+afterEach(() => void vi.useRealTimers());
 
 /** A function with so many instances, of which the longest idle one is idle for so long. */
 function memberOf(crowd: Crowd, size: number, idleMs?: number, waiting = 0) {

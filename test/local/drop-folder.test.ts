@@ -4,8 +4,9 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { watchDropFolder } from '../../local/drop-folder.ts';
+import { eventually } from '../support/until.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'drop-'));
 const undo: (() => unknown)[] = [];
@@ -48,9 +49,9 @@ it('takes a complete file to the bucket under the same folders, and nothing else
   writeFileSync(join(folder, '.hidden'), 'x');
   writeFileSync(join(dir, 'ten_1', 'stray.csv'), 'x');
 
-  await vi.waitFor(() => expect(puts).toHaveLength(1), { timeout: 60_000 });
+  await eventually(() => expect(puts).toHaveLength(1));
   expect(puts).toEqual([['PUT /files/drop/ten_1/end_2/may/a%20list.csv', 'user_id\nu1\n']]);
-  await vi.waitFor(() => expect(existsSync(join(folder, 'a list.csv'))).toBe(false));
+  await eventually(() => expect(existsSync(join(folder, 'a list.csv'))).toBe(false));
   expect(existsSync(join(folder, '.hidden'))).toBe(true);
   expect(existsSync(join(dir, 'ten_1', 'stray.csv'))).toBe(true);
 });
@@ -68,9 +69,9 @@ it('takes what is beside a folder that cannot be read, and says once that it can
   writeFileSync(join(folder, 'z.csv'), 'user_id\nu1\n');
   const puts = await watch(() => 200);
 
-  await vi.waitFor(() => expect(puts).toHaveLength(1), { timeout: 60_000 });
+  await eventually(() => expect(puts).toHaveLength(1));
   writeFileSync(join(folder, 'later.csv'), 'user_id\nu1\n');
-  await vi.waitFor(() => expect(puts).toHaveLength(2), { timeout: 60_000 });
+  await eventually(() => expect(puts).toHaveLength(2));
   expect(lines.filter((it) => it.includes('ENAMETOOLONG'))).toHaveLength(1);
 });
 
@@ -81,17 +82,13 @@ it('takes what is behind a file that is refused, and says once that it is', asyn
   mkdirSync(folder, { recursive: true });
   for (const name of ['a.csv', 'b.csv', 'c.csv']) writeFileSync(join(folder, name), 'user_id\n');
 
-  await vi.waitFor(() => expect(existsSync(join(folder, 'b.csv'))).toBe(false), {
-    timeout: 60_000,
-  });
-  await vi.waitFor(() => expect(existsSync(join(folder, 'c.csv'))).toBe(false));
+  await eventually(() => expect(existsSync(join(folder, 'b.csv'))).toBe(false));
+  await eventually(() => expect(existsSync(join(folder, 'c.csv'))).toBe(false));
   const tries = () => puts.filter(([path]) => path.endsWith('a.csv')).length;
-  await vi.waitFor(() => expect(tries()).toBeGreaterThanOrEqual(3), { timeout: 60_000 });
+  await eventually(() => expect(tries()).toBeGreaterThanOrEqual(3));
   const said = lines.filter((it) => it.includes('a.csv'));
   expect(said).toEqual([`${join(folder, 'a.csv')}: the bucket answered 403`]);
 
   refuses = false;
-  await vi.waitFor(() => expect(existsSync(join(folder, 'a.csv'))).toBe(false), {
-    timeout: 60_000,
-  });
+  await eventually(() => expect(existsSync(join(folder, 'a.csv'))).toBe(false));
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { formatSecret, signWebhook } from '../../functions/webhooks/signature.ts';
 import { openRateGate } from '../../local/receiver/rate-gate.ts';
 import { type ReceiverOptions, startReceiver } from '../../local/receiver/server.ts';
@@ -91,6 +91,8 @@ describe('a receiver', () => {
   });
 
   it('limits its rate, and says when to come again', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     const { url } = await start({ perSecond: 0.5 });
     expect(await send(url)).toEqual({ status: 200, retryAfter: null });
     expect(await send(url)).toEqual({ status: 429, retryAfter: '2' });

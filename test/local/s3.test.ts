@@ -17,7 +17,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeServer } from '../../local/engines/engine.ts';
 import { listenExactly } from '../../local/http/listen.ts';
 import type { CreatedEvent } from '../../local/s3/catalog.ts';
@@ -27,6 +27,7 @@ import { rangeOf } from '../../local/s3/object-actions.ts';
 import { LOCAL_KEYS } from '../../local/s3/policy.ts';
 import { s3Server } from '../../local/s3/server.ts';
 import { ObjectStore } from '../../local/s3/store.ts';
+import { eventually } from '../support/until.ts';
 
 const Bucket = 'files';
 let dir: string;
@@ -321,9 +322,9 @@ describe('after a crash', () => {
     upload.on('error', () => undefined);
     upload.write('half');
     const drafts = () => readdirSync(join(dir, 's3', 'drafts'));
-    await vi.waitFor(() => expect(drafts()).toHaveLength(1));
+    await eventually(() => expect(drafts()).toHaveLength(1));
     upload.destroy();
-    await vi.waitFor(() => expect(drafts()).toEqual([]));
+    await eventually(() => expect(drafts()).toEqual([]));
     await expect(get('cut')).rejects.toMatchObject({ name: 'NoSuchKey' });
   });
 
@@ -339,7 +340,7 @@ describe('after a crash', () => {
 
   it('an event that nobody took is told again, and one that was taken is not', async () => {
     await put('taken', 'x');
-    await vi.waitFor(() => expect(told).toHaveLength(1));
+    await eventually(() => expect(told).toHaveLength(1));
     const deaf = openStore(() => Promise.reject(new Error('the queue is down')));
     await deaf.put({ bucket: Bucket, key: 'open', headers: {} }, bytes('x', 1));
     deaf.close();

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Activity } from '../../local/activity.ts';
 import { callAws } from '../../local/aws-call.ts';
 import { startDynamo } from '../../local/engines/dynamodb.ts';
@@ -15,6 +15,7 @@ import { Lanes } from '../../local/event-sources/stream-lanes.ts';
 import type { InvokeResult } from '../../local/lambda/instance.ts';
 import { openState, type State } from '../../local/state.ts';
 import type { Resource } from '../../local/template.ts';
+import { eventually } from '../support/until.ts';
 
 const FAILED: InvokeResult = { ok: false, failure: { errorType: 'E', errorMessage: 'e' } };
 const DONE: InvokeResult = { ok: true, result: null };
@@ -105,6 +106,8 @@ describe('deliver', () => {
   });
 
   it('gives up records that are too old, and delivers the others', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     const lost: string[] = [];
     const batches: string[] = [];
     const records = [record('a', 'a', nowSeconds() - 61), record('b', 'b', nowSeconds() - 59)];
@@ -301,16 +304,16 @@ describe('a stream source on the engine', () => {
     for (const pk of ['ten_1', 'other', 'ten_2']) await put(pk);
     const filters = [{ dynamodb: { Keys: { pk: { S: [{ prefix: 'ten_' }] } } } }];
     const { seen } = start(streamArn, () => DONE, { filters });
-    await vi.waitFor(() => expect(seen).toEqual(['ten_1', 'ten_2']));
+    await eventually(() => expect(seen).toEqual(['ten_1', 'ten_2']));
     await put('ten_3');
-    await vi.waitFor(() => expect(seen).toEqual(['ten_1', 'ten_2', 'ten_3']));
+    await eventually(() => expect(seen).toEqual(['ten_1', 'ten_2', 'ten_3']));
   });
 
   it('describes a record that was given up, and goes on', async () => {
     const { streamArn, put } = await makeTable('poisoned');
     for (const pk of ['a', 'bad', 'c']) await put(pk);
     const { seen, lost } = start(streamArn, (keys) => (keys.includes('bad') ? FAILED : DONE));
-    await vi.waitFor(() => expect(seen.at(-1)).toBe('c'));
+    await eventually(() => expect(seen.at(-1)).toBe('c'));
     expect(lost).toMatchObject([
       {
         requestContext: { functionArn: 'arn:function', condition: 'RetryAttemptsExhausted' },
@@ -323,19 +326,19 @@ describe('a stream source on the engine', () => {
     const { streamArn, put } = await makeTable('resumed');
     for (const pk of ['a', 'b']) await put(pk);
     const first = start(streamArn, () => DONE);
-    await vi.waitFor(() => expect(first.seen).toEqual(['a', 'b']));
+    await eventually(() => expect(first.seen).toEqual(['a', 'b']));
     await first.source.stop();
     first.checkpoints.flush();
 
     await put('c');
     const failing = start(streamArn, () => FAILED, { retriesMax: -1 });
-    await vi.waitFor(() => expect(failing.seen).toContain('c'));
+    await eventually(() => expect(failing.seen).toContain('c'));
     await failing.source.stop();
     failing.checkpoints.flush();
 
     const last = start(streamArn, () => DONE);
     await put('d');
-    await vi.waitFor(() => expect(last.seen).toEqual(['c', 'd']));
+    await eventually(() => expect(last.seen).toEqual(['c', 'd']));
   });
 
   it('lets two sources of a stream each have a filter and a position of its own', async () => {
@@ -350,16 +353,16 @@ describe('a stream source on the engine', () => {
     });
     const stuck = start(streamArn, () => FAILED, filtered('acc'));
     const other = start(streamArn, () => DONE, filtered('ten'));
-    await vi.waitFor(() => expect([stuck.seen[0], other.seen]).toEqual(['acc_1', ['ten_1']]));
+    await eventually(() => expect([stuck.seen[0], other.seen]).toEqual(['acc_1', ['ten_1']]));
     await put('ten_2');
-    await vi.waitFor(() => expect(other.seen).toEqual(['ten_1', 'ten_2']));
+    await eventually(() => expect(other.seen).toEqual(['ten_1', 'ten_2']));
     await Promise.all([stuck.source.stop(), other.source.stop()]);
 
     const again = start(streamArn, () => DONE, filtered('acc'));
     const further = start(streamArn, () => DONE, filtered('ten'));
     await put('ten_3');
-    await vi.waitFor(() => expect(again.seen).toEqual(['acc_1', 'acc_2']));
-    await vi.waitFor(() => expect(further.seen).toEqual(['ten_3']));
+    await eventually(() => expect(again.seen).toEqual(['acc_1', 'acc_2']));
+    await eventually(() => expect(further.seen).toEqual(['ten_3']));
     await Promise.all([again.source.stop(), further.source.stop()]);
     checkpoints.flush();
   });
