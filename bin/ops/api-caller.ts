@@ -77,6 +77,7 @@ function parse(text: string): Answer['body'] | undefined {
 }
 
 function reasonOf(error: unknown): string {
-  const { cause } = Object(error) as { cause?: { code?: string } };
-  return cause?.code ?? (error instanceof Error ? error.message : String(error));
+  const { cause } = Object(error) as { cause?: { code?: string; message?: string } };
+  // Of more addresses than one, the cause is all their faults, and has no message of its own.
+  return cause?.code || cause?.message || (error instanceof Error ? error.message : String(error));
 }

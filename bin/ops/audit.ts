@@ -1,13 +1,16 @@
-import type { ApiCaller } from './api-caller.ts';
+import { type ApiCaller, Refused } from './api-caller.ts';
 import { asTenant } from './as-tenant.ts';
 import { type Command, type Desk, type Given, type Outcome, Refusal } from './command.ts';
+import { reasonOf } from './reason-of.ts';
 import { repair } from './repair.ts';
 import { inColumns } from './rows.ts';
 
 const POLL_MS = 1_000;
 const POLLS_PER_NOTE = 10;
-/** So many polls in a row may fail: an audit can take an hour, and goes on without anybody. */
-const FAILURES_MAX = 10;
+/**
+ * So many polls in a row may fail: an audit can take an hour, and a deployment of the API a minute.
+ */
+const FAILURES_MAX = 60;
 
 type Counts = Readonly<Record<string, number>>;
 
@@ -25,34 +28,43 @@ interface Audit {
 /** Examines ledgers, and repairs what a restore has torn. */
 export const audit: Command = {
   name: 'audit',
-  form: '--tenant ID | --repair [--live]',
+  form: '[<audit id>] --tenant ID | --repair [--live]',
   help: [
     '--tenant ID      whose; with --repair one tenant, else all of them',
     '--repair         make what follows from the journal what the journal says, and tell by name',
     '                 what is lost; for restored tables that nobody writes to',
     '--live           repair the tables in use, which TALLYHOOK_RESTORED may name; else the flag',
     '                 --restored says which. Stop all functions before, as the runbook says',
-    'Without --repair a dry run shows the latest audit.',
+    'Without --repair it begins an audit, or joins the one that runs, waits for its end, and shows',
+    'it. The audit goes on without this command: by its id it is waited for again. A dry run shows',
+    'that audit, or the latest one, as it is now.',
     'It makes a key of the tenant, by a dry run too, and revokes it at its end; one that is left',
     'behind ends after 15 minutes.',
   ],
   flags: { tenant: 'string', repair: 'boolean', live: 'boolean' },
-  wordsMax: 0,
+  wordsMax: 1,
   async run(given, desk) {
-    if (given.has('repair')) return repair(given, desk);
+    const [auditId] = given.words;
+    if (given.has('repair')) {
+      if (auditId !== undefined) throw new Refusal('--repair is of no audit: leave its id out');
+      return repair(given, desk);
+    }
     if (given.has('live')) throw new Refusal('--live goes with --repair');
-    return examine(given, desk);
+    return examine(given, auditId, desk);
   },
 };
 
-async function examine(given: Given, desk: Desk): Promise<Outcome> {
+async function examine(given: Given, auditId: string | undefined, desk: Desk): Promise<Outcome> {
   const tenantId = given.text('tenant');
   if (tenantId === undefined) throw new Refusal('say whose: --tenant ID');
   const scopes = ['audit:read', 'audit:write'];
   const ended = await asTenant(
     desk,
     { tenantId, scopes, name: 'npm run ops -- audit' },
-    (tenant) => (given.has('dry-run') ? latestOf(tenant) : wait(tenant, desk)),
+    async (tenant) => {
+      if (given.has('dry-run')) return auditId ? find(tenant, auditId) : latestOf(tenant);
+      return wait(tenant, { tenantId, id: auditId ?? (await begin(tenant, desk)) }, desk);
+    },
   );
   if (!ended) desk.print('there was no audit yet');
   else show(ended, desk);
@@ -64,8 +76,12 @@ async function latestOf(tenant: ApiCaller): Promise<Audit | undefined> {
   return data[0];
 }
 
+function find(tenant: ApiCaller, id: string): Promise<Audit> {
+  return tenant.call('GET', `/v1/audit/${encodeURIComponent(id)}`);
+}
+
 /** Begins one, or joins the one that runs, which the conflict names: a list may be behind. */
-async function wait(tenant: ApiCaller, { note, sleep }: Desk): Promise<Audit> {
+async function begin(tenant: ApiCaller, { note }: Desk): Promise<string> {
   const begun = await tenant.ask('POST', '/v1/audit');
   const isJoined = begun.status === 409;
   const { code, detail } = begun.body;
@@ -73,15 +89,33 @@ async function wait(tenant: ApiCaller, { note, sleep }: Desk): Promise<Audit> {
   if (id === undefined || (begun.status >= 300 && !isJoined)) {
     throw new Refusal(`${code}: ${detail}`);
   }
+  note(`${id} ${isJoined ? 'runs already' : 'has begun'}, and goes on without this command`);
+  return id;
+}
+
+/** Waits through times when nobody answers. */
+async function wait(
+  tenant: ApiCaller,
+  { id, tenantId }: { readonly id: string; readonly tenantId: string },
+  { note, sleep }: Desk,
+): Promise<Audit> {
   for (let polls = 1, failures = 0; ; polls += 1) {
     try {
-      const audit = await tenant.call<Audit>('GET', `/v1/audit/${id}`);
+      const audit = await find(tenant, id);
       if (audit.status !== 'running') return audit;
       failures = 0;
       if (polls % POLLS_PER_NOTE === 0) note(`${id}: ${audit.checked.entries} entries …`);
     } catch (error) {
+      if (error instanceof Refused && error.status === 404) throw error;
       failures += 1;
-      if (failures === FAILURES_MAX) throw error;
+      const reason = reasonOf(error);
+      if (failures === FAILURES_MAX) {
+        const again = `look again with audit ${id} --tenant ${tenantId}`;
+        throw new Refusal(`${id} goes on by itself, but the API is silent (${reason}): ${again}`);
+      }
+      if (failures % POLLS_PER_NOTE === 0) {
+        note(`${id}: no answer for the ${failures}th time (${reason}) …`);
+      }
     }
     await sleep(POLL_MS);
   }

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { apiCaller } from '../../bin/ops/api-caller.ts';
 import { audit } from '../../bin/ops/audit.ts';
 import { readFlags } from '../../bin/ops/command.ts';
@@ -38,14 +38,20 @@ function auditOf(id: string, status: string): Reply {
   return [200, { id, status, createdAt: '2026-11-22T10:00:00.000Z', ...counts }];
 }
 
-async function run(replies: Readonly<Record<string, readonly Reply[]>>) {
+const notes: string[] = [];
+
+async function run(
+  replies: Readonly<Record<string, readonly Reply[]>>,
+  ...args: readonly string[]
+) {
   const admin = await answering({ ...KEY, ...replies });
   const printed: string[] = [];
+  notes.splice(0);
   const at = { admin: async () => admin } as Partial<Installation> as Installation;
-  const ended = await audit.run(readFlags(audit, ['--tenant', 'ten_1']), {
+  const ended = await audit.run(readFlags(audit, [...args, '--tenant', 'ten_1']), {
     at,
     print: (line) => printed.push(line),
-    note: () => {},
+    note: (line) => notes.push(line),
     sleep: async () => {},
     clock: { nowMs: () => 0 },
   });
@@ -71,10 +77,48 @@ it('goes on waiting when the API has not answered some times', async () => {
   expect(result).toEqual({ ended: 'done', first: 'aud_1 of 2026-11-22T10:00:00.000Z is clean' });
 });
 
-it('gives up when the API answers no more', async () => {
+it('gives up when the API answers no more, and says how to look again', async () => {
   const ended = run({
     'POST /v1/audit': [auditOf('aud_1', 'running')],
     'GET /v1/audit/aud_1': [UNAVAILABLE],
   });
-  await expect(ended).rejects.toThrow('unavailable: The database did not answer.');
+  await expect(ended).rejects.toThrow(
+    /^aud_1 goes on by itself, .+The database did not answer\.\): .+ audit aud_1 --tenant ten_1$/,
+  );
+  expect(notes[0]).toBe('aud_1 has begun, and goes on without this command');
+  expect(notes.some((it) => /^aud_1: no answer for the 10th time \(.+\) …$/.test(it))).toBe(true);
+});
+
+it('is patient for as long as a deployment takes', async () => {
+  const silence = Array.from({ length: 50 }, () => UNAVAILABLE);
+  const result = await run({
+    'POST /v1/audit': [auditOf('aud_1', 'running')],
+    'GET /v1/audit/aud_1': [...silence, auditOf('aud_1', 'clean')],
+  });
+  expect(result.ended).toBe('done');
+});
+
+describe('an audit by its id', () => {
+  it('is waited for, and none is begun', async () => {
+    const answers = [auditOf('aud_1', 'running'), auditOf('aud_1', 'violated')];
+    const result = await run({ 'GET /v1/audit/aud_1': answers }, 'aud_1');
+    const first = 'aud_1 of 2026-11-22T10:00:00.000Z is violated';
+    expect(result).toEqual({ ended: 'person', first });
+  });
+
+  it('is shown as it is by a dry run', async () => {
+    const answers = [auditOf('aud_1', 'running')];
+    const result = await run({ 'GET /v1/audit/aud_1': answers }, 'aud_1', '--dry-run');
+    expect(result.first).toBe('aud_1 of 2026-11-22T10:00:00.000Z is running');
+  });
+
+  it('is refused at once where there is none', async () => {
+    const gone: Reply = [404, { code: 'not_found', detail: 'There is no such object.' }];
+    const replies = [gone, auditOf('aud_1', 'clean')];
+    await expect(run({ 'GET /v1/audit/aud_1': replies }, 'aud_1')).rejects.toThrow('not_found');
+  });
+
+  it('is none of a repair', async () => {
+    await expect(run({}, 'aud_1', '--repair')).rejects.toThrow('--repair is of no audit');
+  });
 });
