@@ -12,6 +12,7 @@ import {
 import { PROBLEMS } from '../../functions/shared/problem.ts';
 import { SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
+import { until } from '../support/until.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 
 let world: TestWorld;
@@ -216,7 +217,10 @@ describe('a function', () => {
     expect(asked).toHaveLength(1);
     meters.count('tallyhook_breaker_changes_total', { to: 'open' });
     for (const speak of asked) speak();
-    await expect.poll(() => total('cold_starts|patient/api')).toBe(1);
+    await until(
+      () => total('cold_starts|patient/api'),
+      (it) => it === 1,
+    );
     await flush(meters);
     expect(await total('breaker_changes|open')).toBe(1);
   });
