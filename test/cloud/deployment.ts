@@ -9,7 +9,8 @@ import type { MiniStack } from './ministack.ts';
 
 /** Where this code is. */
 export const ROOT = join(import.meta.dirname, '../..');
-const DEPLOY_MS_MAX = 180_000;
+/** Against hanging, not against slowness. */
+const DEPLOY_MS_MAX = 900_000;
 
 const Outputs = z.object({
   Tallyhook: z.object({

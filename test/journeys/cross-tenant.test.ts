@@ -33,6 +33,7 @@ let before: string;
 beforeAll(async () => {
   sink = await startSink();
   [alice, bob] = await Promise.all([household(sink.url), household(sink.url)]);
+  await atRest(alice);
   before = await everythingOf(alice);
 });
 
@@ -87,6 +88,21 @@ async function household(url: string): Promise<Household> {
     ({ body }) => body.status !== 'running',
   );
   return { tenant, pool };
+}
+
+/** Until nothing of it changes by itself: its events are relayed, and its statements follow. */
+async function atRest({ tenant: { api }, pool }: Household): Promise<void> {
+  await until(
+    () => api.get<{ data: { relayedAt?: string }[] }>('/v1/events?limit=100'),
+    ({ body }) => body.data.every(({ relayedAt }) => relayedAt !== undefined),
+  );
+  for (const id of pool.ids('acc')) {
+    const { body: account } = await api.get<{ version: number }>(`/v1/accounts/${id}`);
+    await until(
+      () => api.get<{ upToSeq: number }>(`/v1/accounts/${id}/entries`),
+      ({ body }) => body.upToSeq === account.version,
+    );
+  }
 }
 
 /** What the tenant sees of all that it has, one by one and in lists. */

@@ -19,6 +19,8 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
+const TOGETHER = 4;
+
 /** What the schema of the route lets pass. */
 const isText = (url: string) => url !== '' && url.length <= 2_048 && !url.includes('\0');
 
@@ -27,9 +29,16 @@ it('saves no hostile URL with --strict-egress, nor one of this machine', async (
   const { api } = await newTenantOf(strict?.apiUrl ?? '', strict?.adminKey ?? '');
   const literals = PRIVATE_ADDRESSES.map(([, address]) => `https://${literalHost(address)}/`);
   const urls = [...HOSTILE_URLS.map(([, url]) => url), ...literals, canary.url];
-  // Together, because a name that nobody has may take its time.
-  const answers = await Promise.all(urls.map((url) => api.post('/v1/endpoints', { url })));
-  const codes = answers.map(({ status, body }, i) => [urls[i], status, body.code]);
+  // Some together, because a name that nobody has may take its time: all would wait for each other.
+  const codes: unknown[] = [];
+  const left = urls.entries();
+  const ask = async () => {
+    for (const [at, url] of left) {
+      const { status, body } = await api.post('/v1/endpoints', { url });
+      codes[at] = [url, status, body.code];
+    }
+  };
+  await Promise.all(Array.from({ length: TOGETHER }, ask));
   expect(codes).toEqual(
     urls.map((url) => [url, 422, isText(url) ? 'url_not_allowed' : 'validation_failed']),
   );

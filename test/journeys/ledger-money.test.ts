@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import { ledgerRoutes } from '../../functions/ledger/contract.ts';
 import { type ApiClient, type Body, newAccount } from '../support/api.ts';
 import { snapshotOf } from '../support/cloud.ts';
+import { inTime } from '../support/in-time.ts';
 import { checkLedger } from '../support/invariants/ledger.ts';
 import { type TenantWithReceiver, tenantWithReceiver } from '../support/tenant-with-receiver.ts';
 import { until } from '../support/until.ts';
@@ -71,10 +72,15 @@ describe('a hold', () => {
   });
 
   it('expires by itself at its time, and not before', async () => {
-    const expiresAt = new Date(Date.now() + 3_000).toISOString();
-    const { body } = await hold({ expiresAt, destinationAccountId: b });
+    const { accountId, expiresAt, body } = await inTime(3_000, async (ms) => {
+      const from = await newAccount(api, '1000');
+      const terms = { expiresAt: new Date(Date.now() + ms).toISOString(), accountId: from };
+      const made = await hold({ ...terms, destinationAccountId: b });
+      const [id, ...others] = await listed(`/v1/holds?status=pending&accountId=${from}`);
+      expect(others).toEqual([]);
+      return id !== undefined && id === made.body.id ? { ...terms, body: made.body } : undefined;
+    });
     const path = `/v1/holds/${body.id}`;
-    expect(await listed(`/v1/holds?status=pending&accountId=${a}`)).toEqual([body.id]);
 
     const expired = await until(
       async () => (await api.get(path)).body,
@@ -83,14 +89,14 @@ describe('a hold', () => {
 
     expect(expired.status).toBe('expired');
     expect(Date.parse(String(expired.resolvedAt))).toBeGreaterThanOrEqual(Date.parse(expiresAt));
-    expect((await api.get(`/v1/accounts/${a}`)).body).toMatchObject({
+    expect((await api.get(`/v1/accounts/${accountId}`)).body).toMatchObject({
       ...{ balance: '1000', available: '1000', held: '0', version: 3 },
     });
     const late = await api.post(`${path}/capture`, {});
     expect([late.status, late.body.code]).toEqual([409, 'hold_resolved']);
     await told('hold.expired', body.id);
     const entries = await until(
-      async () => (await api.get<{ data: Body[] }>(`/v1/accounts/${a}/entries`)).body.data,
+      async () => (await api.get<{ data: Body[] }>(`/v1/accounts/${accountId}/entries`)).body.data,
       (it) => it.length === 3,
     );
     expect(entries.map((it) => [it.seq, it.type, it.amount])).toEqual([

@@ -36,6 +36,12 @@ it('does what the quickstart says, as it is printed but for the ports', async ()
   const [code] = await once(shell, 'exit');
 
   const made = '1000 rows: 1000 users, 0 duplicates, 0 malformed\n';
+  // The end of a process may be known before all that it has said was read.
+  await until(
+    () => [said, complained].map((it) => it.join('')),
+    ([out = '', err = '']) =>
+      code !== 0 || (out.includes('completed') && err.length >= made.length),
+  );
   expect([code, complained.join('')]).toEqual([0, made]);
   expect(said.join('')).toContain('"balance":"2500"');
   const alerts = await until(

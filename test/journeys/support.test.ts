@@ -104,7 +104,6 @@ describe('docs/support.md', () => {
       const found = await until(
         () => linesOfRun().filter(asked(query).accepts),
         (lines) => missingIn(lines, query).length === 0,
-        20_000,
       ).catch(() => linesOfRun().filter(asked(query).accepts));
 
       expect(found.length, 'no line fits').toBeGreaterThan(0);

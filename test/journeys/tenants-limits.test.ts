@@ -10,14 +10,21 @@ it('tells a key its limit, refuses above it, and lets it on again', async () => 
   const body = { name: 'slow', scopes: ['ledger:read'], rateLimit };
   const slow = apiClient(apiUrl, (await api.post<{ key: string }>('/v1/keys', body)).body.key);
 
-  const answers = await Promise.all(Array.from({ length: 15 }, () => slow.get('/v1/accounts')));
+  const ask = () => Promise.all(Array.from({ length: 15 }, () => slow.get('/v1/accounts')));
+  const all: Awaited<ReturnType<typeof ask>> = [];
+  // While a slow machine answers them as many tokens may accrue as they take.
+  const answers = await until(
+    async () => {
+      all.push(...(await ask()));
+      return all;
+    },
+    (them) => them.some(({ status }) => status === 429),
+  );
   const passed = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => status === 429);
 
-  expect(passed.length + refused.length).toBe(15);
-  // The burst, and what accrues while a slow machine answers them.
+  expect(passed.length + refused.length).toBe(answers.length);
   expect(passed.length).toBeGreaterThanOrEqual(5);
-  expect(refused.length).toBeGreaterThan(0);
   for (const { headers } of answers) {
     expect(headers.get('ratelimit-policy')).toBe('"default";q=2;w=1');
     expect(headers.get('ratelimit')).toMatch(/^"default";r=[0-2];t=1$/);

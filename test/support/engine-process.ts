@@ -25,6 +25,5 @@ export async function killEngineUntilAnother(stateDir: string): Promise<void> {
   await until(
     () => enginePid(stateDir),
     (now) => now !== pid,
-    10_000,
   );
 }

@@ -59,8 +59,11 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Against hanging, not against slowness. */
+const START_MS_MAX = 120_000;
+
 async function answering(url: string, engine: ChildProcess): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + START_MS_MAX;
   while (engine.exitCode === null && Date.now() < deadline) {
     const answer = await fetch(url).catch(() => undefined);
     if (answer) return;

@@ -1,7 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { until } from './until.ts';
 
 /** One of the receivers of `examples/`, and what it takes to run it. */
@@ -10,7 +11,7 @@ export interface Language {
   /** Tells whether its runtime is there. Nothing is ever fetched. */
   readonly probe: readonly [string, ...string[]];
   /** Makes what has to be made in `dir`, and answers how to start it. */
-  prepare(dir: string): readonly [string, ...string[]];
+  prepare(dir: string): Promise<readonly [string, ...string[]]>;
 }
 
 /** Go may neither fetch another version of itself nor a module. */
@@ -20,22 +21,22 @@ export const LANGUAGES: readonly Language[] = [
   {
     name: 'Node',
     probe: ['node', '--version'],
-    prepare: () => ['node', 'examples/node/receiver.mjs'],
+    prepare: async () => ['node', 'examples/node/receiver.mjs'],
   },
   {
     name: 'Python',
     probe: ['python3', '--version'],
-    prepare: () => ['python3', '-B', 'examples/python/receiver.py'],
+    prepare: async () => ['python3', '-B', 'examples/python/receiver.py'],
   },
   {
     name: 'Go',
     probe: ['go', 'version'],
-    prepare(dir) {
+    async prepare(dir) {
       const binary = join(dir, 'receiver');
-      execFileSync('go', ['build', '-o', binary, '.'], {
+      // A cold build takes minutes, in which this process has others to answer.
+      await promisify(execFile)('go', ['build', '-o', binary, '.'], {
         cwd: 'examples/go',
         env: { ...process.env, ...OFFLINE_GO },
-        stdio: 'inherit',
       });
       return [binary];
     },
@@ -78,11 +79,16 @@ export async function startExample(
     if (id) worked.push(id);
     else said.push(line);
   });
-  const exit = once(child, 'exit') as Promise<[number | null]>;
+  // All that it has said is read by then, which it need not be when it has exited.
+  const close = once(child, 'close') as Promise<[number | null]>;
+  let isOver = false;
+  child.once('close', () => {
+    isOver = true;
+  });
   const address = () => /receiving at (\S+)/.exec(said.join('\n'))?.[1];
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   await until(
-    () => ({ pid: child.pid, isReady: ended() || address() !== undefined, said }),
+    () => ({ pid: child.pid, isReady: isOver || address() !== undefined, said }),
     (it) => it.isReady,
   );
   const url = address();
@@ -91,7 +97,7 @@ export async function startExample(
   }
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
     if (!ended()) child.kill(signal);
-    const [code] = await exit;
+    const [code] = await close;
     return code;
   };
   return { url, worked, stop: () => end('SIGTERM'), kill: async () => void (await end('SIGKILL')) };

@@ -18,7 +18,8 @@ export interface RawRequest {
   readonly body?: string | Uint8Array;
 }
 
-const PATIENCE_MS = 30_000;
+/** Against hanging, not against slowness. */
+const PATIENCE_MS = 240_000;
 
 /**
  * Sends the request byte for byte; length, host and `connection: close` are added to its head, and

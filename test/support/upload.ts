@@ -46,7 +46,7 @@ const SETTLED_STEP_MS = 200;
 export async function settledFile(
   api: ApiClient,
   fileId: string,
-  limitMs = 60_000,
+  limitMs?: number,
 ): Promise<FileView> {
   return until(
     async () => (await api.get<FileView>(`/v1/files/${fileId}`)).body,

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { idOf, type Walk } from './walk.ts';
+import { type Body, idOf, type Walk } from './walk.ts';
 
 const SECRET = 'shared with the sender';
-const isDone = ({ status }: { readonly status?: unknown }) => String(status) === 'completed';
+const isDone = ({ status }: Body) => String(status) === 'completed';
 
 /** A source, a webhook of its sender, one of the tenant's own, and what became of them. */
 export async function walkInbox(walk: Walk): Promise<void> {
@@ -29,7 +29,11 @@ export async function walkInbox(walk: Walk): Promise<void> {
   });
   await walk.call('getSource', { params, until: ({ backlog }) => Number(backlog) === 0 });
 
-  await walk.call('getWebhook', { params: idOf(received), until: isDone });
+  await walk.call('getWebhook', {
+    params: idOf(received),
+    // Its event is relayed a moment later than it is written.
+    until: (it) => isDone(it) && JSON.stringify(it.deliveries).includes('"delivered"'),
+  });
   const own = await walk.call('createWebhook', {
     body: { type: 'invoice.scanned', invoiceId: 'invoice-7', pages: 3 },
   });

@@ -1,4 +1,5 @@
 import { callAws } from '../../../local/aws-call.ts';
+import { until } from '../until.ts';
 import { announce, walkActions, walkResults } from './file-steps.ts';
 import { walkInbox } from './inbox-steps.ts';
 import { walkLedger } from './ledger-steps.ts';
@@ -154,7 +155,11 @@ async function walkDeliveries(walk: Walk, endpoint: Body): Promise<void> {
   });
   const [done] = delivered.data as unknown as Body[];
   await walk.refused('not_retryable', 'retryDelivery', { params: idOf(done) });
-  await walk.call('getEndpointHealth', { params: idOf(endpoint) });
+  await walk.call('getEndpointHealth', {
+    params: idOf(endpoint),
+    // While something waits it says until when.
+    until: ({ waiting }) => Number(waiting) === 0,
+  });
   await walkReplays(walk, String(endpoint.id));
 }
 
@@ -166,12 +171,33 @@ async function walkDeadLetters(walk: Walk, { deadLetters }: Addresses): Promise<
   const hasMoved = ({ data }: Body) => JSON.stringify(data).includes('"status":"completed"');
   await walk.setUp('listDeadLetters', { query: { queue }, until: hasMoved });
 
+  // They may take this one as well: then another one is put there.
+  const fault = () => dropOne(walk, { deadLetters, queue }).then(() => '', String);
+  await until(fault, (it) => it === '');
+}
+
+/** After so long somebody else has taken a dead letter. */
+const GONE_MS = 5_000;
+
+interface Listed {
+  readonly messages: readonly { readonly id: string }[];
+}
+
+/** A dead letter is made by hand, looked at, and dropped. */
+async function dropOne(
+  walk: Walk,
+  { deadLetters, queue }: Pick<Addresses, 'deadLetters'> & { readonly queue: string },
+): Promise<void> {
   const { origin: endpoint } = new URL(deadLetters);
   const message = { QueueUrl: deadLetters, MessageBody: 'made by hand' };
   await callAws({ endpoint, service: 'sqs' }, 'SendMessage', message);
-  const listed = await walk.call('listDeadLetters', { query: { queue } });
-  const [found] = listed.data as unknown as { messages: { id: string }[] }[];
-  const messageId = String(found?.messages[0]?.id);
+  const idIn = ({ data }: Body) => (data as unknown as Listed[])[0]?.messages[0]?.id;
+  const listed = await walk.call('listDeadLetters', {
+    query: { queue },
+    until: (it) => idIn(it) !== undefined,
+    patienceMs: GONE_MS,
+  });
+  const messageId = String(idIn(listed));
   const body = { queue, messageId, reason: 'Sent by hand, no audit of that name' };
   await walk.call('dropDeadLetter', { body });
 }

@@ -8,9 +8,6 @@ import { until } from '../until.ts';
 
 type Json = Example['answer'];
 
-/** How long a step asks again: a file takes long on a busy machine. */
-const PATIENCE_MS = 60_000;
-
 /** What a step sends beside what its contract says. */
 export interface Step {
   /** `{ id }` of `/v1/accounts/{id}`. */
@@ -24,6 +21,8 @@ export interface Step {
   readonly key?: 'admin' | 'tenant';
   /** Asks again until the answer is so. */
   readonly until?: (answer: Body) => boolean;
+  /** How long, where it may never be so. */
+  readonly patienceMs?: number;
 }
 
 /** An answer whose members a walk reads by name; the contract has checked what they are. */
@@ -81,7 +80,7 @@ export class Walk {
     const answered = await until(
       () => this.#send(operation, step),
       (it) => !wanted.includes(it.status) || (step.until?.(it.answer as unknown as Body) ?? true),
-      PATIENCE_MS,
+      step.patienceMs,
     );
     const { request, status, answer } = answered;
     if (!wanted.includes(status))
