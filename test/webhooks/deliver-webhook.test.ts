@@ -17,7 +17,7 @@ import {
   SECRET,
   takeDue,
 } from './delivery-world.ts';
-import { startReceiver } from './receiver.ts';
+import { hangFor, startReceiver } from './receiver.ts';
 
 let world: DeliveryWorld;
 beforeAll(async () => {
@@ -182,8 +182,10 @@ describe('a delivery that fails', () => {
 
 describe('an outcome that nobody knows', () => {
   it.each(['hang', 'reset'] as const)('after a %s marks the repeat on the wire', async (how) => {
-    const receiver = await startReceiver((nth) => (nth === 1 ? how : 200));
-    const endpoint = await newEndpoint(world, receiver.url, { timeoutMs: 300 });
+    const timeoutMs = 300;
+    const first = () => (how === 'hang' ? hangFor(timeoutMs) : how);
+    const receiver = await startReceiver((nth) => (nth === 1 ? first() : 200));
+    const endpoint = await newEndpoint(world, receiver.url, { timeoutMs });
     const event = await relayed(world, endpoint.tenantId);
     await drain(world);
 

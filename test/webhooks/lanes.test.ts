@@ -15,17 +15,23 @@ import {
   relayed,
   takeDue,
 } from './delivery-world.ts';
-import { type Behaviour, startReceiver } from './receiver.ts';
+import { type Behaviour, hangFor, startReceiver } from './receiver.ts';
 
 let world: DeliveryWorld;
 beforeAll(async () => {
   world = await deliveryWorld();
 });
 
+const TIMEOUT_MS = 400;
+
 async function endpointThat(behaviour: Behaviour, fields: Partial<Endpoint> = {}) {
   const receiver = await startReceiver(behaviour);
   const retry = { maxAttempts: 2, scheduleSeconds: [3_600] };
-  const endpoint = await newEndpoint(world, receiver.url, { retry, timeoutMs: 400, ...fields });
+  const endpoint = await newEndpoint(world, receiver.url, {
+    retry,
+    timeoutMs: TIMEOUT_MS,
+    ...fields,
+  });
   return { endpoint, got: receiver.got, cut: receiver.cut };
 }
 
@@ -42,7 +48,7 @@ async function attemptOften(endpoint: Endpoint, count: number): Promise<void> {
 
 describe('an endpoint that times out', () => {
   it('takes the slow lane after five timeouts in a row, and comes back', async () => {
-    const { endpoint } = await endpointThat((nth) => (nth <= 5 ? 'hang' : 200));
+    const { endpoint } = await endpointThat((nth) => (nth <= 5 ? hangFor(TIMEOUT_MS) : 200));
     await attemptOften(endpoint, 4);
     expect(await isSlow(endpoint)).toBe(false);
     await attemptOften(endpoint, 1);
@@ -59,7 +65,7 @@ describe('an endpoint that times out', () => {
   });
 
   it('stays in the fast lane while other failures come between', async () => {
-    const { endpoint } = await endpointThat((nth) => (nth % 5 === 0 ? 500 : 'hang'));
+    const { endpoint } = await endpointThat((nth) => (nth % 5 === 0 ? 500 : hangFor(TIMEOUT_MS)));
     await attemptOften(endpoint, 9);
     expect(await isSlow(endpoint)).toBe(false);
   });
@@ -227,7 +233,7 @@ describe('a burst', () => {
 
 describe('an endpoint that keeps a worker waiting for a second', () => {
   it('takes the slow lane before its time is up, and comes back once it is quick', async () => {
-    const { endpoint, cut } = await endpointThat((nth) => (nth === 1 ? 'hang' : 200), {
+    const { endpoint, cut } = await endpointThat((nth) => (nth === 1 ? hangFor(1_000) : 200), {
       timeoutMs: 10_000,
     });
     await relayed(world, endpoint.tenantId);

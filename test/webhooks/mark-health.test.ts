@@ -11,7 +11,7 @@ import {
   relayed,
   takeDue,
 } from './delivery-world.ts';
-import { type Behaviour, startReceiver } from './receiver.ts';
+import { type Behaviour, hangFor, startReceiver } from './receiver.ts';
 
 let world: DeliveryWorld;
 beforeAll(async () => {
@@ -99,7 +99,10 @@ describe('the health of an endpoint', () => {
   });
 
   it('knows how many of the last attempts timed out', async () => {
-    const endpoint = await endpointThat((nth) => (nth === 1 ? 500 : 'hang'), { timeoutMs: 100 });
+    const timeoutMs = 100;
+    const endpoint = await endpointThat((nth) => (nth === 1 ? 500 : hangFor(timeoutMs)), {
+      timeoutMs,
+    });
     await attemptOften(endpoint, 3, 1_000);
     expect(await findHealth(world.db, endpoint)).toMatchObject({ streak: 3, timeouts: 2 });
   });

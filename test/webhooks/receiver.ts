@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach } from 'vitest';
+import { afterEach, vi } from 'vitest';
 
 /** A webhook as a receiver got it. */
 export interface Got {
@@ -29,6 +29,12 @@ const open: (() => void)[] = [];
 afterEach(() => {
   for (const close of open.splice(0)) close();
 });
+
+/** Does not answer, while so much time passes for who waits. */
+export function hangFor(ms: number): Reply {
+  setImmediate(() => vi.advanceTimersByTime(ms));
+  return 'hang';
+}
 
 /** A receiver on this machine that ends with its test. */
 export async function startReceiver(behaviour: Behaviour = () => 200): Promise<Receiver> {
