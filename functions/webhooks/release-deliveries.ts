@@ -213,8 +213,10 @@ async function plan(
   { rows, cursor }: WantedPage,
   world: ReleaseNeeds,
 ): Promise<Release | undefined> {
-  if (release.kind !== 'replay' || rows.length === 0 || cursor === undefined) return release;
-  return save(release, planStep(release, rows.length, cursor), world);
+  const first = rows[0]?.eventId;
+  if (release.kind !== 'replay' || first === undefined || cursor === undefined) return release;
+  const counted = { count: rows.length, first, through: cursor };
+  return save(release, planStep(release, counted), world);
 }
 
 /** What a worker that died has counted and not sent, and not told the events. */

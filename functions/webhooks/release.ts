@@ -157,11 +157,27 @@ export function afterStep(release: Release, result: StepResult, nowMs: number): 
   return { ...counted, cursor: undefined, hasMoved: false, dueMs };
 }
 
-/** A replay that has counted its next step before it sends any of it: a crash miscounts none. */
-export function planStep(release: Release, count: number, through: string): Release {
-  const { matched, sent, cursor } = release;
+/** What a step is about to send, by the events of its first and last deliveries. */
+interface Counted {
+  readonly count: number;
+  readonly first: string;
+  readonly through: string;
+}
+
+/**
+ * A replay that has counted its next step before it sends any of it: a crash miscounts none. The
+ * plan begins right before the first of them: what was passed over may be wanted by the time that
+ * another worker finishes it, and was not counted.
+ */
+export function planStep(release: Release, { count, first, through }: Counted): Release {
+  const { matched, sent } = release;
   const counted = { matched: matched + count, sent: sent + count, hasMoved: true };
-  return { ...release, ...counted, cursor: through, planned: { after: cursor, through } };
+  return {
+    ...release,
+    ...counted,
+    cursor: through,
+    planned: { after: first.slice(0, -1), through },
+  };
 }
 
 /**

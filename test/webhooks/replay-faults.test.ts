@@ -3,10 +3,13 @@ import { findEvents } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
 import { timeOfId } from '../../functions/shared/ids/ulid.ts';
 import type { Write } from '../../functions/shared/world.ts';
+import type { Attempt } from '../../functions/webhooks/attempt.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
+import { claim, settle } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { type Ask, type Body, webhooksApi } from './api.ts';
 import { care, sweepEndpoint, takeReady, workUntil } from './care.ts';
@@ -190,6 +193,46 @@ describe('a replay whose worker dies', () => {
     for (const event of await findEvents(world.db, endpoint.tenantId, ids)) {
       expect(event.sentTo).toEqual([endpoint.id]);
     }
+  });
+});
+
+describe('a replay whose worker died before it sent what it had counted', () => {
+  /** The first delivery was on its way when the step was planned, and has failed since. */
+  const planned = async () => {
+    const house = await outage(2, 0, () => 500);
+    const { endpoint, events, replay, find } = house;
+    const [first] = events;
+    if (!first) throw new Error('no event');
+    const row = await recordOf(world, endpoint, first);
+    const nowMs = world.clock.nowMs();
+    const claimed = claim({ ...row, spent: 0 }, nowMs + 30 * SECOND_MS, nowMs);
+    const saved = await saveStep(world, { before: row, after: claimed });
+    if (!saved.won) throw new Error('the claim is lost');
+    world.clock.advance(1);
+    const id = await replay();
+    await dieAtWrite(3);
+    expect(await find(id)).toMatchObject({ status: 'running', matched: 1, sent: 1 });
+    const attempt = { outcome: 'failed', status: 500, ms: 1, throttled: false, disable: false };
+    const at = { endpoint, nowMs, random: 0 };
+    const after = settle(saved.delivery, attempt as Attempt, at);
+    await saveStep(world, { before: saved.delivery, after });
+    expect((await house.rows()).map((it) => it.status)).toEqual(['exhausted', 'exhausted']);
+    return { ...house, id };
+  };
+
+  it('sends that, and nothing that its step had passed over', async () => {
+    const { endpoint, events, receiver, find, id } = await planned();
+    await sweepFor(endpoint, 3);
+    expect(await find(id)).toMatchObject({ status: 'done', matched: 1, sent: 1 });
+    expect(receiver.got.slice(2).map((it) => it.headers['webhook-id'])).toEqual([events[1]?.id]);
+  });
+
+  it('counts out only that when it is cancelled', async () => {
+    const { endpoint, receiver, find, id } = await planned();
+    await ask(endpoint.tenantId, `DELETE /v1/replays/${id}`);
+    await sweepFor(endpoint, 3);
+    expect(await find(id)).toMatchObject({ status: 'cancelled', matched: 1, sent: 0 });
+    expect(receiver.got).toHaveLength(2);
   });
 });
 
