@@ -1,3 +1,4 @@
+import { isRetryable, Problem } from '../shared/problem.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Key, World } from '../shared/world.ts';
 import { EARLY_MS } from './arrival.ts';
@@ -14,6 +15,7 @@ import {
   countRunning,
   findLater,
   findRelease,
+  releaseKey,
   removeRelease,
   saveRelease,
 } from './release.store.ts';
@@ -48,17 +50,42 @@ const CLOSED_MS = DAY_MS;
  * one looks after the same, so that there is one slow start; replays divide the share of one.
  */
 export async function releaseDeliveries(key: Key, world: ReleaseNeeds): Promise<void> {
-  const { clock, db, endpoints } = world;
+  const { clock, db } = world;
   const found = await findRelease(db, key);
   if (found?.dueMs === undefined) return;
   const aheadMs = found.dueMs - clock.nowMs();
   if (aheadMs > EARLY_MS) return;
   if (aheadMs > 0) await clock.sleep(aheadMs);
 
-  const { tenantId, endpointId } = found;
   const leased = { ...found, isWaiting: undefined, dueMs: clock.nowMs() + LEASE_MS };
   const release = await save(found, leased, world);
   if (!release) return;
+  try {
+    await workOn(release, world);
+  } catch (error) {
+    if (error instanceof Problem && isRetryable(error.code)) await endLease(release, world);
+    throw error;
+  }
+}
+
+/** The message comes again in some seconds, and must not find the lease of its own first try. */
+async function endLease(leased: Release, world: ReleaseNeeds): Promise<void> {
+  const { clock, db, log } = world;
+  const { endpointId, kind } = leased;
+  try {
+    const now = await findRelease(db, releaseKey(leased));
+    if (!now || now.dueMs !== leased.dueMs) return;
+    await save(now, { ...now, dueMs: clock.nowMs() }, world);
+  } catch (error) {
+    // Then the lease ends by itself.
+    log.warn('release.lease-kept', { endpointId, kind, error });
+  }
+}
+
+/** One step, and its follower. */
+async function workOn(release: Release, world: ReleaseNeeds): Promise<void> {
+  const { clock, endpoints } = world;
+  const { tenantId, endpointId } = release;
   endpoints.forget(tenantId, endpointId);
   const known = await endpoints.find(tenantId, endpointId);
   const opens = !['replay', 'close'].includes(release.kind) && release.cursor === undefined;
