@@ -35,6 +35,10 @@ async function metrics() {
 
 type Metrics = Awaited<ReturnType<typeof metrics>>;
 
+/** Whether all have answered who were asked: on a slow machine one may take too long. */
+const isWhole = (found: Metrics) =>
+  found.get('tallyhook_scrape_errors')?.metrics.every(({ value }) => value === '0') === true;
+
 const posting = (status: string, found: Metrics) =>
   valueIn(found, 'tallyhook_http_requests_total', { route: 'POST /v1/transactions', status });
 const transfers = (status: string, found: Metrics) =>
@@ -67,7 +71,7 @@ async function afterCalls(isSo: (found: Metrics) => boolean): Promise<Metrics> {
       return metrics();
     },
     isSo,
-    60_000,
+    undefined,
     500,
   );
 }
@@ -106,7 +110,7 @@ it('tell what became of the webhooks, and how old they were', async () => {
       return metrics();
     },
     (it) => valueIn(it, 'tallyhook_deliveries_total', { status: 'delivered' }) >= 9,
-    60_000,
+    undefined,
     1_000,
   );
   const [age] = found.get('tallyhook_delivery_age_seconds')?.metrics ?? [];
@@ -151,23 +155,21 @@ describe('the ages of queues', () => {
 
   // A worker cannot read it, and it comes back minutes later.
   it('rise while a message is not done, also over a restart', async () => {
-    const sentMs = Date.now();
     await send('QUEUE_AUDITS', 'no message');
     await send('PARKED_TASKS', 'no message');
+    const sentMs = Date.now();
 
-    const found = await until(freshMetrics, (it) => ageIn(it, 'audits') >= 2, 60_000, 500);
+    const areOld = (it: Metrics) => ageIn(it, 'audits') >= 2 && parkedAgeIn(it, 'tasks') >= 1;
+    const found = await until(freshMetrics, (it) => isWhole(it) && areOld(it), undefined, 500);
 
     expect(valueIn(found, 'tallyhook_queue_depth', { queue: 'audits' })).toBe(1);
-    expect(parkedAgeIn(found, 'tasks')).toBeGreaterThanOrEqual(1);
     expect([ageIn(found, 'sweeps'), parkedAgeIn(found, 'audits')]).toEqual([0, 0]);
-    const missing = { source: 'oldest messages' };
-    expect(valueIn(found, 'tallyhook_scrape_errors', missing)).toBe(0);
 
     await cloud.stop();
     cloud = await startLocalCloud({ stateDir });
     const stoppedSeconds = Math.floor((Date.now() - sentMs) / 1_000);
-    const after = await metrics();
+    const after = await until(metrics, isWhole);
     expect(ageIn(after, 'audits')).toBeGreaterThanOrEqual(stoppedSeconds);
-    expect(parkedAgeIn(after, 'tasks')).toBeGreaterThanOrEqual(stoppedSeconds - 1);
+    expect(parkedAgeIn(after, 'tasks')).toBeGreaterThanOrEqual(stoppedSeconds);
   });
 });
