@@ -30,7 +30,7 @@ import {
 } from './release.ts';
 import { markSent, releaseRows } from './release-rows.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
-import { nextRate, ratesOf, stepOf } from './slow-start.ts';
+import { isBelow, nextRate, type Rates, ratesOf, type StepSize, stepOf } from './slow-start.ts';
 import { tellQueue } from './tell-queue.ts';
 import { tellReplays } from './tell-replays.ts';
 
@@ -117,30 +117,53 @@ async function takeStep(
   if (await isOvertaken(release, known, world)) return finish(release, 'done');
   if (release.kind === 'close') return closeStep(release, known, world);
   if (release.status === 'cancelled') return endReplayStep(release, known, world);
-  const { endpoint, pace, health } = known;
-  const nowMs = world.clock.nowMs();
   const door = doorOf(known);
-  const isProbe = door === 'breaker_open' && health.idle === true;
+  const isProbe = door === 'breaker_open' && known.health.idle === true;
   if (door !== 'open' && release.kind !== 'replay') return finish(release, 'done');
   if (door !== 'open' && !isProbe) return waitForDoor(release, known, world);
-  const limit = rateAt(limitOf(endpoint, pace), pace, nowMs);
-  const rates = ratesOf(limit, await shareOf(release, world));
+  const share = await shareOf(release, world);
+  return goOn(release, known, { share, isProbe, world });
+}
+
+interface Going {
+  readonly share: number;
+  readonly isProbe: boolean;
+  readonly world: ReleaseNeeds;
+}
+
+/** Sends what is next, at the rate of its slow start, or waits until its receiver may be asked. */
+async function goOn(
+  release: Release,
+  known: KnownEndpoint,
+  { share, isProbe, world }: Going,
+): Promise<Release | undefined> {
+  const { endpoint, pace, health } = known;
+  const nowMs = world.clock.nowMs();
+  const rates = ratesOf(rateAt(limitOf(endpoint, pace), pace, nowMs), share);
   const { blockedUntilMs = 0 } = pace;
   if (blockedUntilMs > nowMs) {
-    const slower = { ...release, perSecond: nextRate(release, rates, true), dueMs: blockedUntilMs };
+    const slower = { ...release, perSecond: rateOf(release, rates, true), dueMs: blockedUntilMs };
     return release.kind === 'replay' ? waitForBlock(release, slower, { known, world }) : slower;
   }
-  const isFailing = health.streak > 0;
-  // It learns nothing of the receiver as long as it sends nothing.
-  const perSecond =
-    release.hasMoved || isFailing
-      ? nextRate(release, rates, isFailing)
-      : Math.min(release.perSecond, rates.max);
+  const perSecond = rateOf(release, rates, health.streak > 0);
   const paceVersion = release.paceVersion ?? pace.version;
   const begun = { ...release, perSecond, paceVersion };
-  return begun.planned
-    ? finishStep(begun, known, world)
-    : sendStep(begun, known, { world, isProbe });
+  const size = isProbe ? PROBE_STEP : stepOf(perSecond, rates);
+  // What goes slower than its slots begins with the first of them.
+  const startMs = isBelow(perSecond, rates) ? Math.max(nowMs, pace.startMs ?? 0) : nowMs;
+  const step = { world, size, startMs };
+  return begun.planned ? finishStep(begun, known, step) : sendStep(begun, known, step);
+}
+
+/**
+ * How many it sends per second by now. It learns nothing of the receiver as long as it sends
+ * nothing; and when it was made, not all was known that limits the endpoint.
+ */
+function rateOf(release: Release, rates: Rates, isFailing: boolean): number {
+  const max = release.sent === 0 ? rates.start : rates.max;
+  const perSecond = Math.min(release.perSecond, max);
+  if (!release.hasMoved && !isFailing) return perSecond;
+  return nextRate({ perSecond }, rates, isFailing);
 }
 
 /**
@@ -206,16 +229,17 @@ const PROBE_STEP = { count: 1, lastsMs: 30 * SECOND_MS };
 
 interface Step {
   readonly world: ReleaseNeeds;
-  readonly isProbe: boolean;
+  readonly size: StepSize;
+  /** When its time begins. */
+  readonly startMs: number;
 }
 
 async function sendStep(
   release: Release,
   known: KnownEndpoint,
-  { world, isProbe }: Step,
+  { world, size: { count, lastsMs }, startMs }: Step,
 ): Promise<Release | undefined> {
   const nowMs = world.clock.nowMs();
-  const { count, lastsMs } = isProbe ? PROBE_STEP : stepOf(release.perSecond);
   const page = await findNextWanted(release, known, { count, world });
   const { rows, cursor, isEnd } = page;
   const begun = await plan(release, page, world);
@@ -227,7 +251,7 @@ async function sendStep(
     ...{ cursor, isEnd, perSecond: release.perSecond },
     ...{ matched: rows.length - planned, sent: sent - planned },
     // A page without anything to send takes no time.
-    nextMs: nowMs + (rows.length > 0 ? lastsMs : SECOND_MS),
+    nextMs: rows.length > 0 ? startMs + lastsMs : nowMs + SECOND_MS,
   };
   const { kind, endpointId } = release;
   world.log.info('release.step', { endpointId, kind, ...result, rows: rows.length });
@@ -250,16 +274,15 @@ async function plan(
 async function finishStep(
   release: Release,
   known: KnownEndpoint,
-  world: ReleaseNeeds,
+  { world, size: { lastsMs }, startMs }: Step,
 ): Promise<Release | undefined> {
   const unmarked = await findUnmarked(release, world);
   await Promise.all(unmarked.map((it) => markSent(it, world)));
   const rows = await findPlanned(release, known, world);
   const { perSecond, cursor } = release;
-  const { lastsMs } = stepOf(perSecond);
   const nowMs = world.clock.nowMs();
   const sent = await releaseRows(rows, { release, known, lastsMs, world });
   if (sent === undefined) return undefined;
   const nothing = { matched: 0, sent: 0, isEnd: false };
-  return afterStep(release, { ...nothing, cursor, perSecond, nextMs: nowMs + lastsMs }, nowMs);
+  return afterStep(release, { ...nothing, cursor, perSecond, nextMs: startMs + lastsMs }, nowMs);
 }

@@ -2,6 +2,11 @@ import { SECOND_MS } from '../shared/units.ts';
 
 /** How long the sends of a step take together, where the rate is at least one in that time. */
 const STEP_MS = 5 * SECOND_MS;
+/**
+ * The same where they go below the limit of the endpoint: the slots of a step follow each other by
+ * that limit, so that a long one would go out at its full rate, and pause.
+ */
+const SHORT_MS = SECOND_MS;
 /** What a step handles at most, so that a worker has time for it. */
 export const STEP_MAX = 500;
 
@@ -10,26 +15,51 @@ const UNLIMITED_START = 50;
 /** …and does not do more than this. */
 const UNLIMITED_MAX = 1_000;
 
+/** The bounds of a slow start. */
+export interface Rates {
+  readonly start: number;
+  readonly max: number;
+  /** Of the endpoint. Undefined: none. */
+  readonly limit?: number | undefined;
+}
+
 /** The bounds of a slow start at an endpoint with this limit. */
-export function ratesOf(perSecond: number | undefined, share: number) {
-  const max = (perSecond ?? UNLIMITED_MAX) * share;
-  const start = perSecond === undefined ? UNLIMITED_START : Math.max(1, perSecond / 10);
-  return { start: Math.min(max, start), max };
+export function ratesOf(limit: number | undefined, share: number): Rates {
+  const max = (limit ?? UNLIMITED_MAX) * share;
+  const start = limit === undefined ? UNLIMITED_START : Math.max(1, limit / 10);
+  return { start: Math.min(max, start), max, limit };
 }
 
 /** How many a step sends, and how long it takes. */
-export function stepOf(perSecond: number): { readonly count: number; readonly lastsMs: number } {
-  const inStep = Math.floor((perSecond * STEP_MS) / SECOND_MS);
+export interface StepSize {
+  readonly count: number;
+  readonly lastsMs: number;
+}
+
+/** The next step at this rate. */
+export function stepOf(perSecond: number, rates: Pick<Rates, 'limit'>): StepSize {
+  // A short one is never shorter than that: else two of them would come within it.
+  const inStep = isBelow(perSecond, rates)
+    ? Math.ceil((perSecond * SHORT_MS) / SECOND_MS)
+    : Math.floor((perSecond * STEP_MS) / SECOND_MS);
   const count = Math.min(STEP_MAX, Math.max(1, inStep));
   return { count, lastsMs: Math.ceil((count * SECOND_MS) / perSecond) };
+}
+
+/** Whether the sends of a step have to lie further apart than the slots of the endpoint. */
+export function isBelow(perSecond: number, { limit = 0 }: Pick<Rates, 'limit'>): boolean {
+  return perSecond < limit;
 }
 
 /** Twice as fast after a step without failures, half as fast after one with them. */
 export function nextRate(
   { perSecond }: { readonly perSecond: number },
-  { start, max }: ReturnType<typeof ratesOf>,
+  rates: Rates,
   isFailing: boolean,
 ): number {
-  const next = isFailing ? perSecond / 2 : perSecond * 2;
-  return Math.min(max, Math.max(start, next));
+  // Short steps lead there by and by, in the time of a long one.
+  const { lastsMs } = stepOf(perSecond, rates);
+  const factor = 2 ** (isBelow(perSecond, rates) ? Math.min(1, lastsMs / STEP_MS) : 1);
+  const next = isFailing ? perSecond / factor : perSecond * factor;
+  return Math.min(rates.max, Math.max(rates.start, next));
 }

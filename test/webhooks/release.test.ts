@@ -59,15 +59,18 @@ describe('the pace of a release', () => {
     { perSecond: 5, share: 1, rates: { start: 1, max: 5 } },
     { perSecond: 0.5, share: 1, rates: { start: 0.5, max: 0.5 } },
   ])('at $perSecond/s with a share of $share: $rates', ({ perSecond, share, rates }) => {
-    expect(ratesOf(perSecond, share)).toEqual(rates);
+    expect(ratesOf(perSecond, share)).toEqual({ ...rates, limit: perSecond });
   });
 
   it.each([
-    { perSecond: 50, step: { count: 250, lastsMs: 5_000 } },
-    { perSecond: 1_000, step: { count: 500, lastsMs: 500 } },
-    { perSecond: 0.01, step: { count: 1, lastsMs: 100_000 } },
-  ])('sends $step at $perSecond/s', ({ perSecond, step }) => {
-    expect(stepOf(perSecond)).toEqual(step);
+    { perSecond: 50, limit: undefined, step: { count: 250, lastsMs: 5_000 } },
+    { perSecond: 1_000, limit: undefined, step: { count: 500, lastsMs: 500 } },
+    { perSecond: 0.01, limit: 0.01, step: { count: 1, lastsMs: 100_000 } },
+    { perSecond: 50, limit: 50, step: { count: 250, lastsMs: 5_000 } },
+    { perSecond: 50, limit: 51, step: { count: 50, lastsMs: 1_000 } },
+    { perSecond: 1.6, limit: 5, step: { count: 2, lastsMs: 1_250 } },
+  ])('sends $step at $perSecond/s of $limit', ({ perSecond, limit, step }) => {
+    expect(stepOf(perSecond, { limit })).toEqual(step);
   });
 
   it('doubles after a good step and halves after a bad one, within its bounds', () => {
@@ -76,6 +79,21 @@ describe('the pace of a release', () => {
       20, 40, 70,
     ]);
     expect([70, 15].map((it) => nextRate({ perSecond: it }, rates, true))).toEqual([35, 10]);
+  });
+});
+
+describe('the short steps of a release below a limit', () => {
+  it.each([
+    { from: 10, isFailing: false, to: 20 },
+    { from: 20, isFailing: true, to: 10 },
+  ])('lead from $from/s to $to/s in five seconds', ({ from, isFailing, to }) => {
+    const rates = { start: 1, max: 50, limit: 100 };
+    let [perSecond, ms] = [from, 0];
+    while (ms < 5_000) {
+      ms += stepOf(perSecond, rates).lastsMs;
+      perSecond = nextRate({ perSecond }, rates, isFailing);
+    }
+    expect(perSecond / from).toBeCloseTo((to / from) ** (ms / 5_000));
   });
 });
 
