@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { PARKED_NAMES } from '../../functions/operations/dead-letter.ts';
+import { PATIENCE } from '../../functions/shared/aws/answered.ts';
 import { openDeadLetters } from '../../functions/shared/aws/dead-letters.ts';
 import { openQueueAges } from '../../functions/shared/aws/queue-ages.ts';
 import type { QueueAges } from '../../functions/shared/queue-ages.ts';
@@ -28,6 +29,9 @@ export interface RealQueues {
   stop(): Promise<void>;
   close(): Promise<void>;
 }
+
+// Who is stopped for seconds gets the answer all the same: asking again would change it.
+Object.assign(PATIENCE.requestHandler, { connectionTimeout: 0, requestTimeout: 0 });
 
 const parkOf = (name: ParkedName) => `${name}-parked`;
 
