@@ -121,8 +121,8 @@ async function takeStep(
   const isProbe = door === 'breaker_open' && known.health.idle === true;
   if (door !== 'open' && release.kind !== 'replay') return finish(release, 'done');
   if (door !== 'open' && !isProbe) return waitForDoor(release, known, world);
-  const share = await shareOf(release, world);
-  return goOn(release, known, { share, isProbe, world });
+  const { share, sinceMs } = await shareOf(release, world);
+  return goOn({ ...release, sinceMs }, known, { share, isProbe, world });
 }
 
 interface Going {
@@ -181,9 +181,14 @@ async function isOvertaken(
   return (await findLater(db, release)).some((it) => knowsPace(it) && isCovered(release, it));
 }
 
-async function shareOf(release: Release, { db }: ReleaseNeeds): Promise<number> {
-  if (release.kind !== 'replay') return release.share;
-  return release.share / Math.max(1, await countRunning(db, release));
+/** All replays of an endpoint that run divide what one would have. */
+async function shareOf(
+  { kind, share, ...release }: Release,
+  { db }: ReleaseNeeds,
+): Promise<Pick<Release, 'share' | 'sinceMs'>> {
+  if (kind !== 'replay') return { share };
+  const { count, sinceMs } = await countRunning(db, release);
+  return { share: share / Math.max(1, count), sinceMs };
 }
 
 /** Until its endpoint's next opening tells it. Not if that has just been: then it looks again. */

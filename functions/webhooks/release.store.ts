@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { DELIVERY_STATES } from '../events/event.ts';
 import { isKnown, known } from '../shared/form.ts';
+import { idFrom, timeOfId } from '../shared/ids/ulid.ts';
 import { pagesOf } from '../shared/page.ts';
-import { DAY_MS, SECOND_MS } from '../shared/units.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -40,6 +41,7 @@ const ReleaseItem = z.object({
     .optional(),
   endedAt: z.number().optional(),
   waits: z.literal(true).optional(),
+  since: z.number().optional(),
   matched: z.number(),
   sent: z.number(),
   step: z.number(),
@@ -111,6 +113,7 @@ function toItem(release: Release, nowMs: number): Key & Item {
     planned: release.planned,
     endedAt: release.endedAtMs,
     waits: release.isWaiting,
+    since: release.sinceMs,
     matched: release.matched,
     sent: release.sent,
     step: release.step,
@@ -148,6 +151,7 @@ export function toRelease(item: Item): Release {
     planned: stored.planned,
     endedAtMs: stored.endedAt,
     isWaiting: stored.waits,
+    sinceMs: stored.since,
     matched: stored.matched,
     sent: stored.sent,
     step: stored.step,
@@ -174,17 +178,27 @@ export async function findOpenReplays(
   return found;
 }
 
-/** So many of an endpoint's replays are looked at for those that run. */
-const LATEST_REPLAYS = 100;
+/** The clocks of two instances that make replays are less apart than this. */
+const APART_MS = MINUTE_MS;
 
-/** How many of an endpoint's latest hundred replays are running. */
+/**
+ * How many of an endpoint's replays are running. Those from before the oldest of them never will
+ * again, so that who has looked once looks from `sinceMs` on.
+ */
 export async function countRunning(
   db: Pick<Db, 'query'>,
-  { tenantId, endpointId }: Pick<Release, 'tenantId' | 'endpointId'>,
-): Promise<number> {
-  const latest = { ...replaysOf(tenantId, endpointId), limit: LATEST_REPLAYS };
-  const { items } = await db.query(latest);
-  return toReleases(items).filter(({ status }) => status === 'running').length;
+  { tenantId, endpointId, sinceMs = 0 }: Pick<Release, 'tenantId' | 'endpointId' | 'sinceMs'>,
+): Promise<{ readonly count: number; readonly sinceMs: number }> {
+  const { table, pk } = replaysOf(tenantId, endpointId);
+  // '~' sorts behind every id.
+  const sk = { from: `REL#${idFrom('rpl', sinceMs)}`, to: 'REL#rpl_~' };
+  let [count, oldestMs] = [0, Infinity];
+  for await (const items of pagesOf(db, { table, pk, sk })) {
+    const running = toReleases(items).filter(({ status }) => status === 'running');
+    count += running.length;
+    oldestMs = Math.min(oldestMs, ...running.map(({ id }) => timeOfId(id)));
+  }
+  return { count, sinceMs: count > 0 ? oldestMs - APART_MS : sinceMs };
 }
 
 /** The releases of an endpoint that began after this one, but for its replays. */

@@ -34,6 +34,8 @@ export interface Release {
   readonly planned?: PlannedStep | undefined;
   /** A replay that waits for its endpoint to be opened. */
   readonly isWaiting?: true | undefined;
+  /** Of a replay: no other one runs that was made earlier. */
+  readonly sinceMs?: number | undefined;
   /** When it was cancelled. */
   readonly endedAtMs?: number | undefined;
   /** Counts its steps: whoever names the present one may do it. */
