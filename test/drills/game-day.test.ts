@@ -50,7 +50,8 @@ beforeAll(async () => {
   engine = await startDynamo({ state, log: engineLog, wantedPort: 0 });
   proxy = await startThrottlingProxy(engine.endpoint);
   vi.stubEnv('AWS_ENDPOINT_URL_DYNAMODB', proxy.url);
-  cloud = await startLocalCloud({ stateDir });
+  // An instance that is ended keeps what it counted last to itself: none is to make room.
+  cloud = await startLocalCloud({ stateDir, instancesMax: 100 });
   const retry = { maxAttempts: 1, schedule: [0.5] };
   well = await tenantWithReceiver(cloud, { eventTypes: ['order.*'] });
   const decide = () => (isDown ? { status: 500 } : undefined);
@@ -87,6 +88,11 @@ async function metrics() {
   const headers = { authorization: `Bearer ${cloud.adminKey}` };
   return parseMetrics(await (await fetch(`${cloud.apiUrl}/metrics`, { headers })).text());
 }
+
+/** Until the doctor says so: what has just been done may be on record a moment later. */
+const doctor = (isSo: (said: { code: number; stdout: string }) => boolean) =>
+  until(() => ops('doctor'), isSo);
+const needsNobody = () => doctor(({ stdout }) => stdout.includes('Nobody is needed.'));
 
 const ready = () => apiClient(cloud.apiUrl, 'none').get<{ checks: object[] }>('/ready');
 
@@ -130,7 +136,7 @@ describe('a receiver is down', () => {
       (it) => it.body.data.length === first.length,
     );
     expect(body.data[0]?.endpointId).toBe(ill.endpointId);
-    expect((await ops('doctor')).stdout).toContain('Nobody is needed.');
+    await needsNobody();
   });
 });
 
@@ -142,12 +148,13 @@ describe('dead letters', () => {
   }
   const parked = async (queue: string) =>
     valueIn(await metrics(), 'tallyhook_dead_letters', { queue });
+  const both = () => Promise.all(['audits', 'tasks'].map(parked));
 
   it('are in /metrics and in doctor, are sent again, and dropped with a reason', async () => {
     const nothing = { v: 1, pk: well.tenantId, sk: 'AUD#aud_0', step: 0 };
     await park('audits', JSON.stringify(nothing));
     await park('tasks', 'no message');
-    expect([await parked('audits'), await parked('tasks')]).toEqual([1, 1]);
+    await until(both, (it) => it.join() === '1,1');
     const { code, stdout } = await ops('doctor');
     expect(code).toBe(1);
     expect(stdout).toContain('"A dead-letter queue is not empty"');
@@ -163,38 +170,40 @@ describe('dead letters', () => {
     const dropped = await ops('drop', 'tasks', id, '--reason', 'it is no message');
     expect(dropped).toMatchObject({ code: 0, stdout: expect.stringContaining('is deleted') });
 
-    expect([await parked('audits'), await parked('tasks')]).toEqual([0, 0]);
-    expect((await ops('doctor')).code).toBe(0);
+    await until(both, (it) => it.join() === '0,0');
+    await needsNobody();
   });
 });
 
 describe('the relay is stopped', () => {
   it('rings OldestUnrelayedMs; the reconciler relays, and the stream goes on later', async () => {
-    expect(told('OldestUnrelayedMs')).toBe(0);
+    const before = told('OldestUnrelayedMs');
     proxy.throttle(({ operation }) => operation === 'GetRecords');
     const event = await sendOrder(well, 1);
     await until(
       () => tick('webhooks/on-reconcile'),
-      () => told('OldestUnrelayedMs') > 0,
-      60_000,
+      () => told('OldestUnrelayedMs') > before,
+      undefined,
       1_000,
     );
     await accepts(well, event);
-    // An instance adds what it has counted when it is called again.
+    // An instance adds what it has counted when it is called again: there may be several.
+    let n = 10;
     await until(
       async () => {
+        await sendOrder(well, n++);
         await tick('webhooks/on-reconcile');
         return signals('OldestUnrelayedMs');
       },
       (it) => it > 0,
-      60_000,
+      undefined,
       1_000,
     );
 
     proxy.throttle();
     const next = await sendOrder(well, 2);
     await accepts(well, event, next);
-    expect((await ops('doctor')).stdout).toMatch(/^ok {2}unrelayed events +none/m);
+    await doctor(({ stdout }) => /^ok {2}unrelayed events +none/m.test(stdout));
   });
 });
 
@@ -227,7 +236,8 @@ describe('the sweeper is stopped', () => {
     const { status } = await until(ready, ({ body }) => body.checks.some((it) => 'since' in it));
     expect(status).toBe(503);
     expect((await ready()).body.checks).toContainEqual(late);
-    expect(valueIn(await metrics(), 'tallyhook_sweeper_age_seconds')).toBeGreaterThan(600);
+    const age = async () => valueIn(await metrics(), 'tallyhook_sweeper_age_seconds');
+    await until(age, (it) => it > 600);
     const { code, stdout } = await ops('doctor');
     expect(code).toBe(1);
     expect(stdout).toContain('- "The sweeper does not tick".');
@@ -236,8 +246,11 @@ describe('the sweeper is stopped', () => {
     proxy.throttle();
     expect(await tick('timers/on-minute')).toMatchObject({ ok: true });
     await until(ready, (it) => it.status === 200);
-    expect(told('SweeperTicks')).toBeGreaterThan(before);
-    expect((await ops('doctor')).code).toBe(0);
+    await until(
+      () => told('SweeperTicks'),
+      (it) => it > before,
+    );
+    await needsNobody();
   });
 });
 
@@ -274,7 +287,7 @@ describe('a table is throttled', () => {
         return valueIn(await metrics(), 'tallyhook_http_requests_total', refused);
       },
       (it) => it === 2,
-      60_000,
+      undefined,
       500,
     );
   });
@@ -290,7 +303,7 @@ describe('a receiver that was down for half a minute', () => {
         return open();
       },
       (it) => it === 1,
-      90_000,
+      undefined,
       1_000,
     );
     const held = await sendOrder(ill, n++);
@@ -298,7 +311,7 @@ describe('a receiver that was down for half a minute', () => {
       () => ill.api.get<{ data: { eventId: string }[] }>('/v1/deliveries?status=held'),
       ({ body }) => body.data.some((it) => it.eventId === held),
     );
-    expect((await ops('doctor')).stdout).toContain('Nobody is needed.');
+    await needsNobody();
 
     isDown = false;
     const [event = ''] = first;
@@ -327,6 +340,6 @@ describe('the state on the disk is truncated', () => {
     cloud = await startLocalCloud({ stateDir });
     const api = apiClient(cloud.apiUrl, well.key);
     await accepts(well, await sendOrder({ ...well, api }, 3));
-    expect((await ops('doctor')).code).toBe(0);
+    await needsNobody();
   });
 });
