@@ -69,10 +69,10 @@ export async function rebuildStatements(
     ...{ lines: 0, missing: 0, different: 0 },
     ...{ wrongTotals: 0, busyTotals: 0, unreadable: 0 },
   };
-  const tell = (what: Unreadable) => {
+  const tell = onceEach((what) => {
     found.unreadable += 1;
     onUnreadable(what);
-  };
+  });
   const rebuild: Rebuild = { dryRun, found, tell };
   const derived = new Map<string, StatementName>();
   for await (const records of readJournal(world, tenantId)) {
@@ -95,6 +95,17 @@ export async function rebuildStatements(
     await rebuildShard(world, shard, rebuild);
   }
   return found;
+}
+
+/** A line is met a second time where the total of its shard is added up. */
+function onceEach(tell: (what: Unreadable) => void): (what: Unreadable) => void {
+  const told = new Set<string>();
+  return (what) => {
+    const name = `${what.id} ${what.detail}`;
+    if (told.has(name)) return;
+    told.add(name);
+    tell(what);
+  };
 }
 
 function linesOf(records: readonly ToldRecord[], { tell }: Rebuild): StatementLine[] {

@@ -247,6 +247,20 @@ describe('a rebuild of the statements', () => {
     expect(after).toContainEqual({ ...total, v: 2 });
   });
 
+  it('names a line of a later release once, though its total needs it, too', async () => {
+    const made = await tenantWithPast();
+    const before = await storedOf(made);
+    const [total] = before.filter((it) => it.sk === 'TOTAL');
+    const ofShard = before.find((it) => it.pk === total?.pk && it.sk !== 'TOTAL');
+    await put({ ...ofShard, v: 2 });
+
+    const row = `cannot be read: ${ofShard?.pk} ${ofShard?.sk}`;
+    for (const dryRun of [true, false]) {
+      const { names, found } = await rebuild(made, { dryRun });
+      expect([found.unreadable, names]).toEqual([1, [expect.stringContaining(row)]]);
+    }
+  });
+
   it('names a record that cannot be read, and makes the lines of all others', async () => {
     const made = await tenantWithPast();
     const before = await storedOf(made);
