@@ -33,10 +33,17 @@ function usageOf({ name, form, help }: Command): string {
   ].join('\n');
 }
 
+/** What is tried by those who do not know what to say. */
+function isAsking(word = 'help'): boolean {
+  return ['help', '--help', '-h'].includes(word);
+}
+
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const listed = COMMANDS.find((it) => it.name === name);
   if (!listed) {
-    if (name === undefined || name === '--help' || name === 'help') print(overview());
+    const [about] = args;
+    if (isAsking(name) && !isAsking(about)) return main([String(about), '--help']);
+    if (isAsking(name)) print(overview());
     else throw new Refusal(`there is no command ${name}; --help lists them`);
     return 0;
   }
@@ -50,6 +57,13 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const desk: Desk = { at, print, note, sleep: systemClock.sleep, clock: systemClock };
   return EXIT[await command.run(given, desk)];
 }
+
+// A repair prints what is lost before it changes anything: unread, it must not go on.
+process.stdout.on('error', (error) => {
+  note(`ops: nobody takes what it prints (${reasonOf(error)})`);
+  process.exit(2);
+});
+process.stderr.on('error', () => process.exit(2));
 
 try {
   process.exitCode = await main(process.argv.slice(2));

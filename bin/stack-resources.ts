@@ -33,6 +33,9 @@ export type StackSecret = keyof typeof SECRETS;
 /** There is not one table of a stack: its name is another, or that of the account or region. */
 export class NoSuchStack extends Error {}
 
+/** Other tables of the stack are there. */
+export class NoSuchTable extends Error {}
+
 /** The names of all tables of this account and region. */
 export async function listTables(client: DynamoDBClient): Promise<string[]> {
   const names: string[] = [];
@@ -70,7 +73,8 @@ export function findTables<Name extends StackTable>(
     if (found.length === 1 && found[0]) return found[0];
     const variable = `TABLE_${table.toUpperCase()}`;
     if (found.length === 0) {
-      const Fault = STACK_TABLES.every((it) => candidates(it).length === 0) ? NoSuchStack : Error;
+      const hasNone = STACK_TABLES.every((it) => candidates(it).length === 0);
+      const Fault = hasNone ? NoSuchStack : NoSuchTable;
       throw new Fault(`${stack} has no table ${table}; set --stack, or ${variable}`);
     }
     const all = found.toSorted().join(', ');

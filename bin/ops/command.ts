@@ -58,6 +58,9 @@ export const COMMON_FLAGS: Readonly<Record<string, FlagKind>> = {
   help: 'boolean',
 };
 
+/** What everybody tries first. */
+const SHORT: Readonly<Record<string, { short: string }>> = { help: { short: 'h' } };
+
 /** Reads the words and flags of a command. Refuses those that it does not know, by name. */
 export function readFlags(
   command: Pick<Command, 'flags' | 'wordsMax'>,
@@ -66,7 +69,7 @@ export function readFlags(
   const kinds = Object.entries({ ...COMMON_FLAGS, ...command.flags });
   const { values, positionals } = parse(
     args,
-    Object.fromEntries(kinds.map(([name, type]) => [name, { type }])),
+    Object.fromEntries(kinds.map(([name, type]) => [name, { type, ...SHORT[name] }])),
   );
   const surplus = positionals[command.wordsMax];
   if (surplus !== undefined) throw new Refusal(`what is ${surplus}? See --help`);
@@ -89,7 +92,10 @@ export function readFlags(
   };
 }
 
-function parse(args: readonly string[], options: Record<string, { type: FlagKind }>) {
+function parse(
+  args: readonly string[],
+  options: Record<string, { type: FlagKind; short?: string }>,
+) {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options });
   } catch (error) {

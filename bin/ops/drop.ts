@@ -29,7 +29,9 @@ export const drop: Command = {
     const { queue, depth } = await findQueue(admin, name);
     if (given.has('dry-run')) {
       const before = given.text('before') ? `, if sent before ${sentBefore},` : '';
-      desk.print(`${queue}: ${messageId ?? `all ${depth}${before}`} would be deleted: ${reason}`);
+      const all = `all ${depth}${before} would be deleted`;
+      const one = `${messageId} would be deleted, if it is there`;
+      desk.print(`${queue}: ${messageId === undefined ? all : one}: ${reason}`);
       return 'done';
     }
     if (messageId === undefined) return dropAll(admin, { queue, sentBefore, reason }, desk);

@@ -20,5 +20,9 @@ export function reasonOf(error: unknown): string {
     return `something stored has not its form: ${faults}`;
   }
   if (!(error instanceof Error)) return String(error);
+  if (error.name === 'ResourceNotFoundException') {
+    const stack = 'is it another stack (--stack), or are restored tables meant';
+    return `${error.message}: ${stack} (--restored, TALLYHOOK_RESTORED)?`;
+  }
   return error.message.split('\n')[0] || error.name;
 }

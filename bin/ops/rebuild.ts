@@ -1,6 +1,6 @@
 import { type Rebuilt, rebuildStatements } from '../../functions/ledger/rebuild-statements.ts';
 import { systemClock, systemIds } from '../../functions/shared/system.ts';
-import { listTenants } from '../stack-resources.ts';
+import { chosenTenants } from './chosen-tenants.ts';
 import { type Command, type Desk, type Given, type Outcome, Refusal } from './command.ts';
 import { rebuildDue } from './rebuild-due.ts';
 
@@ -34,7 +34,7 @@ async function rebuildLedger(given: Given, { at, print, note }: Desk): Promise<O
   const db = await at.db('control', 'ledger', 'statements');
   const world = { clock: systemClock, ids: systemIds, db };
   let [busy, unreadable] = [0, 0];
-  for await (const tenantId of tenant === undefined ? listTenants(db) : [tenant]) {
+  for await (const tenantId of chosenTenants(db, tenant)) {
     let notes = 0;
     const found = await rebuildStatements(world, tenantId, {
       dryRun,

@@ -3,6 +3,8 @@ import { type Command, type Desk, Refusal } from './command.ts';
 import { type DeadLetterQueue, findQueue, listQueues, moveBack } from './dead-letter-queue.ts';
 
 const POLL_MS = 1_000;
+/** More SQS does not take. */
+const RATE_MAX = 500;
 
 /** Sends dead letters to their queue again. */
 export const redrive: Command = {
@@ -17,6 +19,7 @@ export const redrive: Command = {
   async run(given, desk) {
     const [name] = given.words;
     const rate = given.count('rate');
+    if (rate && rate > RATE_MAX) throw new Refusal(`--rate is ${RATE_MAX} at most`);
     const admin = await desk.at.admin();
     const queues =
       name === 'all'

@@ -7,7 +7,8 @@ import { repairTasks } from '../../functions/operations/repair-tasks.ts';
 import { systemClock, systemIds } from '../../functions/shared/system.ts';
 import type { Log } from '../../functions/shared/world.ts';
 import { SWEPT_TABLES } from '../../functions/timers/due-table.ts';
-import { listTenants, STACK_TABLES } from '../stack-resources.ts';
+import { STACK_TABLES } from '../stack-resources.ts';
+import { chosenTenants } from './chosen-tenants.ts';
 import { type Desk, type Given, type Outcome, Refusal } from './command.ts';
 import { openReport } from './repair-report.ts';
 import { tableScan } from './scan-tables.ts';
@@ -38,7 +39,7 @@ export async function repair(given: Given, desk: Desk): Promise<Outcome> {
   const db = await at.db(...STACK_TABLES);
   const world = { clock: systemClock, ids: systemIds, db, log: NO_LOG };
   const tenant = given.text('tenant');
-  for await (const tenantId of tenant === undefined ? listTenants(db) : [tenant]) {
+  for await (const tenantId of chosenTenants(db, tenant)) {
     note(`${tenantId} …`);
     await repairLedger(world, tenantId, report);
   }

@@ -1,5 +1,5 @@
 import { PROBLEMS, Problem } from '../../functions/shared/problem.ts';
-import { NoSuchStack } from '../stack-resources.ts';
+import { NoSuchStack, NoSuchTable } from '../stack-resources.ts';
 import { isUnfound, reasonOf } from './reason-of.ts';
 
 /** One line of what `doctor` tells. */
@@ -46,11 +46,17 @@ function adviceOn(error: unknown): string {
   if (NO_CREDENTIALS.includes(String(name))) {
     return 'The credentials of this shell are missing, wrong or over: get others.';
   }
+  if (name === 'ResourceNotFoundException' || error instanceof NoSuchTable) {
+    return (
+      'Tables are not there: look at --stack, --restored and TALLYHOOK_RESTORED; ' +
+      'if these are right, "Restore from a backup".'
+    );
+  }
   if (isUnfound(code)) {
     return 'A name is not found: look at this machine and its network, and at the address.';
   }
   if (status === 401 || status === 403) {
-    return 'The API takes the key for none of an operator: look at TALLYHOOK_ADMIN_KEY and --api.';
+    return "The API does not know that key as the operator's: see TALLYHOOK_ADMIN_KEY, --api.";
   }
   return '"A function fails": what does not answer is out of order, or its address wrong.';
 }

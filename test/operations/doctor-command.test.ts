@@ -98,5 +98,6 @@ describe('doctor', () => {
     expect(ended).toBe('person');
     expect(printed).toMatch(/^LOOK {2}due in tasks +could not be asked: Gone has no table tasks/m);
     expect(printed).toMatch(/^ok {4}due in ledger /m);
+    expect(printed).toMatch(/^- .+look at --stack, --restored and TALLYHOOK_RESTORED/m);
   });
 });

@@ -91,6 +91,17 @@ describe('drop --all', () => {
   });
 });
 
+describe('what cannot be', () => {
+  it('is refused before any queue is looked at', async () => {
+    await expect(run(redrive, 'tasks', '--rate', '501')).rejects.toThrow('--rate is 500 at most');
+  });
+
+  it('is not said of one message, which a dry run does not look for', async () => {
+    const { printed } = await run(drop, 'tasks', 'id', '--reason', 'x', '--dry-run');
+    expect(printed).toBe('tasks: id would be deleted, if it is there: x');
+  });
+});
+
 describe('one queue', () => {
   it('is asked for alone while it is moved', async () => {
     park('audits', 3);
