@@ -8,7 +8,7 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import type { EndpointTerms } from '../tenants/find-limits.ts';
 import { createEndpointRoute } from './endpoint.contract.ts';
-import { endpointKey, growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
+import { findTaken, growSet, insertEndpoint, toEndpoint } from './endpoint.store.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sealFirstSecret, sealHeaders } from './endpoint-sealing.ts';
 import { endpointView } from './endpoint-view.ts';
@@ -58,7 +58,7 @@ async function findMade(
 ): Promise<Item | undefined> {
   if (!idempotency) return undefined;
   const id = creationId('end', { tenantId, scope: 'endpoints', idempotency }, ids);
-  return db.get('endpoints', endpointKey(tenantId, id));
+  return findTaken(db, tenantId, id);
 }
 
 interface Draft extends Pick<EndpointTerms, 'isTest'> {

@@ -4,9 +4,9 @@ import type { World } from '../shared/world.ts';
 import { saveDelivery } from './delivery.store.ts';
 import type { Delivery } from './delivery.ts';
 import { doorOf } from './door.ts';
-import { checkStatus } from './endpoint.store.ts';
+import { checkStatus, setAside } from './endpoint.store.ts';
 import { findPlanned, findWanted, type WantedPage } from './find-wanted.ts';
-import { afterStep, finish, giveBack, type Release, withRestored } from './release.ts';
+import { afterStep, finish, giveBack, isGone, type Release, withRestored } from './release.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 import { saveStep } from './save-delivery.ts';
 import { tellOrigin } from './settle-delivery.ts';
@@ -15,12 +15,17 @@ import { cancel, hold } from './waiting.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'>;
 
-/** One step for an endpoint that is deleted: what was held or put off is sent to nobody. */
+/**
+ * One step for an endpoint that is deleted: what was held or put off is sent to nobody. When that
+ * is done, what the endpoint leaves is set aside.
+ */
 export async function endReleaseStep(release: Release, world: Needs): Promise<Release> {
   if (release.kind === 'replay') return finish(release, 'cancelled');
   const page = await findWanted(release, undefined, { count: STEP_MAX, world });
   await Promise.all(page.rows.map((before) => change(before, cancel(before), world)));
-  return after(release, page, { moved: page.rows.length, world });
+  const next = after(release, page, { moved: page.rows.length, world });
+  if (isGone(next)) await setAside(world.db, release);
+  return next;
 }
 
 /**

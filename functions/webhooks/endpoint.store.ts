@@ -136,7 +136,7 @@ const RETENTION_MS = 32 * DAY_MS;
 
 /**
  * Leaves of an endpoint that its id was taken, so that its creation cannot be repeated: for ever
- * where that had an Idempotency-Key. Refused like `saveEndpoint`.
+ * where that had an Idempotency-Key. Refused like `saveEndpoint`. `setAside` follows.
  */
 export function deleteEndpoint(endpoint: Endpoint, nowMs: number): Write[] {
   const { tenantId, id, fingerprint } = endpoint;
@@ -147,6 +147,38 @@ export function deleteEndpoint(endpoint: Endpoint, nowMs: number): Write[] {
     { kind: 'put', table: 'endpoints', item, ...unchanged(endpoint) },
     changeSet(tenantId, -1),
   ];
+}
+
+/** Where it is kept that an endpoint was deleted, away from those that are read together. */
+function goneKey(tenantId: string, endpointId: string): Key {
+  return { pk: tenantId, sk: `GONE#${endpointId}` };
+}
+
+/**
+ * Puts aside what a deleted endpoint leaves, once nothing is under way to it: whoever reads all
+ * endpoints of a tenant would have to read that of all that there ever were.
+ */
+export async function setAside(
+  db: Pick<Db, 'commit' | 'get'>,
+  { tenantId, endpointId }: { readonly tenantId: string; readonly endpointId: string },
+): Promise<void> {
+  const key = endpointKey(tenantId, endpointId);
+  const item = await db.get('endpoints', key);
+  if (item?.deletedAt === undefined) return;
+  await db.commit([
+    { kind: 'put', table: 'endpoints', item: { ...item, ...goneKey(tenantId, endpointId) } },
+    { kind: 'remove', table: 'endpoints', key, condition: 'attribute_exists(deletedAt)' },
+  ]);
+}
+
+/** The item of an endpoint, or what it has left. Undefined when there never was one. */
+export async function findTaken(
+  db: Pick<Db, 'get'>,
+  tenantId: string,
+  endpointId: string,
+): Promise<Item | undefined> {
+  const item = await db.get('endpoints', endpointKey(tenantId, endpointId));
+  return item ?? db.get('endpoints', goneKey(tenantId, endpointId));
 }
 
 /** Tells every relay that the tenant's set of endpoints is another one. */

@@ -176,6 +176,6 @@ it('what an endpoint costs', async () => {
   const body = { url: 'http://127.0.0.1:4000/' };
   const make = (key?: string) => ask(tenantId, 'POST /v1/endpoints', { body, ...(key && { key }) });
   expect(await cost(() => make())).toBe('1 RRU, 4 + 0 WRU');
-  expect(await cost(() => make('one'))).toBe('2 RRU, 4 + 0 WRU');
+  expect(await cost(() => make('one'))).toBe('3 RRU, 4 + 0 WRU');
   expect(await cost(() => make('one'))).toBe('1 RRU, 0 + 0 WRU');
 });

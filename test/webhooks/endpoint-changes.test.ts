@@ -337,6 +337,17 @@ describe('DELETE /v1/endpoints/{id}', () => {
     expect([again.status, again.body.code]).toEqual([409, 'conflict']);
   });
 
+  it('leaves nothing among the others, and still cannot be undone', async () => {
+    const endpoint = await made();
+    await endpoint.remove();
+    await workUntil(world, world.clock.nowMs() + 5 * 60_000);
+    const among = { table: 'endpoints', pk: endpoint.tenant, sk: { prefix: 'end_' } } as const;
+    expect((await world.db.query(among)).items).toEqual([]);
+    expect((await endpoint.get()).code).toBe('not_found');
+    const again = await ask(endpoint.tenant, 'POST /v1/endpoints', { body: { url }, key: 'k' });
+    expect([again.status, again.body.code]).toEqual([409, 'conflict']);
+  });
+
   it('makes room for another, and costs one transaction', async () => {
     const endpoint = await made();
     const set = { pk: endpoint.tenant, sk: 'V' };
