@@ -6,7 +6,8 @@ import { runCloudBank } from '../soak/cloud-bank.ts';
 import { newStateDir } from '../support/state-dir.ts';
 
 const SECONDS = 8;
-const SETTLE_MS = 45_000;
+/** Longer than the minute after which a hold is found whose message was lost with its worker. */
+const SETTLE_MS = 240_000;
 
 let stateDir: string;
 let cloud: LocalCloud;
@@ -19,17 +20,13 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-it(
-  'keeps its books while clients hang up and the ledger is killed over and over',
-  async () => {
-    const plan = { clients: 10, seed: 7, seconds: SECONDS, victims: ['ledger/api'] };
-    const result = await runCloudBank(cloud, { ...plan, killEveryMs: 1_500, settleMs: SETTLE_MS });
+it('keeps its books while clients hang up and the ledger is killed over and over', async () => {
+  const plan = { clients: 10, seed: 7, seconds: SECONDS, victims: ['ledger/api'] };
+  const result = await runCloudBank(cloud, { ...plan, killEveryMs: 1_500, settleMs: SETTLE_MS });
 
-    expect(result.violations).toEqual([]);
-    expect(result.killed).toBeGreaterThan(0);
-    expect(result.day.unknown).toBeGreaterThan(0);
-    // A slow machine gets to few operations: which ones they are is left open.
-    expect([...outcomesOf(result.day).keys()].join('\n')).toMatch(/ 201$/m);
-  },
-  3 * SETTLE_MS,
-);
+  expect(result.violations).toEqual([]);
+  expect(result.killed).toBeGreaterThan(0);
+  expect(result.day.unknown).toBeGreaterThan(0);
+  // A slow machine gets to few operations: which ones they are is left open.
+  expect([...outcomesOf(result.day).keys()].join('\n')).toMatch(/ 201$/m);
+});
