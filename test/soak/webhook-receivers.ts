@@ -20,6 +20,8 @@ export interface Kind {
   /** `healed` once the load is over. */
   readonly answer: (dice: Dice, healed: boolean) => Answer;
   readonly endpoint?: object;
+  /** Its breaker opens, so that what comes later waits until the load is over. */
+  readonly isHeld?: true;
   readonly ends: readonly string[];
 }
 
@@ -65,12 +67,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     share: 2,
     answer: (_, healed) => (healed ? OK : { status: 500 }),
     endpoint: { retry: { maxAttempts: 30, schedule: [5] } },
+    isHeld: true,
     ends: ['delivered', 'exhausted'],
   },
   refusing: {
     share: 2,
     answer: () => ({ status: 500 }),
     endpoint: { retry: { maxAttempts: 2, schedule: [1] } },
+    isHeld: true,
     ends: ['exhausted'],
   },
 };
