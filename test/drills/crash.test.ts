@@ -23,7 +23,6 @@ const TRANSFERS = 200;
  * Blocks of an endpoint without a limit that are under way at once, and users in flight of each.
  */
 const REPEATS_MAX = 8 * 25;
-const HEALING_MS = 240_000;
 /** The reconciler waits minutes in production, so that it does not get in the way of the relay. */
 const IMPATIENT = {
   TALLYHOOK_RECONCILE_AFTER_SECONDS: '5',
@@ -44,83 +43,76 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-it(
-  'loses nobody and no money when everything is killed in mid-file and mid-transfer',
-  async () => {
-    const { receiver, endpointId } = tenant;
-    const [a, b] = await Promise.all([newAccount(tenant.api, '100000'), newAccount(tenant.api)]);
-    const keys = Array.from({ length: TRANSFERS }, () => randomUUID());
-    const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
-    const content = ['user_id', ...users].join('\n');
-    const { id: fileId } = await uploadFile(tenant.api, { content, endpointId });
-    await until(
-      () => alertIds(tenant).size,
-      (it) => it > 1_000,
-    );
-    const answered: number[] = [];
-    const transfers = postAll(tenant.api, keys, { between: [a, b], answered });
-    await until(
-      () => answered.length,
-      (it) => it > TRANSFERS / 4,
-    );
+it('loses nobody and no money when everything is killed in mid-file and mid-transfer', async () => {
+  const { receiver, endpointId } = tenant;
+  const [a, b] = await Promise.all([newAccount(tenant.api, '100000'), newAccount(tenant.api)]);
+  const keys = Array.from({ length: TRANSFERS }, () => randomUUID());
+  const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
+  const content = ['user_id', ...users].join('\n');
+  const { id: fileId } = await uploadFile(tenant.api, { content, endpointId });
+  await until(
+    () => alertIds(tenant).size,
+    (it) => it > 1_000,
+  );
+  const answered: number[] = [];
+  const transfers = postAll(tenant.api, keys, { between: [a, b], answered });
+  await until(
+    () => answered.length,
+    (it) => it > TRANSFERS / 4,
+  );
 
-    await product.killAll();
-    expect(alertIds(tenant).size).toBeLessThan(USERS);
-    const interrupted = await transfers;
-    product = await startProduct(stateDir, IMPATIENT);
-    const api = apiClient(product.apiUrl, tenant.key);
-    // The client repeats what it has no answer for, with the same keys.
-    await until(
-      async () => postAll(api, keys, { between: [a, b], answered: [] }),
-      (answers) => answers.every((it) => it === 201),
-    );
-    const file = await settledFile(api, fileId, HEALING_MS);
+  await product.killAll();
+  expect(alertIds(tenant).size).toBeLessThan(USERS);
+  const interrupted = await transfers;
+  product = await startProduct(stateDir, IMPATIENT);
+  const api = apiClient(product.apiUrl, tenant.key);
+  // The client repeats what it has no answer for, with the same keys.
+  await until(
+    async () => postAll(api, keys, { between: [a, b], answered: [] }),
+    (answers) => answers.every((it) => it === 201),
+  );
+  const file = await settledFile(api, fileId);
 
-    expect(interrupted).toContain(0);
-    expect(file).toMatchObject({ status: 'completed', alerts: USERS, delivered: USERS });
-    expect((await api.get(`/v1/accounts/${b}`)).body.balance).toBe(String(TRANSFERS));
-    expect(alertIds(tenant).size).toBe(USERS);
-    expect(receiver.received.every((it) => it.verdict === 'valid')).toBe(true);
-  },
-  HEALING_MS + 60_000,
-);
+  expect(interrupted).toContain(0);
+  expect(file).toMatchObject({ status: 'completed', alerts: USERS, delivered: USERS });
+  expect((await api.get(`/v1/accounts/${b}`)).body.balance).toBe(String(TRANSFERS));
+  expect(alertIds(tenant).size).toBe(USERS);
+  expect(receiver.received.every((it) => it.verdict === 'valid')).toBe(true);
+});
 
-it(
-  'heals until every invariant holds',
-  async () => {
-    const client = new DynamoDBClient({
-      endpoint: product.dynamodbUrl,
-      region: 'us-east-1',
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
-    const tables = await tablesOf(client);
+it('heals until every invariant holds', async () => {
+  const client = new DynamoDBClient({
+    endpoint: product.dynamodbUrl,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const tables = await tablesOf(client);
 
-    const violations = await until(
-      async () => {
-        const snapshot = await takeSnapshot(client, tables);
-        return [
-          ...checkLedger(snapshot),
-          ...checkStatements(snapshot),
-          ...checkFiles(snapshot),
-          ...checkDeliveries(snapshot),
-        ];
-      },
-      (it) => it.length === 0,
-      HEALING_MS,
-    );
+  const violations = await until(
+    async () => {
+      // What never rests while it is read is not healed yet.
+      const snapshot = await takeSnapshot(client, tables).catch(String);
+      if (typeof snapshot === 'string') return [snapshot];
+      return [
+        ...checkLedger(snapshot),
+        ...checkStatements(snapshot),
+        ...checkFiles(snapshot),
+        ...checkDeliveries(snapshot),
+      ];
+    },
+    (it) => it.length === 0,
+  );
 
-    expect(violations).toEqual([]);
-    const { deliveries } = await takeSnapshot(client, tables);
-    const unknown = deliveries.flatMap((it) => (it.attempts ?? []) as Item[]).filter(isUnknown);
-    const repeats = tenant.receiver.received.filter((it) => it.duplicate && isAlert(it));
-    expect(repeats.length).toBeLessThanOrEqual(REPEATS_MAX + unknown.length);
-    expect(repeats.every((it) => it.headers['webhook-possible-duplicate'] === '1')).toBe(true);
-    const posted = tenant.accepted().filter((it) => it.type === 'transaction.posted');
-    // The credit that filled the first account is one of them.
-    expect(new Set(posted.map((it) => it.id)).size).toBe(TRANSFERS + 1);
-  },
-  HEALING_MS + 60_000,
-);
+  expect(violations).toEqual([]);
+  const { deliveries } = await takeSnapshot(client, tables);
+  const unknown = deliveries.flatMap((it) => (it.attempts ?? []) as Item[]).filter(isUnknown);
+  const repeats = tenant.receiver.received.filter((it) => it.duplicate && isAlert(it));
+  expect(repeats.length).toBeLessThanOrEqual(REPEATS_MAX + unknown.length);
+  expect(repeats.every((it) => it.headers['webhook-possible-duplicate'] === '1')).toBe(true);
+  const posted = tenant.accepted().filter((it) => it.type === 'transaction.posted');
+  // The credit that filled the first account is one of them.
+  expect(new Set(posted.map((it) => it.id)).size).toBe(TRANSFERS + 1);
+});
 
 /** An attempt that the receiver may have seen without anybody knowing. */
 function isUnknown({ outcome }: Item): boolean {

@@ -4,8 +4,6 @@ import { runTaskSoak, TASK_KILLS, type TaskDeath } from '../soak/cloud-tasks.ts'
 import { type KillableCloud, startKillableCloud } from '../soak/killable-cloud.ts';
 import { newStateDir } from '../support/state-dir.ts';
 
-const LIMIT_MS = 300_000;
-
 let stateDir: string;
 let cloud: KillableCloud<TaskDeath>;
 beforeAll(async () => {
@@ -17,19 +15,15 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-it(
-  'fires every task once, none early and none after its cancel, whatever dies at which step',
-  async () => {
-    const { violations, byState } = await runTaskSoak(cloud, {
-      ...{ tasks: 200, seed: 1, withinMs: 10_000, settleMs: 120_000 },
-      tell: () => undefined,
-    });
-    expect(violations).toEqual([]);
-    expect(byState).toMatchObject({
-      fired: expect.any(Number),
-      failed: expect.any(Number),
-      cancelled: expect.any(Number),
-    });
-  },
-  LIMIT_MS,
-);
+it('fires each task once, not early nor after its cancel, whatever dies at any step', async () => {
+  const { violations, byState } = await runTaskSoak(cloud, {
+    ...{ tasks: 200, seed: 1, withinMs: 10_000, settleMs: 120_000 },
+    tell: () => undefined,
+  });
+  expect(violations).toEqual([]);
+  expect(byState).toMatchObject({
+    fired: expect.any(Number),
+    failed: expect.any(Number),
+    cancelled: expect.any(Number),
+  });
+});
