@@ -1,3 +1,4 @@
+import { KIB, MIB } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endWithEvent, noteEnd } from './end-task.ts';
 import { fireTask } from './fire-task.ts';
@@ -6,6 +7,14 @@ import type { EventAction, Task } from './task.ts';
 import { EARLY_MS_MAX, type TaskMessage } from './task-message.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>;
+
+/** Tasks of one moment are fired by one commit, which takes about as long. */
+const MOMENT_MS = 50;
+
+/** A commit may have 4 MB. A task and its event both have the data. */
+const COMMIT_BYTES_MAX = 3.5 * MIB;
+/** What either has besides, at most. */
+const REST_BYTES = 4 * KIB;
 
 /** A task that sends an event, and is due at once or in a moment. */
 interface Soon {
@@ -65,35 +74,64 @@ function readTask(item: Parameters<typeof toTask>[0] | undefined): Task | undefi
   }
 }
 
-/** The soonest first. What becomes due during a commit is in the next one. */
+/**
+ * The soonest first. Who is due a moment after another waits with that one for the same commit, and
+ * what becomes due during a commit is in the next one.
+ */
 async function fireInTurn(
   soon: readonly Soon[],
   fireAlone: (message: TaskMessage) => void,
   world: Needs,
 ): Promise<void> {
   let left = soon;
-  for (let next = left[0]; next; next = left[0]) {
-    const aheadMs = next.task.dueMs - world.clock.nowMs();
+  for (let turn = nextTurn(left, world); turn.length > 0; turn = nextTurn(left, world)) {
+    left = left.slice(turn.length);
+    const aheadMs = (turn.at(-1)?.task.dueMs ?? 0) - world.clock.nowMs();
     if (aheadMs > 0) await world.clock.sleep(aheadMs);
     const nowMs = world.clock.nowMs();
-    const due = left.filter(({ task }) => task.dueMs <= nowMs);
     // A clock that stands, or was set back: the others may not wait for it.
-    const turn = due.length > 0 ? due : left;
-    const isDone = due.length > 0 && (await fireTogether(due, world));
-    if (!isDone) for (const { message } of turn) fireAlone(message);
-    left = left.filter((it) => !turn.includes(it));
+    const [due, early] = partition(turn, ({ task }) => task.dueMs <= nowMs);
+    for (const { message } of [...early, ...(await fireTogether(due, world))]) fireAlone(message);
   }
 }
 
-/** Whether that was the end of all of them; else nobody knows of which. */
-async function fireTogether(due: readonly Soon[], world: Needs): Promise<boolean> {
+/** What is due now, or in the same moment as the soonest, as much of it as a commit can bear. */
+function nextTurn(left: readonly Soon[], { clock }: Needs): readonly Soon[] {
+  const [first] = left;
+  if (!first) return [];
+  const untilMs = Math.max(clock.nowMs(), first.task.dueMs + MOMENT_MS);
+  let bytes = 0;
+  const end = left.findIndex(({ task, action }, n) => {
+    bytes += 2 * (Buffer.byteLength(action.data) + REST_BYTES);
+    return n > 0 && (task.dueMs > untilMs || bytes > COMMIT_BYTES_MAX);
+  });
+  return end < 0 ? left : left.slice(0, end);
+}
+
+/** Ends them in one commit, but for those that are in its way; answers these. */
+async function fireTogether(due: readonly Soon[], world: Needs): Promise<readonly Soon[]> {
+  if (due.length === 0) return [];
   const ends = due.map(({ task, action }) => endWithEvent(task, action, world));
   try {
     const commit = await world.db.commit(ends.flatMap((it) => it.writes));
-    if (commit.ok) for (const { ended } of ends) noteEnd(ended, world);
-    return commit.ok;
+    if (commit.ok) {
+      for (const { ended } of ends) noteEnd(ended, world);
+      return [];
+    }
+    const ofWrites = ends.flatMap(({ writes }, n) => writes.map(() => n));
+    const refused = new Set(ofWrites.filter((_, at) => commit.reasons[at]?.code !== 'none'));
+    const [inTheWay, others] = partition(due, (it) => refused.has(due.indexOf(it)));
+    if (inTheWay.length === 0) return due;
+    return [...inTheWay, ...(await fireTogether(others, world))];
   } catch (error) {
     world.log.warn('tasks.fire-alone', { tasks: due.length, error });
-    return false;
+    return due;
   }
+}
+
+function partition<Item>(
+  items: readonly Item[],
+  isFirst: (item: Item) => boolean,
+): readonly [Item[], Item[]] {
+  return [items.filter(isFirst), items.filter((it) => !isFirst(it))];
 }

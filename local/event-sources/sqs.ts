@@ -34,6 +34,7 @@ interface SqsMessage {
 /** Quotas of ReceiveMessage. */
 const RECEIVE_MAX = 10;
 const LONG_POLL_SECONDS = 20;
+const POLL_MS = 20;
 const AFTER_ERROR_MS = 500;
 
 /** A running event source. */
@@ -85,20 +86,22 @@ async function receiveBatch(
   const batch: SqsMessage[] = [];
   let untilMs = Number.POSITIVE_INFINITY;
   while (batch.length < batchSize && Date.now() < untilMs) {
-    const leftSeconds = Math.ceil((untilMs - Date.now()) / 1_000);
+    const leftMs = untilMs - Date.now();
     const { Messages = [] } = await callAws<{ Messages?: SqsMessage[] }>(
       { endpoint, service: 'sqs', signal },
       'ReceiveMessage',
       {
         QueueUrl: queueUrl,
         MaxNumberOfMessages: Math.min(RECEIVE_MAX, batchSize - batch.length),
-        WaitTimeSeconds: Math.min(LONG_POLL_SECONDS, leftSeconds),
+        WaitTimeSeconds: Math.floor(Math.min(LONG_POLL_SECONDS, leftMs / 1_000)),
         MessageSystemAttributeNames: ['All'],
         MessageAttributeNames: ['All'],
       },
     );
     batch.push(...Messages);
     if (batch.length === 0 || windowMs === 0) break;
+    // A long poll counts in seconds, and a window ends within one.
+    if (Messages.length === 0) await sleep(Math.min(POLL_MS, leftMs));
     untilMs = Math.min(untilMs, Date.now() + windowMs);
   }
   return batch;

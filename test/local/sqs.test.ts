@@ -342,5 +342,15 @@ describe('over HTTP', () => {
       await eventually(() => expect(seen).toEqual([['a', 'b', 'c']]));
       await source.stop();
     });
+
+    it('waits no longer than its window, also where that is a part of a second', async () => {
+      // No long poll ends by itself, and the shortest there is would be ten windows.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const { seen, source } = start(failing([]), { windowMs: 100 });
+      await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'a' }));
+      await eventually(() => expect(seen).toEqual([['a']]));
+      await source.stop();
+    });
   });
 });

@@ -1,8 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
-import { SECOND_MS } from '../../functions/shared/units.ts';
+import { KIB, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Commit, Db } from '../../functions/shared/world.ts';
 import { fireTasks } from '../../functions/tasks/fire-tasks.ts';
+import { GATHER_MS, TOGETHER_MAX } from '../../functions/tasks/task-message.ts';
 import { ledgerClient } from '../ledger/ledger-client.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { checkTasks } from '../support/invariants/tasks.ts';
@@ -37,6 +38,11 @@ async function scheduleMany(count: number, delaySeconds = 1): Promise<RoomBody[]
   return tasks;
 }
 
+async function scheduleAt(dueMs: number): Promise<RoomBody> {
+  const dueAt = new Date(dueMs).toISOString();
+  return (await ask('POST /v1/tasks', { body: { dueAt, action: HELLO } })).body;
+}
+
 const fire = (tasks: readonly RoomBody[], doors: TasksWorld = world) =>
   fireTasks(
     tasks.map((it) => messageOf(tenantId, it)),
@@ -61,6 +67,15 @@ function onCommitOf(count: number, act: (commit: Db['commit']) => Db['commit']):
   return { ...world, db: { ...world.db, commit } };
 }
 
+/** Doors that note how many writes each commit has. */
+function noting(sizes: number[], doors: TasksWorld): TasksWorld {
+  const commit: Db['commit'] = (writes) => {
+    sizes.push(writes.length);
+    return doors.db.commit(writes);
+  };
+  return { ...doors, db: { ...doors.db, commit } };
+}
+
 describe('a batch of tasks with events that are due', () => {
   it('is one read and one commit, and costs what each of them would cost alone', async () => {
     const tasks = await scheduleMany(10);
@@ -75,16 +90,43 @@ describe('a batch of tasks with events that are due', () => {
 
   it('fires each at its own time, and what became due meanwhile together', async () => {
     const tasks = [];
-    for (const ms of [900, 100, 500, 100]) {
-      const dueAt = new Date(NOON_MS + ms).toISOString();
-      tasks.push((await ask('POST /v1/tasks', { body: { dueAt, action: HELLO } })).body);
-    }
+    for (const ms of [900, 100, 500, 100]) tasks.push(await scheduleAt(NOON_MS + ms));
     world.units.splice(0);
     await fire(tasks);
     expect(world.units.map((it) => it.operation)).toEqual(['getAll', 'commit', 'commit', 'commit']);
     const events = await eventsOf(world, tenantId);
     const times = events.map((it) => Number(it.ts) - NOON_MS);
     expect(times.toSorted((a, b) => a - b)).toEqual([100, 100, 500, 900]);
+  });
+
+  it('fires those of one moment together, when the last of them is due', async () => {
+    const tasks = [];
+    for (const ms of [149, 100, 151, 150]) tasks.push(await scheduleAt(NOON_MS + ms));
+    world.units.splice(0);
+    await fire(tasks);
+    expect(world.units.map((it) => it.operation)).toEqual(['getAll', 'commit', 'commit']);
+    const events = await eventsOf(world, tenantId);
+    const times = events.map((it) => Number(it.ts) - NOON_MS);
+    expect(times.toSorted((a, b) => a - b)).toEqual([150, 150, 150, 151]);
+  });
+
+  it('is as many as a commit can bear', async () => {
+    const tasks = await scheduleMany(TOGETHER_MAX);
+    world.units.splice(0);
+    expect(await outcomes(fire(tasks))).toEqual(fulfilled(TOGETHER_MAX));
+    expect(world.units.map((it) => it.operation)).toEqual(['getAll', 'commit']);
+    expect(await eventsOf(world, tenantId)).toHaveLength(TOGETHER_MAX);
+  });
+
+  it('is fewer where their data is large', async () => {
+    const action = { ...HELLO, data: { text: 'x'.repeat(60 * KIB) } };
+    const tasks = [];
+    while (tasks.length < 40) tasks.push(await schedule(ask, 1, action));
+    const sizes: number[] = [];
+    await fire(tasks, noting(sizes, world));
+    // Of four megabytes, with task and event of 60 KiB each.
+    expect(sizes).toEqual([2 * 27, 2 * 13]);
+    expect(await statesOf(tasks)).toEqual(tasks.map(() => 'fired'));
   });
 
   it.each<[string, (task: RoomBody) => () => Promise<unknown>, string]>([
@@ -109,7 +151,10 @@ describe('a batch of tasks with events that are due', () => {
       await act();
       return commit(writes);
     });
-    expect(await outcomes(fire(tasks, doors))).toEqual(fulfilled(5));
+    const sizes: number[] = [];
+    expect(await outcomes(fire(tasks, noting(sizes, doors)))).toEqual(fulfilled(5));
+    // It alone is left out.
+    expect(sizes).toEqual([10, 8]);
     expect(await statesOf(tasks)).toEqual(['fired', 'fired', state, 'fired', 'fired']);
     expect(await eventsOf(world, tenantId)).toHaveLength(4);
   });
@@ -188,6 +233,8 @@ describe('a batch of all sorts', () => {
     const settled = await fire(tasks, { ...world, db: { ...world.db, get: down, getAll: down } });
     expect(settled.map((it) => it.status)).toEqual(fulfilled(3));
     expect(world.sent).toHaveLength(3);
-    for (const { atMs } of world.sent) expect(atMs).toBeGreaterThan(NOON_MS + SECOND_MS);
+    for (const { atMs } of world.sent) {
+      expect(atMs).toBeGreaterThan(NOON_MS + SECOND_MS - GATHER_MS);
+    }
   });
 });
