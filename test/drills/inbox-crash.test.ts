@@ -4,8 +4,6 @@ import { INBOX_KILLS, type InboxDeath, runInboxSoak } from '../soak/cloud-inbox.
 import { type KillableCloud, startKillableCloud } from '../soak/killable-cloud.ts';
 import { newStateDir } from '../support/state-dir.ts';
 
-const LIMIT_MS = 400_000;
-
 let stateDir: string;
 let cloud: KillableCloud<InboxDeath>;
 beforeAll(async () => {
@@ -17,14 +15,10 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-it(
-  'loses no webhook that was answered, and doubles none, whatever dies at which step',
-  async () => {
-    const { violations } = await runInboxSoak(cloud, {
-      ...{ webhooks: 300, seed: 1, settleMs: 200_000 },
-      tell: () => undefined,
-    });
-    expect(violations).toEqual([]);
-  },
-  LIMIT_MS,
-);
+it('loses no webhook that was answered, and doubles none, whatever dies at any step', async () => {
+  const { violations } = await runInboxSoak(cloud, {
+    ...{ webhooks: 300, seed: 1, settleMs: 200_000 },
+    tell: () => undefined,
+  });
+  expect(violations).toEqual([]);
+});
