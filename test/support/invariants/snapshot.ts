@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../../functions/shared/aws/items.ts';
 import type { Item, TableName } from '../../../functions/shared/world.ts';
+import { until } from '../until.ts';
 
 /** The tables that the invariants speak of. */
 export const SNAPSHOT_TABLES = [
@@ -18,9 +19,6 @@ export const SNAPSHOT_TABLES = [
 /** Everything in them. */
 export type Snapshot = Readonly<Record<(typeof SNAPSHOT_TABLES)[number], readonly Item[]>>;
 
-/** A cloud that never rests this often has something in it that no test should leave there. */
-const READINGS_MAX = 60;
-
 /**
  * The tables as they were in one moment, although a hold may expire or a task fire while they are
  * read: they are read until two readings agree. `select` leaves out what others write.
@@ -29,14 +27,15 @@ export async function takeSnapshot(
   client: DynamoDBClient,
   tables: Readonly<Record<TableName, string>>,
   select: (all: Snapshot) => Snapshot = (all) => all,
+  limitMs?: number,
 ): Promise<Snapshot> {
-  let before = select(await readTables(client, tables));
-  for (let reading = 2; reading <= READINGS_MAX; reading++) {
-    const snapshot = select(await readTables(client, tables));
-    if (isDeepStrictEqual(snapshot, before)) return snapshot;
-    before = snapshot;
-  }
-  throw new Error(`The tables changed during each of ${READINGS_MAX} readings.`);
+  const read = async () => select(await readTables(client, tables));
+  const readTwice = async () => {
+    const [before, after] = [await read(), await read()];
+    return isDeepStrictEqual(before, after) ? after : undefined;
+  };
+  const snapshot = await until(readTwice, (it) => it !== undefined, limitMs);
+  return snapshot as Snapshot;
 }
 
 async function readTables(
