@@ -36,7 +36,15 @@ const THROTTLES = new Set([
   'ThrottlingException',
   'SlowDown',
 ]);
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -146,6 +146,8 @@ describe('an outage', () => {
     ['a throttled table', named('ProvisionedThroughputExceededException')],
     ['a fault of the server', Object.assign(named('InternalServerError'), { $fault: 'server' })],
     ['a refused connection', Object.assign(named('Error'), { code: 'ECONNREFUSED' })],
+    ['a resolver that is down', Object.assign(named('Error'), { code: 'EAI_AGAIN' })],
+    ['a network that is down', Object.assign(named('Error'), { code: 'ENETUNREACH' })],
     ['a timeout', named('TimeoutError')],
   ])('%s is a 503 that asks for the same Idempotency-Key', async (_what, error) => {
     await expect(dbThatFailsWith(error).get('ledger', { pk, sk: 'a' })).rejects.toMatchObject({
