@@ -36,9 +36,8 @@ export class Tasks extends Construct {
         name: 'tasks',
         settings,
         worker: onDue,
-        // As many as end in one commit. Each message comes so much earlier.
-        batchSize: 50,
-        gather: Duration.seconds(1),
+        // More have to be gathered for a while, on a quiet queue for up to twenty seconds.
+        batchSize: 10,
         impact: 'Some tasks fire late, or not at all.',
       }).queue,
     };

@@ -7,21 +7,12 @@ export const TaskMessage = z.object({ pk: z.string(), dueMs: z.number() });
 
 export type TaskMessage = z.output<typeof TaskMessage>;
 
-/** Tasks that one worker gets at most: as many as end in one commit, with two writes each. */
-export const TOGETHER_MAX = 50;
-
-/** So long the queue gathers tasks for a worker, and so much earlier each message comes. */
-export const GATHER_MS = SECOND_MS;
-
-/**
- * A message may come early by the part of a second that it cannot carry, by the time in which it
- * is gathered with others, and by what clocks differ.
- */
-export const EARLY_MS_MAX = 4 * SECOND_MS;
+/** A message may come early by the part of a second that it cannot carry, and one more. */
+export const EARLY_MS_MAX = 3 * SECOND_MS;
 
 /** Looks at the task when it is due, or at `atMs` when somebody was in the way. */
 export function taskMessage({ pk, dueMs }: TaskMessage, atMs: number = dueMs): Message {
   // Fair among tenants, however many tasks one of them has at noon.
   const [tenantId = pk] = pk.split('#', 1);
-  return { body: { v: 1, pk, sk: '#', dueMs }, atMs: atMs - GATHER_MS, group: tenantId };
+  return { body: { v: 1, pk, sk: '#', dueMs }, atMs, group: tenantId };
 }

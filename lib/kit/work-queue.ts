@@ -14,8 +14,6 @@ export interface WorkQueueProps {
   readonly worker: NodeFunction;
   /** Messages that one invocation gets at most. */
   readonly batchSize: number;
-  /** How long to wait for more of them; a second at least where that is more than ten. */
-  readonly gather?: Duration;
   /** Instead of six timeouts. Only where a second copy of the worker is refused by a lease. */
   readonly visibility?: Duration;
   /** How long a message waits before it is given up: 4 days unless said otherwise. */
@@ -47,7 +45,6 @@ export class WorkQueue extends Construct {
       target: worker,
       eventSourceArn: this.queue.queueArn,
       batchSize: props.batchSize,
-      ...(props.gather && { maxBatchingWindow: props.gather }),
       reportBatchItemFailures: true,
       maxConcurrency: consumersOf(props.name, props.settings.options),
     });

@@ -1,7 +1,5 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { SECOND_MS } from '../../functions/shared/units.ts';
-import { GATHER_MS, TOGETHER_MAX } from '../../functions/tasks/task-message.ts';
 import { ACCESS } from '../../lib/access.ts';
 import { appWith, at, ofType, resourcesWith, stackIn } from '../support/stack.ts';
 import { factsOf, RULES } from '../support/template-rules.ts';
@@ -79,16 +77,6 @@ describe('the template', () => {
     const sources = ofType(RESOURCES, 'Lambda::EventSourceMapping');
     const found = sources.filter(([id]) => /^Webhooksendpointcare/.test(id));
     expect(found.map(([, { Properties }]) => Properties.BatchSize)).toEqual([2]);
-  });
-
-  it('gathers as many tasks as end in one commit, for as long as they come early', () => {
-    const sources = ofType(RESOURCES, 'Lambda::EventSourceMapping');
-    const found = sources.filter(([id]) => /^Taskstasks/.test(id));
-    const shape = found.map(([, { Properties }]) => [
-      Properties.BatchSize,
-      Properties.MaximumBatchingWindowInSeconds,
-    ]);
-    expect(shape).toEqual([[TOGETHER_MAX, GATHER_MS / SECOND_MS]]);
   });
 
   it('leaves two fifths of the concurrency to the API', () => {

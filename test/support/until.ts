@@ -1,5 +1,8 @@
-/** Against hanging, not against slowness: a machine may be busy with other things. */
-const LIMIT_MS = 300_000;
+/**
+ * Against hanging: a machine may be busy with other things. But less than the two minutes after
+ * which a reconciler or a sweeper helps, which would hide that the way before them is broken.
+ */
+const LIMIT_MS = 100_000;
 const STEP_MS = 25;
 /** Asking takes a fifth of the time at most: what is waited for needs the machine as well. */
 const PAUSE_SHARE = 4;

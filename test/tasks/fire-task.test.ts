@@ -4,7 +4,6 @@ import { deriveId } from '../../functions/shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
 import { fireTask } from '../../functions/tasks/fire-task.ts';
-import { GATHER_MS } from '../../functions/tasks/task-message.ts';
 import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { faultsOf, type LedgerClient, ledgerClient } from '../ledger/ledger-client.ts';
 import type { Ask, RoomBody } from '../support/room-client.ts';
@@ -88,8 +87,8 @@ describe('a task with an event', () => {
   });
 
   it.each([
-    [-4_001, 'scheduled', 0],
-    [-4_000, 'fired', 4_000],
+    [-3_001, 'scheduled', 0],
+    [-3_000, 'fired', 3_000],
     [-1, 'fired', 1],
     [0, 'fired', 0],
     [86_400_000, 'fired', 0],
@@ -111,11 +110,11 @@ describe('a task with an event', () => {
     await fire(task);
     // As late as a message can come.
     expect(world.sent.splice(0)).toMatchObject([
-      { queue: 'tasks', atMs: world.clock.nowMs() + 15 * MINUTE_MS - GATHER_MS, body },
+      { queue: 'tasks', atMs: world.clock.nowMs() + 15 * MINUTE_MS, body },
     ]);
     world.clock.set(dueMs - 5 * SECOND_MS);
     await fire(task);
-    expect(world.sent.splice(0)).toMatchObject([{ queue: 'tasks', atMs: dueMs - GATHER_MS, body }]);
+    expect(world.sent.splice(0)).toMatchObject([{ queue: 'tasks', atMs: dueMs, body }]);
     const down = { ...world, queues: { send: () => Promise.reject(new Error('down')) } };
     await expect(fire(task, down)).rejects.toThrow();
 
@@ -317,7 +316,7 @@ describe('a task with a transaction', () => {
     await fire(task, { ...world, db: { ...world.db, commit } });
     const [again, ...others] = world.sent;
     expect(others).toEqual([]);
-    const waitMs = Number(again?.atMs) + GATHER_MS - world.clock.nowMs();
+    const waitMs = Number(again?.atMs) - world.clock.nowMs();
     expect(waitMs).toBeGreaterThanOrEqual(SECOND_MS);
     expect(waitMs).toBeLessThan(5 * SECOND_MS);
     await fire(task);

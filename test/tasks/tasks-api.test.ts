@@ -1,7 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import { fireTask } from '../../functions/tasks/fire-task.ts';
-import { GATHER_MS } from '../../functions/tasks/task-message.ts';
 import type { Ask } from '../support/room-client.ts';
 import { NOON_MS } from '../support/world.ts';
 import {
@@ -82,7 +81,7 @@ describe('POST /v1/tasks', () => {
     const { pk, dueMs } = messageOf(tenantId, task);
     const sent = {
       queue: 'tasks',
-      atMs: dueMs - GATHER_MS,
+      atMs: dueMs,
       group: tenantId,
       body: { v: 1, pk, sk: '#', dueMs },
     };
@@ -232,9 +231,7 @@ describe('PATCH /v1/tasks/{id}', () => {
     const { body } = await ask(`PATCH /v1/tasks/${task.id}`, { body: { delaySeconds: 5 } });
     expect(body).toEqual({ ...task, dueAt: at(NOON_MS + 5 * SECOND_MS) });
     expect(world.takeUnits()).toBe(5);
-    expect(world.sent).toMatchObject([
-      { queue: 'tasks', atMs: NOON_MS + 5 * SECOND_MS - GATHER_MS },
-    ]);
+    expect(world.sent).toMatchObject([{ queue: 'tasks', atMs: NOON_MS + 5 * SECOND_MS }]);
     expect((await ask('GET /v1/tasks')).body.data).toEqual([body]);
   });
 

@@ -112,7 +112,7 @@ function judgeRefusal({ contract, expected, target }: FuzzCall, body: unknown): 
 }
 
 /** Fields that no schema can judge alone, because it takes the time, the path or another object. */
-const OF_THE_MOMENT = /^(\/(expiresAt|rateLimit\/\w+|destinationAccountId)|\?currency)$/;
+const OF_THE_MOMENT = /^(\/(expiresAt|from|rateLimit\/\w+|destinationAccountId)|\?currency)$/;
 
 function isOfTheMoment(body: unknown): boolean {
   const errors = isRecord(body) && Array.isArray(body.errors) ? body.errors : [];
