@@ -51,7 +51,7 @@ export async function sendBatch(order: BatchOrder, world: Needs): Promise<BatchE
   logBatch(order, { result, ...counts, ms: world.clock.nowMs() - startedAtMs }, world);
 
   const attempts = ends.flatMap((it) => ('attempt' in it ? [it.attempt] : []));
-  const isDead = await markBatch(order.known, attempts, world);
+  const isDead = await markBatch({ known: order.known, cause: order.job.file }, attempts, world);
   const rests = ends.flatMap((it) => (it.kind === 'unsent' ? [it.restUntilMs] : []));
   // An unclear one is repeated by the next worker, which knows that it is a repeat.
   if (unclear > 0) rests.push(world.clock.nowMs());
