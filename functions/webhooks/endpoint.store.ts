@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { known } from '../shared/form.ts';
 import { pagesOf } from '../shared/page.ts';
+import { Problem } from '../shared/problem.ts';
 import { setFields } from '../shared/set-fields.ts';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
@@ -60,7 +61,10 @@ function setKey(tenantId: string): Key {
   return { pk: tenantId, sk: 'V' };
 }
 
-/** Refused when the id is taken, also by one that was deleted. Goes with `growSet`. */
+/**
+ * Refused when the id is taken, also by one that was deleted until that is set aside: `findTaken`
+ * knows of it then. Goes with `growSet`.
+ */
 export function insertEndpoint(endpoint: Endpoint): Write {
   const item = { ...endpointKey(endpoint.tenantId, endpoint.id), v: 1, ...fieldsOf(endpoint) };
   return { kind: 'put', table: 'endpoints', item, condition: 'attribute_not_exists(pk)' };
@@ -156,7 +160,8 @@ function goneKey(tenantId: string, endpointId: string): Key {
 
 /**
  * Puts aside what a deleted endpoint leaves, once nothing is under way to it: whoever reads all
- * endpoints of a tenant would have to read that of all that there ever were.
+ * endpoints of a tenant would have to read that of all that there ever were. Refused with `busy`
+ * when somebody is in the way: it is to be done again, since nobody comes back to it later.
  */
 export async function setAside(
   db: Pick<Db, 'commit' | 'get'>,
@@ -165,10 +170,13 @@ export async function setAside(
   const key = endpointKey(tenantId, endpointId);
   const item = await db.get('endpoints', key);
   if (item?.deletedAt === undefined) return;
-  await db.commit([
+  const commit = await db.commit([
     { kind: 'put', table: 'endpoints', item: { ...item, ...goneKey(tenantId, endpointId) } },
     { kind: 'remove', table: 'endpoints', key, condition: 'attribute_exists(deletedAt)' },
   ]);
+  // Only who has done it already makes that condition fail.
+  const isDone = commit.ok || commit.reasons.some((it) => it.code === 'condition');
+  if (!isDone) throw new Problem('busy');
 }
 
 /** The item of an endpoint, or what it has left. Undefined when there never was one. */

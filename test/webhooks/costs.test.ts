@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
+import { setAside } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { costOf } from '../support/cost.ts';
@@ -178,4 +179,11 @@ it('what an endpoint costs', async () => {
   expect(await cost(() => make())).toBe('1 RRU, 4 + 0 WRU');
   expect(await cost(() => make('one'))).toBe('3 RRU, 4 + 0 WRU');
   expect(await cost(() => make('one'))).toBe('1 RRU, 0 + 0 WRU');
+});
+
+it('what it costs to set aside what a deleted endpoint leaves', async () => {
+  const { tenantId, id: endpointId } = await newEndpoint(world, 'http://127.0.0.1:4000/');
+  await ask(tenantId, `DELETE /v1/endpoints/${endpointId}`);
+  const setItAside = () => setAside(world.db, { tenantId, endpointId });
+  expect(await cost(setItAside)).toBe('1 RRU, 4 + 0 WRU');
 });

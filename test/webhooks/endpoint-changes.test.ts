@@ -4,11 +4,13 @@ import {
   findEndpoint,
   findSetVersion,
   saveEndpoint,
+  setAside,
   setStatus,
 } from '../../functions/webhooks/endpoint.store.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
+import { conflictingDb } from '../support/conflicting-db.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { workUntil } from './care.ts';
@@ -346,6 +348,17 @@ describe('DELETE /v1/endpoints/{id}', () => {
     expect((await endpoint.get()).code).toBe('not_found');
     const again = await ask(endpoint.tenant, 'POST /v1/endpoints', { body: { url }, key: 'k' });
     expect([again.status, again.body.code]).toEqual([409, 'conflict']);
+  });
+
+  it('leaves nothing among the others when somebody was in the way of that', async () => {
+    const endpoint = await made();
+    await endpoint.remove();
+    const key = { pk: endpoint.tenant, sk: String(endpoint.id) };
+    const name = { tenantId: endpoint.tenant, endpointId: key.sk };
+    const hindered = conflictingDb(world.db, 1, (it) => it.kind === 'remove');
+    await expect(setAside(hindered, name)).rejects.toMatchObject({ code: 'busy' });
+    await setAside(hindered, name);
+    expect(await world.db.get('endpoints', key)).toBeUndefined();
   });
 
   it('makes room for another, and costs one transaction', async () => {
