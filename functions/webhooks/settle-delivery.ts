@@ -1,5 +1,6 @@
 import { findEvent, insertEvent } from '../events/event.store.ts';
 import type { Cause } from '../events/event.ts';
+import { isRetryable, Problem } from '../shared/problem.ts';
 import type { World, Write } from '../shared/world.ts';
 import type { Attempt } from './attempt.ts';
 import { blockEndpoint } from './block-endpoint.ts';
@@ -59,10 +60,23 @@ export async function settleLapsed(
   { delivery, known }: Pick<Ending, 'delivery' | 'known'>,
   world: Needs,
 ): Promise<void> {
-  const { tenantId, eventId } = delivery;
-  const { traceparent, hops } =
-    delivery.alert ?? (await findEvent(world.db, tenantId, eventId)) ?? {};
-  await settleDelivery({ delivery, known, attempt: LAPSED, traceparent, hops }, world);
+  // Without an answer nothing is disabled: only an event that tells of the end names the cause.
+  const isLast = delivery.spent + 1 >= known.endpoint.retry.maxAttempts;
+  const cause = isLast ? await findCause(delivery, world) : {};
+  await settleDelivery({ delivery, known, attempt: LAPSED, ...cause }, world);
+}
+
+/** Nothing where its event cannot be read: that must not keep a delivery from its end. */
+async function findCause(delivery: Delivery, { db, log }: Needs): Promise<Cause> {
+  try {
+    const { alert, tenantId, eventId } = delivery;
+    const { traceparent, hops } = alert ?? (await findEvent(db, tenantId, eventId)) ?? {};
+    return { traceparent, hops };
+  } catch (error) {
+    if (error instanceof Problem && isRetryable(error.code)) throw error;
+    log.error('delivery.cause-unknown', { ...namesOf(delivery), error });
+    return {};
+  }
 }
 
 /** What led to a webhook. An alert tells it itself. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { findEvents } from '../../functions/events/event.store.ts';
+import { eventKey, findEvents } from '../../functions/events/event.store.ts';
 import type { RelayedEvent } from '../../functions/events/event.ts';
 import { listEventIds } from '../../functions/events/event-list.store.ts';
 import { claim, newDelivery } from '../../functions/webhooks/delivery.ts';
@@ -12,6 +12,7 @@ import {
   drain,
   handle,
   newEndpoint,
+  recordOf,
   relayed,
   takeDue,
 } from './delivery-world.ts';
@@ -44,7 +45,8 @@ describe('an event that tells how a webhook ended', () => {
     expect(await toldOf(tenantId, 'delivery.exhausted')).toMatchObject([CAUSE]);
   });
 
-  it('does so where the worker of the last attempt has died', async () => {
+  /** A delivery whose worker has died at its only attempt; answers the row of its event. */
+  async function lapsed() {
     const retry = { maxAttempts: 1 };
     const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook', { retry });
     const { tenantId, id: endpointId } = endpoint;
@@ -56,8 +58,24 @@ describe('an event that tells how a webhook ended', () => {
     const before = newDelivery(name, nowMs);
     await saveStep(world, { before, after: claim(before, nowMs + 35_000, nowMs) });
     world.clock.advance(35_001);
+    return { endpoint, event, message };
+  }
+
+  it('does so where the worker of the last attempt has died', async () => {
+    const { endpoint, message } = await lapsed();
     await handle(message, world);
-    expect(await toldOf(tenantId, 'delivery.exhausted')).toMatchObject([CAUSE]);
+    expect(await toldOf(endpoint.tenantId, 'delivery.exhausted')).toMatchObject([CAUSE]);
+  });
+
+  it('comes to its end where that worker has died and its event cannot be read', async () => {
+    const { endpoint, event, message } = await lapsed();
+    const { tenantId } = endpoint;
+    const stored = await world.db.get('outbox', eventKey(tenantId, event.id));
+    const item = { ...stored, ...eventKey(tenantId, event.id), data: 'no JSON' };
+    await world.db.commit([{ kind: 'put', table: 'outbox', item }]);
+    await handle(message, world);
+    expect((await recordOf(world, endpoint, event)).status).toBe('exhausted');
+    expect(await toldOf(tenantId, 'delivery.exhausted')).toHaveLength(1);
   });
 
   it('does so for an alert of a file', () => {
