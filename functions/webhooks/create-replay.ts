@@ -28,9 +28,9 @@ const RELAYING_MS = 10 * SECOND_MS;
  */
 export const createReplay = route(createReplayRoute, async (call, world: Needs) => {
   const { tenantId, body } = call;
-  assertBegun(body.from, world.clock.nowMs());
+  if (body.from >= world.clock.nowMs()) return repetition(call, notBegun(), world);
   const endpoint = await findEndpoint(world.db, tenantId, body.endpointId);
-  if (!endpoint) return replayWithout(call, world);
+  if (!endpoint) return repetition(call, new Problem('not_found'), world);
   const draft = draftReplay(call, endpoint, world);
   if (body.dryRun) return { status: 200, body: await tryOut(draft, endpoint, world) };
 
@@ -40,11 +40,10 @@ export const createReplay = route(createReplayRoute, async (call, world: Needs) 
 });
 
 /** A time that is still to come has nothing to send: its replay would end at once, with nothing. */
-function assertBegun(fromMs: number, nowMs: number): void {
-  if (fromMs < nowMs) return;
+function notBegun(): Problem {
   const detail = 'must be in the past: a replay sends what was accepted before it';
   const errors = [{ pointer: '/from', code: 'invalid', detail }];
-  throw new Problem('validation_failed', { detail: `/from: ${detail}`, errors });
+  return new Problem('validation_failed', { detail: `/from: ${detail}`, errors });
 }
 
 function draftReplay(
@@ -103,12 +102,19 @@ async function findMade(db: Needs['db'], tenantId: string, keyId: string) {
   return name && findRelease(db, releaseKey({ ...name, tenantId, kind: 'replay' }));
 }
 
-/** A repetition is answered like the first request, also when the endpoint has gone since. */
-async function replayWithout({ tenantId, idempotency, body }: ReplayCall, { db, ids }: Needs) {
-  if (!idempotency || body.dryRun) throw new Problem('not_found');
+/**
+ * A repetition is answered like the first request, also when the endpoint has gone since, or by a
+ * clock that is behind that of the first. All else is refused.
+ */
+async function repetition(
+  { tenantId, idempotency, body }: ReplayCall,
+  refusal: Problem,
+  { db, ids }: Needs,
+) {
+  if (!idempotency || body.dryRun) throw refusal;
   const keyId = creationId('rpl', { tenantId, scope: 'replays', idempotency }, ids);
   const made = await findMade(db, tenantId, keyId);
-  if (!made) throw new Problem('not_found');
+  if (!made) throw refusal;
   assertSameRequest(made, idempotency);
   return { body: replayView(made), replayed: true };
 }

@@ -293,6 +293,23 @@ describe('POST /v1/replays', () => {
     expect(list.body.data).toEqual([]);
   });
 
+  it('repeats one that has begun by the clock of another machine only', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const nowMs = world.clock.nowMs();
+    const from = new Date(nowMs - 1).toISOString();
+    const body = { endpointId: endpoint.id, from, to: new Date(nowMs).toISOString() };
+    const call = (key: string, more: object = {}) =>
+      ask(endpoint.tenantId, 'POST /v1/replays', { body: { ...body, ...more }, key });
+    const made = await call('k');
+    world.clock.set(nowMs - 1_000);
+    const again = await call('k');
+    expect([again.status, again.body.id]).toEqual([202, made.body.id]);
+    for (const other of [call('l'), call('k', { dryRun: true })]) {
+      expect((await other).body.code).toBe('validation_failed');
+    }
+    world.clock.set(nowMs);
+  });
+
   it('shows no replay of another tenant', async () => {
     const { tenantId, body } = await afterAnOutage(() => 500);
     const made = await ask(tenantId, 'POST /v1/replays', { body });
