@@ -39,7 +39,9 @@ export async function repair(given: Given, desk: Desk): Promise<Outcome> {
   const db = await at.db(...STACK_TABLES);
   const world = { clock: systemClock, ids: systemIds, db, log: NO_LOG };
   const tenant = given.text('tenant');
-  for await (const tenantId of chosenTenants(db, tenant)) {
+  const onUnlisted = (tenantId: string) =>
+    note(`${tenantId} is not listed as a tenant, and is repaired all the same`);
+  for await (const tenantId of chosenTenants(db, tenant, onUnlisted)) {
     note(`${tenantId} …`);
     await repairLedger(world, tenantId, report);
   }

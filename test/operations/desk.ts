@@ -4,10 +4,14 @@ import type { TestWorld } from '../support/world.ts';
 
 type Doors = Pick<TestWorld, 'client' | 'tables' | 'db' | 'clock'>;
 
+interface Heard extends Pick<Desk, 'print'>, Partial<Pick<Desk, 'note'>> {
+  readonly command: Command;
+}
+
 /** Runs a command as an operator gives it, on the tables of this world. `print` hears its lines. */
 export function runOn(
   { client, tables, db, clock }: Doors,
-  { command, print }: { readonly command: Command; readonly print: Desk['print'] },
+  { command, print, note = () => undefined }: Heard,
   args: readonly string[],
 ) {
   const at = {
@@ -15,6 +19,6 @@ export function runOn(
     tables: async () => tables,
     db: async () => db,
   } as unknown as Installation;
-  const desk: Desk = { at, print, note: () => undefined, sleep: clock.sleep, clock };
+  const desk: Desk = { at, print, note, sleep: clock.sleep, clock };
   return command.run(readFlags(command, args), desk);
 }
