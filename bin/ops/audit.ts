@@ -7,10 +7,8 @@ import { inColumns } from './rows.ts';
 
 const POLL_MS = 1_000;
 const POLLS_PER_NOTE = 10;
-/**
- * So many polls in a row may fail: an audit can take an hour, and a deployment of the API a minute.
- */
-const FAILURES_MAX = 60;
+/** So long nobody may answer: an audit can take an hour, and a deployment of the API a minute. */
+const SILENCE_MS_MAX = 120_000;
 
 type Counts = Readonly<Record<string, number>>;
 
@@ -97,8 +95,9 @@ async function begin(tenant: ApiCaller, { note }: Desk): Promise<string> {
 async function wait(
   tenant: ApiCaller,
   { id, tenantId }: { readonly id: string; readonly tenantId: string },
-  { note, sleep }: Desk,
+  { note, sleep, clock }: Desk,
 ): Promise<Audit> {
+  let silentSinceMs = 0;
   for (let polls = 1, failures = 0; ; polls += 1) {
     try {
       const audit = await find(tenant, id);
@@ -106,10 +105,11 @@ async function wait(
       failures = 0;
       if (polls % POLLS_PER_NOTE === 0) note(`${id}: ${audit.checked.entries} entries …`);
     } catch (error) {
-      if (error instanceof Refused && error.status === 404) throw error;
+      if (error instanceof Refused && isFinal(error)) throw error;
+      if (failures === 0) silentSinceMs = clock.nowMs();
       failures += 1;
       const reason = reasonOf(error);
-      if (failures === FAILURES_MAX) {
+      if (clock.nowMs() - silentSinceMs >= SILENCE_MS_MAX) {
         const again = `look again with audit ${id} --tenant ${tenantId}`;
         throw new Refusal(`${id} goes on by itself, but the API is silent (${reason}): ${again}`);
       }
@@ -119,6 +119,11 @@ async function wait(
     }
     await sleep(POLL_MS);
   }
+}
+
+/** The same would be said again, but for too many requests. */
+function isFinal({ status }: Refused): boolean {
+  return status >= 400 && status < 500 && status !== 429;
 }
 
 function show(audit: Audit, { print }: Desk): void {

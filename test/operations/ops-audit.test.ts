@@ -47,13 +47,16 @@ async function run(
   const admin = await answering({ ...KEY, ...replies });
   const printed: string[] = [];
   notes.splice(0);
+  let nowMs = 0;
   const at = { admin: async () => admin } as Partial<Installation> as Installation;
   const ended = await audit.run(readFlags(audit, [...args, '--tenant', 'ten_1']), {
     at,
     print: (line) => printed.push(line),
     note: (line) => notes.push(line),
-    sleep: async () => {},
-    clock: { nowMs: () => 0 },
+    sleep: async (ms) => {
+      nowMs += ms;
+    },
+    clock: { nowMs: () => nowMs },
   });
   return { ended, first: printed[0] };
 }
@@ -90,7 +93,7 @@ it('gives up when the API answers no more, and says how to look again', async ()
 });
 
 it('is patient for as long as a deployment takes', async () => {
-  const silence = Array.from({ length: 50 }, () => UNAVAILABLE);
+  const silence = Array.from({ length: 100 }, () => UNAVAILABLE);
   const result = await run({
     'POST /v1/audit': [auditOf('aud_1', 'running')],
     'GET /v1/audit/aud_1': [...silence, auditOf('aud_1', 'clean')],
@@ -116,6 +119,17 @@ describe('an audit by its id', () => {
     const gone: Reply = [404, { code: 'not_found', detail: 'There is no such object.' }];
     const replies = [gone, auditOf('aud_1', 'clean')];
     await expect(run({ 'GET /v1/audit/aud_1': replies }, 'aud_1')).rejects.toThrow('not_found');
+  });
+
+  it.each([400, 401, 403])('is refused at once where the API says %i', async (status) => {
+    const refusal: Reply = [status, { code: 'refused', detail: 'No.' }];
+    const replies = [refusal, auditOf('aud_1', 'clean')];
+    await expect(run({ 'GET /v1/audit/aud_1': replies }, 'aud_1')).rejects.toThrow('refused: No.');
+  });
+
+  it('is waited for where there were too many requests', async () => {
+    const replies: Reply[] = [[429, { code: 'rate_limited' }], auditOf('aud_1', 'clean')];
+    expect((await run({ 'GET /v1/audit/aud_1': replies }, 'aud_1')).ended).toBe('done');
   });
 
   it('is none of a repair', async () => {
