@@ -15,8 +15,12 @@ export const doctor: Command = {
   wordsMax: 0,
   async run(_given, desk) {
     const symptoms: Symptom[] = [];
-    for (const look of looksOf(desk)) symptoms.push(...(await lookAt(look)));
-    for (const line of inColumns(symptoms.map(rowOf))) desk.print(line);
+    try {
+      for (const look of looksOf(desk)) symptoms.push(...(await lookAt(look)));
+    } finally {
+      // Where there is no such stack, what was seen before is told all the same.
+      for (const line of inColumns(symptoms.map(rowOf))) desk.print(line);
+    }
     const wanted = new Set(
       symptoms.flatMap(({ advice }) => (advice === undefined ? [] : [advice])),
     );

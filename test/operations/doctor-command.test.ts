@@ -48,9 +48,11 @@ async function denying(isDenied: (operation: string, body: string) => boolean): 
   return `http://127.0.0.1:${await listenExactly(opened, 0)}`;
 }
 
+const printed: string[] = [];
+
 /** The command as it is called, on an installation whose API and secrets do not answer. */
 async function run(dynamodb: string, ...args: readonly string[]) {
-  const printed: string[] = [];
+  printed.splice(0);
   const places = ['--api', NOBODY, '--secrets', NOBODY, '--dynamodb', dynamodb, ...args];
   const given = readFlags(doctor, places);
   const { clock } = world;
@@ -99,5 +101,15 @@ describe('doctor', () => {
     expect(printed).toMatch(/^LOOK {2}due in tasks +could not be asked: Gone has no table tasks/m);
     expect(printed).toMatch(/^ok {4}due in ledger /m);
     expect(printed).toMatch(/^- .+look at --stack, --restored and TALLYHOOK_RESTORED/m);
+  });
+
+  it('refuses a stack without any table, and tells what it saw before', async () => {
+    vi.unstubAllEnvs();
+    const ended = run(inject('engineUrl'), '--stack', 'Gone');
+    await expect(ended).rejects.toThrow(/^Gone has no table /);
+    expect(printed).toEqual([
+      expect.stringMatching(/^LOOK {2}the API +could not be asked/),
+      expect.stringMatching(/^LOOK {2}dead letters +could not be asked/),
+    ]);
   });
 });
