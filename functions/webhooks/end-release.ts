@@ -51,12 +51,16 @@ export async function endReplayStep(
   return countOut({ ...next, planned: withRestored(release, restored) }, known, world);
 }
 
-/** Whoever had that step is done with it, or dead: what is as it was before was sent by nobody. */
+/**
+ * Whoever had that step is done with it, or dead: what is as it was before was sent by nobody. That
+ * may be more than it had counted, where other events of its range have come to be wanted since.
+ */
 async function countOut(release: Release, known: KnownEndpoint, world: Needs): Promise<Release> {
   const { planned, dueMs, sent } = release;
   if (!planned || dueMs !== undefined) return release;
   const left = await findPlanned(release, known, world);
-  return { ...release, planned: undefined, sent: sent - (left.length - (planned.restored ?? 0)) };
+  const counted = sent - (left.length - (planned.restored ?? 0));
+  return { ...release, planned: undefined, sent: Math.max(0, counted) };
 }
 
 /**

@@ -29,12 +29,12 @@ export async function requireReplay(
 /** GET /v1/replays of one endpoint: those that this version of the code understands. */
 export const listReplays = route(
   listReplaysRoute,
-  async ({ tenantId, query }, world: Pick<World, 'db' | 'secrets'>) => {
+  async ({ tenantId, query }, world: Pick<World, 'db' | 'log' | 'secrets'>) => {
     const { endpointId, limit, cursor } = query;
     const boundTo = [tenantId, 'replays', endpointId];
     const place = replaysOf(tenantId, endpointId);
     const { items, nextCursor } = await readPage(world, place, { limit, cursor, boundTo });
-    const data = toReleases(items).map(replayView);
+    const data = toReleases(items, world).map(replayView);
     return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
   },
 );

@@ -30,7 +30,7 @@ import {
 } from './release.ts';
 import { markSent, releaseRows } from './release-rows.ts';
 import type { EndpointMemory, KnownEndpoint } from './remember-endpoints.ts';
-import { isBelow, nextRate, type Rates, ratesOf, type StepSize, stepOf } from './slow-start.ts';
+import { nextRate, type Rates, ratesOf, type StepSize, stepOf } from './slow-start.ts';
 import { tellQueue } from './tell-queue.ts';
 import { tellReplays } from './tell-replays.ts';
 
@@ -150,7 +150,8 @@ async function goOn(
   const begun = { ...release, perSecond, paceVersion };
   const size = isProbe ? PROBE_STEP : stepOf(perSecond, rates);
   // What goes slower than its slots begins with the first of them.
-  const startMs = isBelow(perSecond, rates) ? Math.max(nowMs, pace.startMs ?? 0) : nowMs;
+  const isSlower = perSecond < (rates.limit ?? 0);
+  const startMs = isSlower ? Math.max(nowMs, pace.startMs ?? 0) : nowMs;
   const step = { world, size, startMs };
   return begun.planned ? finishStep(begun, known, step) : sendStep(begun, known, step);
 }
@@ -173,21 +174,21 @@ function rateOf(release: Release, rates: Rates, isFailing: boolean): number {
 async function isOvertaken(
   release: Release,
   { pace }: KnownEndpoint,
-  { db }: ReleaseNeeds,
+  world: ReleaseNeeds,
 ): Promise<boolean> {
   if (release.kind === 'replay') return false;
   const { paceVersion = pace.version } = release;
   const knowsPace = (later: Release) => (later.paceVersion ?? Infinity) >= paceVersion;
-  return (await findLater(db, release)).some((it) => knowsPace(it) && isCovered(release, it));
+  return (await findLater(world, release)).some((it) => knowsPace(it) && isCovered(release, it));
 }
 
 /** All replays of an endpoint that run divide what one would have. */
 async function shareOf(
   { kind, share, ...release }: Release,
-  { db }: ReleaseNeeds,
+  world: ReleaseNeeds,
 ): Promise<Pick<Release, 'share' | 'sinceMs'>> {
   if (kind !== 'replay') return { share };
-  const { count, sinceMs } = await countRunning(db, release);
+  const { count, sinceMs } = await countRunning(world, release);
   return { share: share / Math.max(1, count), sinceMs };
 }
 
@@ -235,7 +236,7 @@ const PROBE_STEP = { count: 1, lastsMs: 30 * SECOND_MS };
 interface Step {
   readonly world: ReleaseNeeds;
   readonly size: StepSize;
-  /** When its time begins. */
+  /** Its time does not begin before. */
   readonly startMs: number;
 }
 
@@ -244,11 +245,12 @@ async function sendStep(
   known: KnownEndpoint,
   { world, size: { count, lastsMs }, startMs }: Step,
 ): Promise<Release | undefined> {
-  const nowMs = world.clock.nowMs();
   const page = await findNextWanted(release, known, { count, world });
   const { rows, cursor, isEnd } = page;
   const begun = await plan(release, page, world);
   if (!begun) return undefined;
+  // The search may have taken long: the slots begin only now.
+  const nowMs = world.clock.nowMs();
   const sent = await releaseRows(rows, { release: begun, known, lastsMs, world });
   if (sent === undefined) return undefined;
   const planned = begun.planned ? rows.length : 0;
@@ -256,7 +258,7 @@ async function sendStep(
     ...{ cursor, isEnd, perSecond: release.perSecond },
     ...{ matched: rows.length - planned, sent: sent - planned },
     // A page without anything to send takes no time.
-    nextMs: rows.length > 0 ? startMs + lastsMs : nowMs + SECOND_MS,
+    nextMs: rows.length > 0 ? Math.max(startMs, nowMs) + lastsMs : nowMs + SECOND_MS,
   };
   const { kind, endpointId } = release;
   world.log.info('release.step', { endpointId, kind, ...result, rows: rows.length });
@@ -288,6 +290,7 @@ async function finishStep(
   const nowMs = world.clock.nowMs();
   const sent = await releaseRows(rows, { release, known, lastsMs, world });
   if (sent === undefined) return undefined;
+  const nextMs = Math.max(startMs, nowMs) + lastsMs;
   const nothing = { matched: 0, sent: 0, isEnd: false };
-  return afterStep(release, { ...nothing, cursor, perSecond, nextMs: startMs + lastsMs }, nowMs);
+  return afterStep(release, { ...nothing, cursor, perSecond, nextMs }, nowMs);
 }

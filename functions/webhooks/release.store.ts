@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DELIVERY_STATES } from '../events/event.ts';
 import { isKnown, known } from '../shared/form.ts';
-import { idFrom, timeOfId } from '../shared/ids/ulid.ts';
+import { idFrom } from '../shared/ids/ulid.ts';
 import { pagesOf } from '../shared/page.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Message, World, Write } from '../shared/world.ts';
@@ -161,52 +161,72 @@ export function toRelease(item: Item): Release {
   };
 }
 
-/** Those of these items that this version of the code understands: the others hide none of them. */
-export function toReleases(items: readonly Item[]): Release[] {
-  return items.filter((it) => isKnown(it) && hasKnownKind(it)).map(toRelease);
+/**
+ * Those of these items that this version of the code understands: the others hide none of them, and
+ * a damaged one is for a person to repair.
+ */
+export function toReleases(items: readonly Item[], { log }: Pick<World, 'log'>): Release[] {
+  const ours = items.filter((it) => isKnown(it) && hasKnownKind(it));
+  return ours.flatMap((item) => {
+    try {
+      return toRelease(item);
+    } catch (error) {
+      const { pk, sk } = item;
+      log.error('release.unreadable', { pk, sk, error });
+      return [];
+    }
+  });
 }
+
+type Reading = Pick<World, 'log'> & { readonly db: Pick<Db, 'query'> };
 
 /** The replays of an endpoint that have something left to do. */
 export async function findOpenReplays(
-  db: Pick<Db, 'query'>,
+  world: Reading,
   { tenantId, endpointId }: Pick<Release, 'tenantId' | 'endpointId'>,
 ): Promise<Release[]> {
   const found: Release[] = [];
-  for await (const items of pagesOf(db, replaysOf(tenantId, endpointId))) {
-    found.push(...toReleases(items).filter(({ dueMs }) => dueMs !== undefined));
+  for await (const items of pagesOf(world.db, replaysOf(tenantId, endpointId))) {
+    found.push(...toReleases(items, world).filter(({ dueMs }) => dueMs !== undefined));
   }
   return found;
 }
 
 /** The clocks of two instances that make replays are less apart than this. */
 const APART_MS = MINUTE_MS;
+const COUNTED_PAGE = 50;
 
 /**
  * How many of an endpoint's replays are running. Those from before the oldest of them never will
- * again, so that who has looked once looks from `sinceMs` on.
+ * again: who has looked notes that as `sinceMs`, and nobody looks further back than the latest note
+ * that is on any of them.
  */
 export async function countRunning(
-  db: Pick<Db, 'query'>,
+  world: Reading,
   { tenantId, endpointId, sinceMs = 0 }: Pick<Release, 'tenantId' | 'endpointId' | 'sinceMs'>,
 ): Promise<{ readonly count: number; readonly sinceMs: number }> {
-  const { table, pk } = replaysOf(tenantId, endpointId);
   // '~' sorts behind every id.
   const sk = { from: `REL#${idFrom('rpl', sinceMs)}`, to: 'REL#rpl_~' };
-  let [count, oldestMs] = [0, Infinity];
-  for await (const items of pagesOf(db, { table, pk, sk })) {
-    const running = toReleases(items).filter(({ status }) => status === 'running');
+  const query = { ...replaysOf(tenantId, endpointId), sk, limit: COUNTED_PAGE };
+  let [count, oldestMs, notedMs] = [0, Infinity, sinceMs];
+  for await (const items of pagesOf(world.db, query)) {
+    const replays = toReleases(items, world);
+    const running = replays.filter(({ status }) => status === 'running');
     count += running.length;
-    oldestMs = Math.min(oldestMs, ...running.map(({ id }) => timeOfId(id)));
+    oldestMs = Math.min(oldestMs, ...running.map((it) => it.createdAtMs));
+    notedMs = Math.max(notedMs, ...replays.map((it) => it.sinceMs ?? 0));
+    if (replays.some((it) => it.createdAtMs < notedMs)) break;
   }
-  return { count, sinceMs: count > 0 ? oldestMs - APART_MS : sinceMs };
+  return { count, sinceMs: count > 0 ? Math.max(notedMs, oldestMs - APART_MS) : notedMs };
 }
 
 /** The releases of an endpoint that began after this one, but for its replays. */
-export async function findLater(db: Pick<Db, 'query'>, release: Release): Promise<Release[]> {
+export async function findLater(world: Reading, release: Release): Promise<Release[]> {
   const { pk, sk } = releaseKey(release);
   // '~' sorts behind every id.
-  const { items } = await db.query({ table: 'endpoints', pk, sk: { from: sk, to: `${HELD}~` } });
-  return toReleases(items).filter(({ id }) => id !== release.id);
+  const query = { table: 'endpoints', pk, sk: { from: sk, to: `${HELD}~` } } as const;
+  const { items } = await world.db.query(query);
+  return toReleases(items, world).filter(({ id }) => id !== release.id);
 }
 
 /**

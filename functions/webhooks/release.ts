@@ -143,7 +143,7 @@ export function afterStep(release: Release, result: StepResult, nowMs: number): 
     ...release,
     planned: undefined,
     matched: release.matched + result.matched,
-    sent: release.sent + result.sent,
+    sent: Math.max(0, release.sent + result.sent),
     perSecond: result.perSecond,
   };
   const hasMoved = release.hasMoved || result.sent !== 0;
@@ -174,12 +174,10 @@ interface Counted {
 export function planStep(release: Release, { count, first, through }: Counted): Release {
   const { matched, sent } = release;
   const counted = { matched: matched + count, sent: sent + count, hasMoved: true };
-  return {
-    ...release,
-    ...counted,
-    cursor: through,
-    planned: { after: first.slice(0, -1), through },
-  };
+  // Ids of one batch differ only in their last characters. '~' sorts behind every id.
+  const last = String.fromCharCode(first.charCodeAt(first.length - 1) - 1);
+  const after = `${first.slice(0, -1)}${last}~`;
+  return { ...release, ...counted, cursor: through, planned: { after, through } };
 }
 
 /**

@@ -18,7 +18,7 @@ export async function tellReplays(
 ): Promise<void> {
   const { clock, db } = world;
   const nowMs = clock.nowMs();
-  for (const replay of await findOpenReplays(db, endpoint)) {
+  for (const replay of await findOpenReplays(world, endpoint)) {
     if (!replay.isWaiting) continue;
     if (clock.nowMs() >= nowMs + TELLING_MS) return world.log.warn('replays.untold', endpoint);
     const next = { ...replay, dueMs: nowMs, isWaiting: undefined };

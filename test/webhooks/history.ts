@@ -272,7 +272,7 @@ async function passQuarter(history: History): Promise<boolean> {
 
 async function openReplays({ world, endpoint }: History): Promise<number> {
   const { tenantId, id: endpointId } = endpoint;
-  return (await findOpenReplays(world.db, { tenantId, endpointId })).length;
+  return (await findOpenReplays(world, { tenantId, endpointId })).length;
 }
 
 async function judge(history: History): Promise<void> {

@@ -58,6 +58,24 @@ describe('a slow start at an endpoint with a limit', () => {
     expect((atMs.at(-1) ?? 0) - (atMs[0] ?? 0)).toBeLessThan(20 * SECOND_MS);
   });
 
+  it('is no faster after a step whose search took long', async () => {
+    const { endpoint, atMs } = await withHeld(40, { perSecond: 40 });
+    const message = await putStatus(world, endpoint, 'active');
+    if (message) world.sent.push({ ...message, queue: 'endpoint-care' });
+    let isSlow = true;
+    const query: DeliveryWorld['db']['query'] = async (it) => {
+      if (isSlow && it.index === 'open') {
+        isSlow = false;
+        world.clock.advance(800);
+      }
+      return world.db.query(it);
+    };
+    const slow = { ...world, db: { ...world.db, query } };
+    await workUntil(slow, world.clock.nowMs() + MINUTE_MS);
+    expect(atMs).toHaveLength(40);
+    expect(excessOf(atMs, 4)).toBeLessThanOrEqual(0);
+  });
+
   it('is so from the first slot on where the pace begins anew', async () => {
     const { endpoint, atMs } = await withHeld(60, { perSecond: 40 });
     const { tenantId, id } = endpoint;
