@@ -3,8 +3,9 @@ import { SECOND_MS } from '../shared/units.ts';
 /** How long the sends of a step take together, where the rate is at least one in that time. */
 const STEP_MS = 5 * SECOND_MS;
 /**
- * The same where they go below the limit of the endpoint: the slots of a step follow each other by
- * that limit, so that a long one would go out at its full rate, and pause.
+ * The same on the way up to what an endpoint with a limit gets: the slots of a step follow each
+ * other by that limit, so that a long one would go out at its full rate, and pause. Who is there
+ * takes long steps again, since each costs the same.
  */
 const SHORT_MS = SECOND_MS;
 /** What a step handles at most, so that a worker has time for it. */
@@ -37,18 +38,20 @@ export interface StepSize {
 }
 
 /** The next step at this rate. */
-export function stepOf(perSecond: number, rates: Pick<Rates, 'limit'>): StepSize {
+export function stepOf(perSecond: number, rates: Bounds): StepSize {
   // A short one is never shorter than that: else two of them would come within it.
-  const inStep = isBelow(perSecond, rates)
+  const inStep = isRising(perSecond, rates)
     ? Math.ceil((perSecond * SHORT_MS) / SECOND_MS)
     : Math.floor((perSecond * STEP_MS) / SECOND_MS);
   const count = Math.min(STEP_MAX, Math.max(1, inStep));
   return { count, lastsMs: Math.ceil((count * SECOND_MS) / perSecond) };
 }
 
-/** Whether the sends of a step have to lie further apart than the slots of the endpoint. */
-export function isBelow(perSecond: number, { limit = 0 }: Pick<Rates, 'limit'>): boolean {
-  return perSecond < limit;
+type Bounds = Pick<Rates, 'limit' | 'max'>;
+
+/** Whether a slow start is still on its way to what an endpoint with a limit gets. */
+function isRising(perSecond: number, { limit, max }: Bounds): boolean {
+  return limit !== undefined && perSecond < max;
 }
 
 /** Twice as fast after a step without failures, half as fast after one with them. */
@@ -59,7 +62,7 @@ export function nextRate(
 ): number {
   // Short steps lead there by and by, in the time of a long one.
   const { lastsMs } = stepOf(perSecond, rates);
-  const factor = 2 ** (isBelow(perSecond, rates) ? Math.min(1, lastsMs / STEP_MS) : 1);
+  const factor = 2 ** (isRising(perSecond, rates) ? Math.min(1, lastsMs / STEP_MS) : 1);
   const next = isFailing ? perSecond / factor : perSecond * factor;
   return Math.min(rates.max, Math.max(rates.start, next));
 }

@@ -63,14 +63,16 @@ describe('the pace of a release', () => {
   });
 
   it.each([
-    { perSecond: 50, limit: undefined, step: { count: 250, lastsMs: 5_000 } },
-    { perSecond: 1_000, limit: undefined, step: { count: 500, lastsMs: 500 } },
-    { perSecond: 0.01, limit: 0.01, step: { count: 1, lastsMs: 100_000 } },
-    { perSecond: 50, limit: 50, step: { count: 250, lastsMs: 5_000 } },
-    { perSecond: 50, limit: 51, step: { count: 50, lastsMs: 1_000 } },
-    { perSecond: 1.6, limit: 5, step: { count: 2, lastsMs: 1_250 } },
-  ])('sends $step at $perSecond/s of $limit', ({ perSecond, limit, step }) => {
-    expect(stepOf(perSecond, { limit })).toEqual(step);
+    { perSecond: 50, limit: undefined, max: 1_000, step: { count: 250, lastsMs: 5_000 } },
+    { perSecond: 1_000, limit: undefined, max: 1_000, step: { count: 500, lastsMs: 500 } },
+    { perSecond: 0.01, limit: 0.01, max: 0.01, step: { count: 1, lastsMs: 100_000 } },
+    { perSecond: 50, limit: 50, max: 50, step: { count: 250, lastsMs: 5_000 } },
+    { perSecond: 50, limit: 51, max: 51, step: { count: 50, lastsMs: 1_000 } },
+    { perSecond: 1.6, limit: 5, max: 5, step: { count: 2, lastsMs: 1_250 } },
+    { perSecond: 25, limit: 50, max: 25, step: { count: 125, lastsMs: 5_000 } },
+    { perSecond: 20, limit: 50, max: 25, step: { count: 20, lastsMs: 1_000 } },
+  ])('sends $step at $perSecond/s of $max/$limit', ({ perSecond, limit, max, step }) => {
+    expect(stepOf(perSecond, { limit, max })).toEqual(step);
   });
 
   it('doubles after a good step and halves after a bad one, within its bounds', () => {
