@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Write } from '../../functions/shared/world.ts';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import {
   findEndpoint,
   findSetVersion,
   saveEndpoint,
-  setAside,
   setStatus,
 } from '../../functions/webhooks/endpoint.store.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
@@ -13,7 +13,7 @@ import { verifyWebhook } from '../../functions/webhooks/signature.ts';
 import { conflictingDb } from '../support/conflicting-db.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
-import { workUntil } from './care.ts';
+import { sweepEndpoint, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -353,11 +353,18 @@ describe('DELETE /v1/endpoints/{id}', () => {
   it('leaves nothing among the others when somebody was in the way of that', async () => {
     const endpoint = await made();
     await endpoint.remove();
-    const key = { pk: endpoint.tenant, sk: String(endpoint.id) };
-    const name = { tenantId: endpoint.tenant, endpointId: key.sk };
-    const hindered = conflictingDb(world.db, 1, (it) => it.kind === 'remove');
-    await expect(setAside(hindered, name)).rejects.toMatchObject({ code: 'busy' });
-    await setAside(hindered, name);
+    const { tenant: tenantId } = endpoint;
+    const id = endpoint.id as `end_${string}`;
+    const isAside = (it: Write) => it.kind === 'remove' && it.table === 'endpoints';
+    const hindered = { ...world, db: conflictingDb(world.db, 1, isAside) };
+    const inFiveMinutes = () => world.clock.nowMs() + 5 * 60_000;
+    const work = workUntil(hindered, inFiveMinutes());
+    await expect(work).rejects.toMatchObject({ code: 'busy' });
+    const key = { pk: tenantId, sk: id };
+    expect(await world.db.get('endpoints', key)).toBeDefined();
+    world.clock.set(inFiveMinutes());
+    world.sent.push(...(await sweepEndpoint(world, { tenantId, id })));
+    await workUntil(world, inFiveMinutes());
     expect(await world.db.get('endpoints', key)).toBeUndefined();
   });
 
