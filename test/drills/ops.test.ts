@@ -108,7 +108,6 @@ describe('npm run ops', () => {
     [['rotate', 'admin-key', '--aws'], 'say which stack: --stack Tallyhook-prod, or'],
     [['redrive', 'all', '--api', 'http://127.0.0.1:9'], 'http://127.0.0.1:9 does not answer'],
     [['tables', '--dynamodb', 'http://127.0.0.1:9'], 'nothing answers at 127.0.0.1:9'],
-    [['doctor', '--stack', 'Elsewhere'], 'Elsewhere has no table control'],
   ])('refuses %j in one line', async (args, line) => {
     const { code, stdout, stderr } = await ops(...args);
     expect(stdout).toBe('');
@@ -120,6 +119,15 @@ describe('npm run ops', () => {
 
 describe('doctor', () => {
   const down = 'http://127.0.0.1:9';
+
+  it('refuses a stack without any table, and tells what it saw before', async () => {
+    const { code, stdout, stderr } = await ops('doctor', '--stack', 'Elsewhere');
+    expect(stdout).toMatch(/^ok {4}health +build /);
+    expect(stdout).toMatch(/^LOOK {2}dead letters +could not be asked: Elsewhere has 0 .+\n$/m);
+    expect(stdout).not.toMatch(/unrelayed events|Nobody is needed/);
+    expect(stderr).toMatch(/^ops: Elsewhere has no table control.+\n$/);
+    expect(code).toBe(2);
+  });
 
   it('looks at the tables while the API does not answer', async () => {
     // The first ticks of a cloud may still be under way.
