@@ -49,7 +49,14 @@ export default defineConfig({
         },
       },
       // Each starts a cloud of its own, and most of them break it.
-      { test: { name: 'drills', include: ['test/drills/**/*.test.ts'], ...limits } },
+      {
+        test: {
+          name: 'drills',
+          include: ['test/drills/**/*.test.ts'],
+          env: { TEST_PATIENCE_MS: '300000' },
+          ...limits,
+        },
+      },
     ],
   },
 });
