@@ -1,3 +1,4 @@
+import { readable } from '../shared/form.ts';
 import { KIB, MIB } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endWithEvent, noteEnd } from './end-task.ts';
@@ -57,21 +58,14 @@ async function findSoon(messages: readonly TaskMessage[], { clock, db, log }: Ne
   });
   const soon = new Map<string, Soon>();
   for (const [index, message] of messages.entries()) {
-    const task = readTask(items[index]);
+    const item = items[index];
+    // One that is damaged has to fail by its own message, and no other.
+    const task = item && readable(() => toTask(item));
     if (task?.state !== 'scheduled' || task.action.type !== 'event') continue;
     if (task.dueMs - clock.nowMs() > EARLY_MS_MAX) continue;
     soon.set(message.pk, { message, task, action: task.action });
   }
   return [...soon.values()].sort((a, b) => a.task.dueMs - b.task.dueMs);
-}
-
-/** Undefined also for one that is damaged: its own message has to fail, and no other. */
-function readTask(item: Parameters<typeof toTask>[0] | undefined): Task | undefined {
-  try {
-    return item && toTask(item);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
