@@ -28,6 +28,10 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Two of them only wait, so that there are workers for both cores besides.
     maxWorkers: 4,
+    // Files share the modules of their worker, which keep nothing that one could notice of another:
+    // whoever changes the process itself (environment, folder) has to change it back. It takes a
+    // third off the rooms.
+    isolate: false,
     // Many take a second: naming each of them would bury the failures.
     slowTestThreshold: 30_000,
     projects: [

@@ -2,10 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
 import { fileEventTypes } from '../../functions/files/contract.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { drain, newEndpoint } from '../webhooks/delivery-world.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
 import { type Ask, type EventsWorld, eventsApi, eventsWorld } from './events-api.ts';
+
+useStillTime();
 
 let world: EventsWorld;
 let ask: Ask;

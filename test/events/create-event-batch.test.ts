@@ -2,9 +2,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findEvent } from '../../functions/events/event.store.ts';
 import { KIB, MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Write } from '../../functions/shared/world.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { newEndpoint } from '../webhooks/delivery-world.ts';
 import { type Answer, type Ask, type EventsWorld, eventsApi, eventsWorld } from './events-api.ts';
+
+useStillTime();
 
 let world: EventsWorld;
 let ask: Ask;

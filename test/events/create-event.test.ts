@@ -3,11 +3,14 @@ import { findEvent } from '../../functions/events/event.store.ts';
 import { KIB } from '../../functions/shared/units.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { costOf } from '../support/cost.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { UNITS } from '../support/units.ts';
 import { newTenant } from '../support/world.ts';
 import { drain, newEndpoint } from '../webhooks/delivery-world.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
 import { type Ask, type EventsWorld, eventsApi, eventsWorld } from './events-api.ts';
+
+useStillTime();
 
 let world: EventsWorld;
 let ask: Ask;

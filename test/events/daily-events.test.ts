@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DAY_MS } from '../../functions/shared/units.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { NOON_MS } from '../support/world.ts';
 import { newTenantAt, tenantsInstance } from '../tenants/tenants-api.ts';
 import { newEndpoint } from '../webhooks/delivery-world.ts';
 import { type Answer, type Ask, type EventsWorld, eventsApi, eventsWorld } from './events-api.ts';
+
+useStillTime();
 
 let world: EventsWorld;
 beforeAll(async () => {

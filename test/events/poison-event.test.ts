@@ -14,8 +14,11 @@ import type { EventSource } from '../../local/event-sources/sqs.ts';
 import { type StreamSourceSpec, startStreamSource } from '../../local/event-sources/stream.ts';
 import { streamSpec } from '../../local/mappings.ts';
 import { at, ofType, refersTo, resourcesWith } from '../support/stack.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { eventually } from '../support/until.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint } from '../webhooks/delivery-world.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let source: EventSource;

@@ -3,10 +3,13 @@ import { eventKey } from '../../functions/events/event.store.ts';
 import type { OutboxEvent } from '../../functions/events/event.ts';
 import { DAY_MS, KIB, SECOND_MS } from '../../functions/shared/units.ts';
 import { findStates } from '../../functions/webhooks/find-states.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { handle, newEndpoint, newEvent, relayed, takeDue } from '../webhooks/delivery-world.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
 import { type Ask, type EventsWorld, eventsApi, eventsWorld } from './events-api.ts';
+
+useStillTime();
 
 let world: EventsWorld;
 let ask: Ask;

@@ -16,6 +16,7 @@ import {
   sealHeaders,
 } from '../../functions/webhooks/endpoint-sealing.ts';
 import { asInstance, inboxClient, newSource, push } from '../inbox/inbox-house.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import {
   type DeliveryWorld,
@@ -23,6 +24,8 @@ import {
   newEndpoint,
   SECRET,
 } from '../webhooks/delivery-world.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 
 export interface RawReceiver {
   readonly port: number;
@@ -12,11 +12,6 @@ export interface RawReceiver {
   /** Takes no more connections; those that it has stay. */
   stopListening(): void;
 }
-
-const open: (() => void)[] = [];
-afterEach(() => {
-  for (const close of open.splice(0)) close();
-});
 
 /**
  * A receiver that speaks no protocol of its own: `onRequest` gets the bare socket whenever a
@@ -45,7 +40,7 @@ export async function startRawReceiver(
   });
   server.listen(0, host);
   await once(server, 'listening');
-  open.push(() => {
+  onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });

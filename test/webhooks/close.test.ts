@@ -3,9 +3,12 @@ import type { World, Write } from '../../functions/shared/world.ts';
 import { findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { care, sweepEndpoint, takeReady, workUntil } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, newEvent } from './delivery-world.ts';
+
+useStillTime();
 
 type Db = World['db'];
 

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Write } from '../../functions/shared/world.ts';
 import { findHealth } from '../../functions/webhooks/health.store.ts';
 import { conflictingDb } from '../support/conflicting-db.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { breakOpen } from './broken.ts';
 import { care, sweepEndpoint } from './care.ts';
 import {
@@ -15,6 +16,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

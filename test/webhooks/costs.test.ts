@@ -4,6 +4,7 @@ import { setAside } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { costOf } from '../support/cost.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { UNITS } from '../support/units.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
@@ -18,6 +19,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { type Behaviour, type Reply, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 // The figures of docs/cost.md: each is a row there, or the sum of some.
 

@@ -4,6 +4,7 @@ import { deliveryKey, findDelivery } from '../../functions/webhooks/delivery.sto
 import { afterFirstAttempt, newDelivery } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -15,6 +16,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

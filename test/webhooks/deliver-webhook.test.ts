@@ -6,6 +6,7 @@ import { claim, newDelivery } from '../../functions/webhooks/delivery.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -18,6 +19,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { hangFor, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

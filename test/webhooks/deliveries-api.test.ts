@@ -3,6 +3,7 @@ import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { type Delivery, newDelivery, RETENTION_MS } from '../../functions/webhooks/delivery.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import {
@@ -16,6 +17,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

@@ -1,8 +1,11 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { workUntil } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, relayed } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

@@ -18,13 +18,13 @@ import {
   rememberEndpoints,
   rememberSets,
 } from '../../functions/webhooks/remember-endpoints.ts';
-import { useStillTime } from '../support/still-time.ts';
+import { assertStillTime } from '../support/still-time.ts';
 import { newTenant, type SentMessage, type TestWorld, testWorld } from '../support/world.ts';
 
-// A second of a busy machine makes no receiver slow.
-useStillTime();
-
-/** Everything that relay and delivery need, with real sockets to receivers on this machine. */
+/**
+ * Everything that relay and delivery need, with real sockets to receivers on this machine. In still
+ * time: a second of a busy machine makes no receiver slow.
+ */
 export interface DeliveryWorld extends TestWorld {
   readonly http: GuardedSender;
   readonly bucket: Bucket;
@@ -42,6 +42,7 @@ const ENDPOINTS_MAX = 1_000;
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 export async function deliveryWorld(): Promise<DeliveryWorld> {
+  assertStillTime();
   const world = await testWorld();
   return {
     ...world,

@@ -6,6 +6,7 @@ import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, wants } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/health.store.ts';
 import { troubleOf } from '../../functions/webhooks/health.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { care, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -18,6 +19,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -11,6 +11,7 @@ import { countFailure, findHealth } from '../../functions/webhooks/health.store.
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
 import { conflictingDb } from '../support/conflicting-db.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { sweepEndpoint, workUntil } from './care.ts';
@@ -25,6 +26,8 @@ import {
   SECRET,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

@@ -6,9 +6,12 @@ import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { findEndpoint, findSetVersion } from '../../functions/webhooks/endpoint.store.ts';
 import { parseSecret } from '../../functions/webhooks/signature.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, SECRET } from './delivery-world.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

@@ -6,6 +6,7 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { forgetFailures } from '../../functions/webhooks/health.store.ts';
 import { HEALTHY } from '../../functions/webhooks/health.ts';
 import { rememberEndpoints } from '../../functions/webhooks/remember-endpoints.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { breakOpen } from './broken.ts';
 import { putStatus } from './care.ts';
 import {
@@ -20,6 +21,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const DAY_MS = 86_400_000;
 

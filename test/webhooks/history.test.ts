@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { useStillTime } from '../support/still-time.ts';
 import { type DeliveryWorld, deliveryWorld } from './delivery-world.ts';
 import { problemsOf } from './history.ts';
 import { PLANTED, type Planted } from './planted.ts';
+
+useStillTime();
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 /** So many histories at most show that a rule is left out. */

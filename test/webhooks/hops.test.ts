@@ -6,6 +6,7 @@ import { claim, newDelivery } from '../../functions/webhooks/delivery.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { exhaustedEvent } from '../../functions/webhooks/settle-delivery.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -17,6 +18,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const CAUSE = {
   hops: 2,

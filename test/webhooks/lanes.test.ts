@@ -3,6 +3,7 @@ import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { rememberBursts } from '../../functions/webhooks/remember-bursts.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { until } from '../support/until.ts';
 import {
   type DeliveryWorld,
@@ -16,6 +17,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { type Behaviour, hangFor, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

@@ -3,8 +3,11 @@ import type { World } from '../../functions/shared/world.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { blockPace, findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, newEvent } from './delivery-world.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findHealth } from '../../functions/webhooks/health.store.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import {
   type DeliveryWorld,
@@ -12,6 +13,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { type Behaviour, hangFor, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

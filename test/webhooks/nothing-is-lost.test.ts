@@ -9,6 +9,7 @@ import { findWatches } from '../../functions/webhooks/outbox-watch.store.ts';
 import { reconcileOutbox } from '../../functions/webhooks/reconcile-outbox.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { costOf } from '../support/cost.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { UNITS } from '../support/units.ts';
 import {
   type DeliveryWorld,
@@ -21,6 +22,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

@@ -5,6 +5,7 @@ import { DELIVERY_SHARDS, deliveryPartition } from '../../functions/webhooks/del
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { insertRelease, newRelease } from '../../functions/webhooks/release.store.ts';
 import { isCovered, type ReleaseKind, releasedBy } from '../../functions/webhooks/release.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { care, takeReady, workUntil } from './care.ts';
 import {
@@ -15,6 +16,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

@@ -7,6 +7,7 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import {
   type DeliveryWorld,
@@ -21,6 +22,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findHealth } from '../../functions/webhooks/health.store.ts';
 import { findPace, keepAhead } from '../../functions/webhooks/pace.store.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { breakOpen } from './broken.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -15,6 +16,8 @@ import {
   takeDue,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;

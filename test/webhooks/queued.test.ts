@@ -4,11 +4,14 @@ import { findDeliveries } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { spanUs } from '../../functions/webhooks/pace.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { sweepEndpoint, workUntil } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, newEvent } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
 import { mostInASecond } from './sender-crowd.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

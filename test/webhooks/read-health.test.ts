@@ -2,11 +2,14 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { workUntil } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, relayed } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -9,6 +10,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 beforeAll(async () => {

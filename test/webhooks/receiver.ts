@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, vi } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 
 /** A webhook as a receiver got it. */
 export interface Got {
@@ -25,11 +25,6 @@ export interface Receiver {
   cut(): void;
 }
 
-const open: (() => void)[] = [];
-afterEach(() => {
-  for (const close of open.splice(0)) close();
-});
-
 /** Does not answer, while so much time passes for who waits. */
 export function hangFor(ms: number): Reply {
   setImmediate(() => vi.advanceTimersByTime(ms));
@@ -47,7 +42,7 @@ export async function startReceiver(behaviour: Behaviour = () => 200): Promise<R
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  open.push(() => {
+  onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });

@@ -5,6 +5,7 @@ import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
 import { findWatches } from '../../functions/webhooks/outbox-watch.store.ts';
 import { reconcileOutbox } from '../../functions/webhooks/reconcile-outbox.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -12,6 +13,8 @@ import {
   newEvent,
   relayed,
 } from './delivery-world.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 const url = 'http://127.0.0.1:1/hook';

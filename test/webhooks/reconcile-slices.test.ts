@@ -6,6 +6,7 @@ import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findWatches, setBackWatches } from '../../functions/webhooks/outbox-watch.store.ts';
 import { reconcileOutbox } from '../../functions/webhooks/reconcile-outbox.ts';
+import { useStillTime } from '../support/still-time.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
@@ -16,6 +17,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 const url = 'http://127.0.0.1:1/hook';

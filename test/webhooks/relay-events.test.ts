@@ -7,6 +7,7 @@ import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { relayRecords } from '../../functions/webhooks/relay-records.ts';
 import { rememberSets } from '../../functions/webhooks/remember-endpoints.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { UNITS, unitsIn } from '../support/units.ts';
 import {
   type DeliveryWorld,
@@ -17,6 +18,8 @@ import {
   recordOf,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const DAY_MS = 86_400_000;
 

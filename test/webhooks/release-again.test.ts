@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { againWhenBusy } from '../../functions/shared/again-when-busy.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import { CareOrder, careForEndpoint } from '../../functions/webhooks/care-for-endpoint.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { putStatus, takeReady, workUntil } from './care.ts';
 import {
@@ -12,6 +13,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 

@@ -9,8 +9,11 @@ import {
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import type { ReleasedStatus } from '../../functions/webhooks/release.ts';
 import { costOf } from '../support/cost.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, newEvent } from './delivery-world.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
 import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/slow-start.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -15,6 +16,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

@@ -11,6 +11,7 @@ import { countFailure, findHealth, openBreaker } from '../../functions/webhooks/
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
 import { saveStep } from '../../functions/webhooks/save-delivery.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, type Body, webhooksApi } from './api.ts';
 import { care, sweepEndpoint, takeReady, workUntil } from './care.ts';
 import {
@@ -21,6 +22,8 @@ import {
   recordOf,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { care, sweepEndpoint, takeReady, workUntil } from './care.ts';
 import {
@@ -10,6 +11,8 @@ import {
   relayed,
 } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

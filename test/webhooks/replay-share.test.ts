@@ -8,8 +8,11 @@ import {
   releaseKey,
 } from '../../functions/webhooks/release.store.ts';
 import { planStep, type Release } from '../../functions/webhooks/release.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { care } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint } from './delivery-world.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600 * SECOND_MS;

@@ -3,6 +3,7 @@ import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { newDelivery } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { putStatus, workUntil } from './care.ts';
 import {
@@ -13,6 +14,8 @@ import {
   recordOf,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

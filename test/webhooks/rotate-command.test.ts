@@ -13,8 +13,11 @@ import { limitsOf } from '../../functions/tenants/tenant.ts';
 import { findEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { openSecrets } from '../../functions/webhooks/endpoint-sealing.ts';
 import { SecretStore, secretsServer } from '../../local/secrets.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, SECRET } from './delivery-world.ts';
+
+useStillTime();
 
 const NAME = 'Tallyhook-WebhooksMasterKey0123ABCD';
 const folder = mkdtempSync(join(tmpdir(), 'tallyhook-rotate-'));

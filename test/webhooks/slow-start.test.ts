@@ -3,10 +3,13 @@ import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import { saveDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { newDelivery } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { putStatus, workUntil } from './care.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, newEvent } from './delivery-world.ts';
 import { startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

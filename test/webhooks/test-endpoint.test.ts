@@ -3,10 +3,13 @@ import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { verifyWebhook } from '../../functions/webhooks/signature.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { newTenant } from '../support/world.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { type DeliveryWorld, deliveryWorld, newEndpoint, SECRET } from './delivery-world.ts';
 import { hangFor, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 let world: DeliveryWorld;
 let ask: Ask;

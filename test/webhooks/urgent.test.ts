@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
 import { deliveryId } from '../../functions/webhooks/delivery-name.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
 import { breakOpen } from './broken.ts';
 import { sweepEndpoint, workUntil } from './care.ts';
@@ -16,6 +17,8 @@ import {
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
 import { leastGapMs, mostInASecond } from './sender-crowd.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 

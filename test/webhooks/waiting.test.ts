@@ -4,6 +4,7 @@ import { RETENTION_MS } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { relayEvents } from '../../functions/webhooks/relay-events.ts';
+import { useStillTime } from '../support/still-time.ts';
 import { type Ask, webhooksApi } from './api.ts';
 import { care, sweepEndpoint, workUntil } from './care.ts';
 import {
@@ -14,6 +15,8 @@ import {
   recordOf,
 } from './delivery-world.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
+
+useStillTime();
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
