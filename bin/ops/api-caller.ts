@@ -63,7 +63,7 @@ async function answerOf(url: string, path: string, init: RequestInit) {
     const reply = await fetch(url + path, init);
     return { status: reply.status, text: await reply.text() };
   } catch (error) {
-    throw new Refusal(`${url} does not answer (${reasonOf(error)}); --api says where it is`);
+    throw new Refusal(`${url} does not answer (${causeOf(error)}); --api says where it is`);
   }
 }
 
@@ -76,7 +76,8 @@ function parse(text: string): Answer['body'] | undefined {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why `fetch` had no answer. */
+function causeOf(error: unknown): string {
   const { cause } = Object(error) as { cause?: { code?: string; message?: string } };
   // Of more addresses than one, the cause is all their faults, and has no message of its own.
   return cause?.code || cause?.message || (error instanceof Error ? error.message : String(error));

@@ -15,16 +15,18 @@ import { type KillableCloud, startKillableCloud } from './killable-cloud.ts';
  * Each on a local cloud of its own, whose functions are killed. Exits with 1 on any violation.
  *
  *   npm run soak -- ledger --seconds 600 --clients 10 --seed 1
- *   npm run soak -- webhooks --events 500000 --seed 1
+ *   npm run soak -- webhooks --events 500000 --seed 1 --trouble 20
  *   npm run soak -- files --rows 5000000
  *   npm run soak -- tasks --tasks 100000 --seed 1
  *   npm run soak -- inbox --webhooks 20000 --seed 1
  *
  * The first is a bank whose clients hang up. The second has receivers that are slow, busy, broken
- * or dead, and queues that are purged. The third kills the workers of files at each of their
- * steps; with 200,000 rows it takes some minutes. The fourth fires tasks, moves and cancels some
- * of them close to their time, and kills their workers at each step. The fifth takes in webhooks,
- * many of them in copies, and kills what takes them in and what sends them on at each step.
+ * or dead; every four seconds, or as often as `--trouble` says, workers are killed or all queues
+ * are purged, and most of its time goes into what that takes. The third kills the workers of files
+ * at each of their steps; with 200,000 rows it takes some minutes. The fourth fires tasks, moves
+ * and cancels some of them close to their time, and kills their workers at each step. The fifth
+ * takes in webhooks, many of them in copies, and kills what takes them in and what sends them on
+ * at each step.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,6 +34,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '60' },
     clients: { type: 'string', default: '10' },
     events: { type: 'string', default: '5000' },
+    trouble: { type: 'string', default: '4' },
     rows: { type: 'string', default: '5000000' },
     tasks: { type: 'string', default: '5000' },
     webhooks: { type: 'string', default: '5000' },
@@ -97,7 +100,7 @@ async function soakLedger(cloud: LocalCloud): Promise<readonly string[]> {
 async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
   const { violations, ...figures } = await runWebhookSoak(cloud, {
     ...{ events: numberOf('events'), seed: numberOf('seed') },
-    troubleEveryMs: 4_000,
+    troubleEveryMs: numberOf('trouble') * 1_000,
     settleMs: 240_000,
     tell,
   });
