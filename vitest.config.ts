@@ -3,6 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Limits against hanging, not against slowness: a machine may be busy with other things. */
 const limits = { testTimeout: 600_000, hookTimeout: 600_000 };
+const setupFiles = ['test/support/leave-no-trace.ts'];
 
 /**
  * What takes minutes by itself is begun first, so that it is not what everybody waits for in the
@@ -28,9 +29,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Two of them only wait, so that there are workers for both cores besides.
     maxWorkers: 4,
-    // Files share the modules of their worker, which keep nothing that one could notice of another:
-    // whoever changes the process itself (environment, folder) has to change it back. It takes a
-    // third off the rooms.
+    // Files share the modules of their worker, which keep nothing that one could notice of another.
+    // It takes a third off the rooms.
     isolate: false,
     // Many take a second: naming each of them would bury the failures.
     slowTestThreshold: 30_000,
@@ -41,6 +41,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/journeys/**', 'test/drills/**'],
           globalSetup: ['test/support/engine-setup.ts'],
+          setupFiles,
           ...limits,
         },
       },
@@ -49,6 +50,7 @@ export default defineConfig({
           name: 'journeys',
           include: ['test/journeys/**/*.test.ts'],
           globalSetup: ['test/support/cloud-setup.ts'],
+          setupFiles,
           ...limits,
         },
       },
@@ -58,6 +60,7 @@ export default defineConfig({
           name: 'drills',
           include: ['test/drills/**/*.test.ts'],
           env: { TEST_PATIENCE_MS: '300000' },
+          setupFiles,
           ...limits,
         },
       },

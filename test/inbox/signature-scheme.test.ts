@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Incoming, type Signing, verify } from '../../functions/inbox/signature-scheme.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -217,11 +217,11 @@ it.each([MADE.stripe, PUBLISHED.slack])(
   'reads no body before its signature is good: %#',
   (vector) => {
     const parse = vi.spyOn(JSON, 'parse');
+    onTestFinished(() => parse.mockRestore());
     expect(judge({ ...vector, body: `${vector.body} ` })).toBeUndefined();
     expect(parse).not.toHaveBeenCalled();
     expect(judge(vector)).toBeDefined();
     expect(parse).toHaveBeenCalledOnce();
-    parse.mockRestore();
   },
 );
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { OPTIONS, readOptions } from '../../functions/shared/config.ts';
 import { readConfig } from '../../functions/shared/environment.ts';
@@ -61,15 +61,17 @@ describe('readOptions', () => {
 });
 
 describe('readConfig', () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
   it('reads variables of the environment', () => {
-    process.env.TALLYHOOK_TEST_NAME = 'ledger-1';
+    vi.stubEnv('TALLYHOOK_TEST_NAME', 'ledger-1');
     expect(readConfig({ TALLYHOOK_TEST_NAME: z.string() })).toEqual({
       TALLYHOOK_TEST_NAME: 'ledger-1',
     });
   });
 
   it('names what is missing or wrong, and never shows a value', () => {
-    process.env.TALLYHOOK_TEST_SECRET = 'hush';
+    vi.stubEnv('TALLYHOOK_TEST_SECRET', 'hush');
     const read = () =>
       readConfig({ TALLYHOOK_TEST_SECRET: z.enum(['a', 'b']), TALLYHOOK_TEST_GONE: z.string() });
 

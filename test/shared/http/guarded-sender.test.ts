@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openGuardedSender } from '../../../functions/shared/http/guarded-sender.ts';
 import { Problem } from '../../../functions/shared/problem.ts';
 import type { GuardedSender } from '../../../functions/shared/world.ts';
@@ -25,6 +25,7 @@ const connect = vi.spyOn(net.Socket.prototype, 'connect');
 beforeEach(() => {
   connect.mockClear();
 });
+afterAll(() => connect.mockRestore());
 
 async function expectRefused(url: string, sender: GuardedSender): Promise<void> {
   expect((await refusal(sender.checkUrl(url))).code).toBe('url_not_allowed');
