@@ -17,8 +17,8 @@ const SINGLE_EVENTS = 100;
 const STEADY_PER_SECOND = 40;
 const STEADY_SECONDS = 15;
 const BATCH = 100;
-/** At once, and as from somewhere on the internet. */
-const DELAYS_MS = [0, 50];
+/** At once, from near by, and as from somewhere on the internet that stores what it gets. */
+const DELAYS_MS = [0, 50, 200];
 
 const eventOf = (n: number) => ({ type: 'bench.happened', data: { n, text: 'x'.repeat(400) } });
 const latenciesOf = (arrivals: readonly Arrival[]) =>
