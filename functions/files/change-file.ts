@@ -17,8 +17,8 @@ const ROUNDS = 8;
 const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 
 /**
- * Takes a file to its next state and tells of it, in one commit. Answers the file as it is then,
- * and whether that is news. Refuses with `not_found`, with what the action refuses, and with
+ * Takes a file to its next state and tells of it, in one commit with what else the step brings.
+ * Answers the file as it is then, and whether that is news. Refuses with `not_found`, with what the action refuses, and with
  * `busy` when others are always quicker.
  */
 export async function changeFile(
@@ -41,6 +41,7 @@ export async function changeFile(
       saveFile(seen, file, nowMs),
       ...(event ? [insertEvent(event)] : []),
       ...(tells === 'file.released' ? markReleased(file, nowMs) : []),
+      ...((await step.besides?.(db)) ?? []),
     ];
     if ((await db.commit(writes)).ok) {
       log.info('file.changed', { ...name, state: file.state, reason: file.reason });

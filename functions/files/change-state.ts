@@ -10,6 +10,7 @@ import {
 } from './action.contract.ts';
 import { careMessage } from './care-message.ts';
 import { changeFile } from './change-file.ts';
+import { unmarkContent } from './content.store.ts';
 import type { AlertFile } from './file.ts';
 import {
   assertReachable,
@@ -41,10 +42,15 @@ export const release = route(releaseFileRoute, async (call, world: Needs) => ({
   body: await act(call, releaseFile, world),
 }));
 
-/** POST /v1/files/{id}/cancel. */
-export const cancel = route(cancelFileRoute, async (call, world: Needs) => ({
-  body: await act(call, (file, nowMs) => cancelFile(file, nowMs), world),
-}));
+/** POST /v1/files/{id}/cancel. Told at once is only of a file of which nothing was sent. */
+export const cancel = route(cancelFileRoute, async (call, world: Needs) => {
+  const action: FileAction = (file, nowMs) => {
+    const step = cancelFile(file, nowMs);
+    if (step?.tells !== 'file.cancelled') return step;
+    return { ...step, besides: (db) => unmarkContent(db, step.file) };
+  };
+  return { body: await act(call, action, world) };
+});
 
 /** POST /v1/files/{id}/retry: those who failed or are uncertain; or the reading, if that failed. */
 export const retry = route(retryFileRoute, async (call, world: Needs) => {

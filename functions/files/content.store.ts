@@ -1,5 +1,5 @@
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
-import type { Write } from '../shared/world.ts';
+import type { Db, Key, Write } from '../shared/world.ts';
 import type { AlertFile } from './file.ts';
 
 /** The same bytes within this time are a repeat. */
@@ -19,7 +19,7 @@ export function markContent(
   return {
     kind: 'update',
     table: 'files',
-    key: { pk: `${tenantId}#${endpointId}#${contentHash}`, sk: 'SAME' },
+    key: markKey({ tenantId, endpointId, contentHash }),
     update: 'SET v = :v, #file = :file, #at = :at, #ttl = :ttl',
     names: { '#file': 'file', '#at': 'at', '#ttl': 'ttl' },
     values: {
@@ -28,4 +28,26 @@ export function markContent(
     },
     ...(!allowRepeat && { condition }),
   };
+}
+
+/**
+ * What takes the mark of a file back that has sent nothing. Nothing does where another file's bytes
+ * went there since, or no mark is left; refused when that comes to be so in between.
+ */
+export async function unmarkContent(db: Db, file: AlertFile): Promise<Write[]> {
+  const { id, tenantId, endpointId, contentHash } = file;
+  if (contentHash === undefined) return [];
+  const key = markKey({ tenantId, endpointId, contentHash });
+  const mark = await db.get('files', key);
+  if (mark?.file !== id) return [];
+  const condition = { condition: '#file = :file', names: { '#file': 'file' } };
+  return [{ kind: 'remove', table: 'files', key, ...condition, values: { ':file': id } }];
+}
+
+function markKey({
+  tenantId,
+  endpointId,
+  contentHash,
+}: Pick<AlertFile, 'tenantId' | 'endpointId' | 'contentHash'>): Key {
+  return { pk: `${tenantId}#${endpointId}#${contentHash}`, sk: 'SAME' };
 }

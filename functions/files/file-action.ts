@@ -1,4 +1,5 @@
 import { Problem } from '../shared/problem.ts';
+import type { Db, Write } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import {
   type AlertFile,
@@ -11,10 +12,11 @@ import {
 import { isRetryKept } from './file-looks.ts';
 import type { FileEventType } from './file-view.ts';
 
-/** A file in its next state, and what is told of it. */
+/** A file in its next state, what is told of it, and what else belongs in the same commit. */
 export interface FileStep {
   readonly file: AlertFile;
   readonly tells?: FileEventType;
+  readonly besides?: (db: Db) => Promise<readonly Write[]>;
 }
 
 /**

@@ -143,6 +143,8 @@ async function commitReady(
   const nowMs = clock.nowMs();
   const ready = { ...finishReading(file, result, nowMs), contentHash };
   const isNews = result.blocks > 0 && !result.isRepeat;
+  // Who may repeat them and waits takes nobody's mark: its release does, if that ever comes.
+  const isMarked = isNews && (ready.state === 'delivering' || !file.allowRepeat);
   const events = eventsOf(ready).map((type) =>
     insertEvent(fileEvent(ready, type, { id: ids.next('evt'), nowMs })),
   );
@@ -150,10 +152,10 @@ async function commitReady(
   const commit = await commitDespiteConflicts(world, [
     saveFile(file, ready, nowMs),
     ...events,
-    ...(isNews ? [markContent(file, contentHash, nowMs)] : []),
+    ...(isMarked ? [markContent(file, contentHash, nowMs)] : []),
   ]);
   if (commit.ok) return ready;
-  if (commit.reasons[0]?.code === 'condition' || !isNews) throw new ReadingLost();
+  if (commit.reasons[0]?.code === 'condition' || !isMarked) throw new ReadingLost();
   if (commit.reasons.at(-1)?.code === 'condition') return undefined;
   throw new Problem('busy', { detail: 'The file could not be stored.' });
 }
