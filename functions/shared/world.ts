@@ -156,7 +156,10 @@ export interface Db {
   /** Any number of keys; the answers stand in their order. */
   getAll(keys: readonly (Key & { table: TableName })[]): Promise<(Item | undefined)[]>;
   query(query: Query): Promise<Page>;
-  /** All of the writes or none: one plain write, or one transaction of up to 100. */
+  /**
+   * All of the writes or none: one plain write, or one transaction of up to 100. A plain one is
+   * refused by its condition only, and with the problem `busy` while transactions do not let it by.
+   */
   commit(writes: readonly Write[]): Promise<Commit>;
 }
 

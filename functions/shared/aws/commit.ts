@@ -9,6 +9,8 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandOutput,
 } from '@aws-sdk/client-dynamodb';
+import { Problem } from '../problem.ts';
+import { systemClock } from '../system.ts';
 import type { Commit, Reason, Write } from '../world.ts';
 import type { Connection } from './db.ts';
 import { toAttributes, toItem } from './items.ts';
@@ -26,16 +28,28 @@ export async function commitWrites(at: Connection, writes: readonly Write[]): Pr
   return commitTogether(at, writes);
 }
 
-async function commitOne(at: Connection, write: Write): Promise<Commit> {
+/** About 0.6 s in all: a transaction takes some milliseconds, a crowd of them some more. */
+const CONFLICTS_MAX = 6;
+const CONFLICT_PAUSE_MS = 10;
+
+/**
+ * Tries again while a transaction is in the way. Most of those who write alone hold something of
+ * which nobody else knows, as the results of a batch, and take a refusal for the loss of it.
+ */
+async function commitOne(at: Connection, write: Write, conflicts = 0): Promise<Commit> {
   try {
     const { ConsumedCapacity, Attributes } = await sendOne(at, write);
     at.spent(write.kind, [ConsumedCapacity]);
     return Attributes ? { ok: true, item: toItem(Attributes) } : { ok: true };
   } catch (error) {
-    const reason = reasonOfError(error);
-    if (!reason) throw error;
-    return { ok: false, reasons: [reason] };
+    if (error instanceof ConditionalCheckFailedException) {
+      return { ok: false, reasons: [toReason({ ...error, Code: 'ConditionalCheckFailed' })] };
+    }
+    if (Object(error).name !== 'TransactionConflictException') throw error;
   }
+  if (conflicts === CONFLICTS_MAX) throw new Problem('busy');
+  await systemClock.sleep(CONFLICT_PAUSE_MS * 2 ** conflicts);
+  return commitOne(at, write, conflicts + 1);
 }
 
 /** The new item comes back where an update asks for it, which costs nothing. */
@@ -53,14 +67,6 @@ async function sendOne(
   const UpdateExpression = write.update;
   const ReturnValues = write.answersItem ? 'ALL_NEW' : undefined;
   return at.client.send(new UpdateItemCommand({ ...parts, Key, UpdateExpression, ReturnValues }));
-}
-
-function reasonOfError(error: unknown): Reason | undefined {
-  if (error instanceof ConditionalCheckFailedException) {
-    return error.Item ? { code: 'condition', item: toItem(error.Item) } : { code: 'condition' };
-  }
-  const name = error instanceof Error ? error.name : '';
-  return name === 'TransactionConflictException' ? { code: 'conflict' } : undefined;
 }
 
 async function commitTogether(at: Connection, writes: readonly Write[]): Promise<Commit> {
@@ -81,7 +87,7 @@ async function commitTogether(at: Connection, writes: readonly Write[]): Promise
 }
 
 function reasonsOfCancellation(error: unknown, count: number): Reason[] | undefined {
-  const name = error instanceof Error ? error.name : '';
+  const { name } = Object(error);
   // The same token is still running: nobody knows the outcome yet, so it counts as contention.
   if (name === 'TransactionInProgressException') {
     return Array.from({ length: count }, () => ({ code: 'conflict' }));

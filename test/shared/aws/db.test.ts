@@ -131,13 +131,37 @@ describe('commit', () => {
     expect(commit.ok ? [] : commit.reasons.map((it) => it.code)).toEqual(expected);
   });
 
-  it.each([
-    ['TransactionInProgressException', [put('a'), put('b')], ['conflict', 'conflict']],
-    ['TransactionConflictException', [put('a')], ['conflict']],
-  ])('reads %s as a conflict', async (name, writes, expected) => {
-    const commit = await dbThatFailsWith(named(name)).commit(writes as Write[]);
+  it('reads a transaction that is in progress as a conflict', async () => {
+    const commit = await dbThatFailsWith(named('TransactionInProgressException')).commit([
+      put('a'),
+      put('b'),
+    ]);
 
-    expect(commit.ok ? [] : commit.reasons.map((it) => it.code)).toEqual(expected);
+    const codes = commit.ok ? [] : commit.reasons.map((it) => it.code);
+    expect(codes).toEqual(['conflict', 'conflict']);
+  });
+});
+
+describe('a single write with a transaction in its way', () => {
+  const inTheWay = named('TransactionConflictException');
+
+  it('is tried again until it is done, or refused by its own condition', async () => {
+    const db = dbThatFailsWith(inTheWay, 3);
+    expect(await db.commit([put('conflict', { n: 1 })])).toEqual({ ok: true });
+    expect((await world.db.get('ledger', { pk, sk: 'conflict' }))?.n).toBe(1);
+
+    const absent = put('conflict', { n: 2 }, 'attribute_not_exists(pk)');
+    expect(await dbThatFailsWith(inTheWay, 3).commit([absent])).toMatchObject({
+      ok: false,
+      reasons: [{ code: 'condition', item: { n: 1 } }],
+    });
+  });
+
+  it('is not taken for a refused one when that does not end', async () => {
+    const commit = dbThatFailsWith(inTheWay).commit([put('never')]);
+
+    await expect(commit).rejects.toMatchObject({ code: 'busy' });
+    expect(await world.db.get('ledger', { pk, sk: 'never' })).toBeUndefined();
   });
 });
 
@@ -185,16 +209,20 @@ function named(name: string): Error {
   return Object.assign(new Error(name), { name });
 }
 
-/** The adapter on a client whose every call fails like this. */
-function dbThatFailsWith(error: Error) {
+/** The adapter on a client whose first so many calls fail like this. */
+function dbThatFailsWith(error: Error, times = Infinity) {
   const client = new DynamoDBClient({
+    endpoint: inject('engineUrl'),
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 1,
   });
+  let calls = 0;
   client.middlewareStack.add(
-    () => async () => {
-      throw error;
+    (next) => async (args) => {
+      calls += 1;
+      if (calls <= times) throw error;
+      return next(args);
     },
     { step: 'initialize' },
   );
