@@ -185,26 +185,36 @@ function isAsSeen(name: string, bits: Bitmap): string {
 
 /**
  * Notes users whose alerts have deliveries of their own, where a restore has torn the block from
- * them. Refused when anybody has written meanwhile, or while a worker may be at it, who would
- * overwrite the notes with what it knows.
+ * them, or a worker died before the block heard of them. Refused when anybody has written
+ * meanwhile, or while a worker may be at it, who would overwrite the notes with what it knows;
+ * one that was only frozen can store nothing more.
  */
 export function saveRetried(
   name: FileName,
   { seen, block }: { readonly seen: Block; readonly block: Block },
   nowMs: number,
 ): Write {
-  const unchanged = `${isAsSeen('fail', seen.retried)} AND ${isAsSeen('att', seen.attempted)}`;
+  const unchanged = [
+    isAsSeen('att', seen.attempted),
+    isAsSeen('done', seen.delivered),
+    isAsSeen('fail', seen.retried),
+    isAsSeen('unk', seen.uncertain),
+  ].join(' AND ');
   const free = 'attribute_not_exists(#lease) OR #lease < :now';
   return {
     kind: 'update',
     table: 'files',
     key: blockKey(name, block.number),
-    update: 'SET #att = :att, #fail = :fail',
+    update: 'SET #att = :att, #fail = :fail REMOVE #lease, #token',
     condition: `attribute_exists(pk) AND ${unchanged} AND (${free})`,
-    names: { '#att': 'att', '#fail': 'fail', '#lease': 'lease' },
+    names: {
+      ...{ '#att': 'att', '#done': 'done', '#fail': 'fail', '#unk': 'unk' },
+      ...{ '#lease': 'lease', '#token': 'token' },
+    },
     values: {
       ...{ ':att': block.attempted, ':fail': block.retried, ':now': nowMs },
-      ...{ ':attSeen': seen.attempted, ':failSeen': seen.retried },
+      ...{ ':attSeen': seen.attempted, ':doneSeen': seen.delivered },
+      ...{ ':failSeen': seen.retried, ':unkSeen': seen.uncertain },
     },
   };
 }

@@ -4,8 +4,9 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { type Delivery, isFinal } from '../webhooks/delivery.ts';
-import { eachBlock, findBlock, saveSettled } from './block.store.ts';
-import { type Block, type Outcome, settle, unsettledPlaces } from './block.ts';
+import { withBits } from './bitmap.ts';
+import { eachBlock, findBlock, saveRetried, saveSettled } from './block.store.ts';
+import { type Block, type Outcome, settle, unknownPlaces, unsettledPlaces } from './block.ts';
 import { commitOutcomes } from './commit-outcomes.ts';
 import { type AlertFile, NO_OUTCOMES, type Outcomes } from './file.ts';
 import { areRecordsKept } from './file-looks.ts';
@@ -25,7 +26,7 @@ const ROUNDS = 10;
 const PAUSE = { baseMs: 10, capMs: SECOND_MS };
 /** Quota of BatchGetItem. */
 const RECORDS_AT_ONCE = 100;
-/** Time for one block: two reads of the bucket, ten of the records, and a contended write. */
+/** Time for one block: two reads of the bucket, ten of the records, and contended writes. */
 const RESERVE_MS = 15 * SECOND_MS;
 
 /** The final outcome of an alert by its delivery; undefined while there is none. */
@@ -87,6 +88,35 @@ function sum(a: Outcomes, b: Outcomes): Outcomes {
 }
 
 /**
+ * Notes in a block that nobody has that these users have deliveries of their own: a worker that
+ * died could not. Answers the block as it is then; undefined when somebody may be at it, who
+ * notes it as well.
+ */
+export async function noteRetried(
+  { tenantId, id }: AlertFile,
+  { block, places }: { readonly block: Block; readonly places: readonly number[] },
+  { clock, db, log }: Pick<World, 'clock' | 'db' | 'log'>,
+): Promise<Block | undefined> {
+  const nowMs = clock.nowMs();
+  if (!isFree(block, nowMs)) return undefined;
+  const noted = {
+    ...block,
+    attempted: withBits(block.attempted, places),
+    retried: withBits(block.retried, places),
+    ...{ leaseMs: undefined, token: undefined },
+  };
+  const name = { tenantId, fileId: id };
+  const commit = await db.commit([saveRetried(name, { seen: block, block: noted }, nowMs)]);
+  if (!commit.ok) return undefined;
+  log.info('file.alerts-noted', { ...name, block: block.number, places });
+  return noted;
+}
+
+function isFree({ leaseMs = 0 }: Block, nowMs: number): boolean {
+  return leaseMs < nowMs;
+}
+
+/**
  * Counts what the records of deliveries say, in case that a notice of an outcome got lost; when
  * records are kept no more, whoever is left has failed. Ends in time before `deadlineMs`. Each look
  * begins at another block, so that in a file of thousands all of them get their turn.
@@ -99,13 +129,32 @@ export async function settleFromRecords(
   const first = Math.floor(world.ids.random() * file.blocks);
   for await (const block of eachBlockFrom(first, file, world)) {
     if (world.clock.nowMs() > deadlineMs - RESERVE_MS) return;
-    const places = unsettledPlaces(block);
-    if (places.length === 0) continue;
-    const settlements = areRecordsKept(file, world.clock.nowMs())
-      ? await readOutcomes(file, { block, places }, world)
-      : places.map((place) => ({ place, outcome: 'failed' as const }));
+    if (areRecordsKept(file, world.clock.nowMs())) {
+      await settleBlock(file, block, world);
+      continue;
+    }
+    const settlements = unsettledPlaces(block).map(failedAt);
     await settleAlerts(file, { block, settlements }, world);
   }
+}
+
+const failedAt = (place: number): Settlement => ({ place, outcome: 'failed' });
+
+/** Also of users whose worker died before their block heard of their deliveries. */
+async function settleBlock(file: AlertFile, found: Block, world: Needs): Promise<void> {
+  const isLeft = !found.finished && isFree(found, world.clock.nowMs());
+  const orphans = isLeft ? unknownPlaces(found) : [];
+  const places = [...unsettledPlaces(found), ...orphans];
+  if (places.length === 0) return;
+  const deliveries = await readDeliveries(file, { block: found, places }, world);
+  const unnoted = orphans.filter((place) => deliveries.has(place));
+  const isNoting = unnoted.length > 0;
+  const noted = isNoting && (await noteRetried(file, { block: found, places: unnoted }, world));
+  const settlements = [...deliveries].flatMap(([place, delivery]) => {
+    const outcome = outcomeOfDelivery(delivery);
+    return outcome ? [{ place, outcome }] : [];
+  });
+  await settleAlerts(file, { block: noted || found, settlements }, world);
 }
 
 /** All blocks, first those from this number on. */
@@ -122,20 +171,21 @@ async function* eachBlockFrom(
   }
 }
 
-async function readOutcomes(
+/** What is on record of the users at these places. */
+async function readDeliveries(
   file: AlertFile,
   { block, places }: { readonly block: Block; readonly places: readonly number[] },
   { bucket, db }: Needs,
-): Promise<Settlement[]> {
+): Promise<ReadonlyMap<number, Delivery>> {
   const users = await readBlockUsers(bucket, file, block.number);
-  const settlements: Settlement[] = [];
+  const deliveries = new Map<number, Delivery>();
   for (let from = 0; from < places.length; from += RECORDS_AT_ONCE) {
     const some = places.slice(from, from + RECORDS_AT_ONCE);
-    const deliveries = await findAlertDeliveries(db, file, { users, places: some });
+    const found = await findAlertDeliveries(db, file, { users, places: some });
     some.forEach((place, i) => {
-      const outcome = outcomeOfDelivery(deliveries[i]);
-      if (outcome) settlements.push({ place, outcome });
+      const delivery = found[i];
+      if (delivery) deliveries.set(place, delivery);
     });
   }
-  return settlements;
+  return deliveries;
 }
