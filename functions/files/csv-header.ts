@@ -29,9 +29,14 @@ export interface CsvHeader {
 
 /**
  * Reads the header line at the front of a file: its first line that is not blank. The separator
- * is the candidate which stands there most often outside of quotes.
+ * is the candidate which stands there most often outside of quotes. `byteAt` tells where a place of
+ * the window stands in the file.
  */
-export function readHeader(record: CsvRecord, window: Omit<CsvWindow, 'separator'>): CsvHeader {
+export function readHeader(
+  record: CsvRecord,
+  window: Omit<CsvWindow, 'separator'>,
+  byteAt: (place: number) => number,
+): CsvHeader {
   const { bytes, end, final } = window;
   let start = BOM.every((byte, i) => bytes[i] === byte && i < end) ? BOM.length : 0;
   while (start < end && (bytes[start] === LF || bytes[start] === CR)) start += 1;
@@ -45,10 +50,10 @@ export function readHeader(record: CsvRecord, window: Omit<CsvWindow, 'separator
   if (record.count > FIELDS_KEPT) return { ...none, next: TOO_LONG };
 
   if (!isUtf8(bytes.subarray(start, record.textEnd))) {
-    refuse('not_text', start, 'The header line is not UTF-8 text.');
+    refuse('not_text', byteAt(start), 'The header line is not UTF-8 text.');
   }
   if (record.broken) {
-    refuse('no_id_column', start, 'Text follows a closing quote in the header line.');
+    refuse('no_id_column', byteAt(start), 'Text follows a closing quote in the header line.');
   }
   return { start, next, separator, names: namesOf(record) };
 }
@@ -62,9 +67,14 @@ function sniffSeparator(bytes: Uint8Array, start: number, end: number): number {
   const counts = SEPARATORS.map(() => 0);
   let quoted = false;
   let fieldStart = true;
+  // The next quote is the second half of a doubled one, if it follows at once.
+  let closedAt = -1;
   for (let at = start; at < end; at += 1) {
     const byte = bytes[at] ?? 0;
-    if (byte === QUOTE) quoted = quoted ? false : fieldStart || bytes[at - 1] === QUOTE;
+    if (byte === QUOTE) {
+      if (quoted) closedAt = at;
+      quoted = quoted ? false : fieldStart || closedAt === at - 1;
+    }
     if (quoted) continue;
     if (byte === LF || byte === CR) break;
 
@@ -85,18 +95,22 @@ function namesOf(record: CsvRecord): string[] {
 
 /**
  * The id column's place among the names, counted from 0. `wanted` is a header name, or the
- * number of a column, where the first one is 1.
+ * number of a column, where the first one is 1. `byte` is where the header begins.
  */
-export function findIdColumn(names: readonly string[], wanted: string | number): number {
+export function findIdColumn(
+  names: readonly string[],
+  wanted: string | number,
+  byte: number,
+): number {
   if (typeof wanted === 'number') {
     if (wanted >= 1 && wanted <= names.length) return wanted - 1;
-    return refuse('no_id_column', 0, `The header line has no column number ${wanted}.`);
+    return refuse('no_id_column', byte, `The header line has no column number ${wanted}.`);
   }
   const name = wanted.trim();
   const place = names.indexOf(name);
-  if (place < 0) refuse('no_id_column', 0, `The header line names no column "${name}".`);
+  if (place < 0) refuse('no_id_column', byte, `The header line names no column "${name}".`);
   if (names.lastIndexOf(name) !== place) {
-    refuse('id_column_twice', 0, `The header line names the column "${name}" more than once.`);
+    refuse('id_column_twice', byte, `The header line names the column "${name}" more than once.`);
   }
   return place;
 }

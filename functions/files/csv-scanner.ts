@@ -15,8 +15,8 @@ import type { OriginalBytes } from './text-window.ts';
 
 /** Who takes what the scanner finds, in the order of the file. */
 export interface CsvReader {
-  /** The column names of the header line, trimmed. Called once, before any row. */
-  header(names: readonly string[]): void;
+  /** The column names of the header line, trimmed, and where it begins. Called before any row. */
+  header(names: readonly string[], byte: number): void;
   /** A well-formed row. The record is the scanner's own and is filled anew after the call. */
   row(record: CsvRecord, row: number, byte: number): void;
   /** A row that cannot be read, and why. */
@@ -48,14 +48,15 @@ export class CsvScanner extends TextScanner {
 
   #scanHeader(final: boolean): number {
     const { bytes, length } = this.window;
-    const header = readHeader(this.#record, { bytes, end: length, final });
+    const byteAt = (place: number) => this.window.byteAt(place);
+    const header = readHeader(this.#record, { bytes, end: length, final }, byteAt);
     if (header.next === INCOMPLETE) return 0;
     if (header.next < 0) this.#refuse(header.next, header.start);
     if (!header.names) return header.next;
 
     this.#separator = header.separator;
     this.#columns = header.names.length;
-    this.#reader.header(header.names);
+    this.#reader.header(header.names, byteAt(header.start));
     return header.next;
   }
 

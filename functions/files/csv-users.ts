@@ -11,7 +11,6 @@ import { idFault, type UserRows } from './user-rows.ts';
 const HEADER_TOO_LONG: FileError = {
   code: 'row_too_long',
   row: 0,
-  byte: 0,
   detail:
     'The names of the header line, which are repeated in each alert, would make each longer than ' +
     `${FRAME_BYTES_MAX} bytes. Shorten them, or leave columns out.`,
@@ -49,15 +48,16 @@ export class CsvUsers implements CsvReader {
     this.segments?.end();
   }
 
-  header(names: readonly string[]): void {
+  header(names: readonly string[], byte: number): void {
     const { idColumn, message, ...order } = this.#order;
-    this.#idColumn = findIdColumn(names, idColumn);
+    this.#idColumn = findIdColumn(names, idColumn, byte);
     const columns = columnKeys(names);
     const parts = messageParts(message ?? '').map((it) => placeIn(columns, it));
     this.#lacksColumn = parts.includes(-1);
     const shape = { ...order, columns, idColumn: this.#idColumn };
     this.#lines = new AlertLines(message === undefined ? shape : { ...shape, message: parts });
-    if (this.#lines.frameBytes > FRAME_BYTES_MAX) throw new FileFault(HEADER_TOO_LONG);
+    const { frameBytes } = this.#lines;
+    if (frameBytes > FRAME_BYTES_MAX) throw new FileFault({ ...HEADER_TOO_LONG, byte });
     this.segments = new Segments(this.#lines);
   }
 

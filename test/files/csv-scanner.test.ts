@@ -93,6 +93,17 @@ describe('the scanner reads', () => {
     expect(scanText('"a ""b"" ",c\n').header).toEqual(['a "b"', 'c']);
   });
 
+  it.each([
+    ['size 5"";user_id', ['size 5""', 'user_id']],
+    ['size 5""|user_id', ['size 5""', 'user_id']],
+    ['a,size 5"";b;user_id', ['a,size 5""', 'b', 'user_id']],
+    ['"a,""b"",";user_id', ['a,"b",', 'user_id']],
+    ['"""";"a,b,";user_id', ['"', 'a,b,', 'user_id']],
+    ['"";"a,b,c";user_id', ['', 'a,b,c', 'user_id']],
+  ])('the separator outside of quotes, and only of those: %s', (line, names) => {
+    expect(scanText(`${line}\n`).header).toEqual(names);
+  });
+
   it('each row with its first byte in the file, the byte order mark counted', () => {
     expect(scanText('\ufeffid,b\n\nü,1\r\nu2,"x\ny"\nu3,3').bytes).toEqual([9, 15, 24]);
   });

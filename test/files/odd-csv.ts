@@ -130,6 +130,10 @@ export const BAD_FILES: readonly OddFile[] = [
   ['only blank lines', '\n\r\n\r', {}],
   ['only a header', 'user_id', {}],
   ['no header', 'u1\nu2\n', fault('no_id_column', 0, 0)],
+  ['no id column behind a mark and blank lines', '\ufeff\n\r\nü\n', fault('no_id_column', 0, 6)],
+  ['no id column in UTF-16', utf16('\ufeff\n\nü\n'), fault('no_id_column', 0, 6)],
+  ['text behind a quote in UTF-16', utf16('\ufeff\n\n"a"x\n'), fault('no_id_column', 0, 6)],
+  ['the id column twice behind a mark', '\ufeffuser_id,user_id\n', fault('id_column_twice', 0, 3)],
   ['the id column in other letters', 'USER_ID\nu1\n', fault('no_id_column', 0, 0)],
   ['the id column twice', 'user_id,user_id\nu1,u2\n', fault('id_column_twice', 0, 0)],
   ['a column behind the last', 'a,b\nx,u1\n', fault('no_id_column', 0, 0), { idColumn: 3 }],
@@ -150,5 +154,10 @@ export const BAD_FILES: readonly OddFile[] = [
     fault('row_too_long', 2, 11),
   ],
   ['a header that is not UTF-8', latin1('user_id,\xfc\nu1,1\n'), fault('not_text', 0, 0)],
+  [
+    'names too long behind blank lines',
+    `\n\nuser_id,${'x'.repeat(65_537)}\n`,
+    fault('row_too_long', 0, 2),
+  ],
   ['70,000 columns', `user_id${',a'.repeat(70_000)}\n`, fault('row_too_long', 0, 0)],
 ];
