@@ -42,7 +42,8 @@ async function watch(options: DropFolderOptions, signal: AbortSignal): Promise<v
       await mkdir(dir, { recursive: true });
       const { files: now, unread } = await look(dir);
       for (const [path, state] of now) {
-        if (before.get(path) === state) await tryTo(take, { path, refused }, options);
+        if (before.get(path) !== state) continue;
+        await tryTo(() => take({ path, state }, options), { path, refused }, options);
       }
       for (const path of unread) await tryTo(openFolder, { path, refused }, options);
       before = now;
@@ -76,7 +77,7 @@ async function tryTo(
 }
 
 interface Look {
-  /** Size and time of each file that lies deep enough. */
+  /** What tells each file that lies deep enough from another one under its name. */
   readonly files: Map<string, string>;
   /** Folders that could not be read. */
   readonly unread: string[];
@@ -102,8 +103,14 @@ async function look(dir: string): Promise<Look> {
 
 /** Whoever put the file there may have taken it away since. */
 async function note(path: string, files: Map<string, string>): Promise<void> {
-  const facts = await stat(path).catch(() => undefined);
-  if (facts) files.set(path, `${facts.size} ${facts.mtimeMs}`);
+  const state = await stateOf(path).catch(() => undefined);
+  if (state !== undefined) files.set(path, state);
+}
+
+/** Another text when the file has grown or changed, or another one has come in its place. */
+async function stateOf(path: string): Promise<string> {
+  const { size, mtimeMs, ino } = await stat(path);
+  return `${size} ${mtimeMs} ${ino}`;
 }
 
 /** Throws with the reason for which a folder cannot be read. */
@@ -111,13 +118,22 @@ async function openFolder(path: string): Promise<void> {
   await readdir(path);
 }
 
-async function take(path: string, { dir, endpoint, bucket, log }: DropFolderOptions) {
+interface Complete {
+  readonly path: string;
+  readonly state: string;
+}
+
+/** What has come under its name in the meantime stays, for the next look. */
+async function take(
+  { path, state }: Complete,
+  { dir, endpoint, bucket, log }: DropFolderOptions,
+): Promise<void> {
   const key = ['drop', ...relative(dir, path).split(sep)].map(encodeURIComponent).join('/');
   try {
     const body = await openAsBlob(path);
     const answer = await fetch(`${endpoint}/${bucket}/${key}`, { method: 'PUT', body });
     if (!answer.ok) throw new Error(`the bucket answered ${answer.status}`);
-    await rm(path);
+    if ((await stateOf(path)) === state) await rm(path);
   } catch (error) {
     throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   }

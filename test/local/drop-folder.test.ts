@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,3 +101,38 @@ it('takes what is behind a file that is refused, and says once that it is', asyn
   refuses = false;
   await eventually(() => expect(existsSync(join(folder, 'a.csv'))).toBe(false));
 });
+
+it.each([
+  [
+    'written anew',
+    'user_id\nu2\n',
+    (path: string, content: string) => writeFileSync(path, content),
+  ],
+  ['moved there, of the same size and time', 'user_id\nu2\n', replace],
+  ['moved there, longer', 'user_id\nu2\nu3\n', replace],
+])('takes also what comes under a name while its file is on its way: %s', async (_how, ...next) => {
+  const [content, put] = next;
+  const folder = join(dir, 'ten_1', 'end_2');
+  const path = join(folder, 'a.csv');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path, 'user_id\nu1\n');
+  let isFirst = true;
+  const puts = await watch(() => {
+    if (isFirst) put(path, content);
+    isFirst = false;
+    return 200;
+  });
+
+  await eventually(() => expect(puts).toHaveLength(2));
+  expect(puts.map(([, body]) => body)).toEqual(['user_id\nu1\n', content]);
+  await eventually(() => expect(existsSync(path)).toBe(false));
+});
+
+/** Another file takes the place, with the time of the one before. */
+function replace(path: string, content: string): void {
+  const { atime, mtime } = statSync(path);
+  const other = join(dir, 'other');
+  writeFileSync(other, content);
+  utimesSync(other, atime, mtime);
+  renameSync(other, path);
+}
