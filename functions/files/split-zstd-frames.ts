@@ -18,19 +18,26 @@ const SIZE_BYTES = [0, 2, 4, 8];
 /**
  * The frames of a zstd archive, each as the pieces of its bytes, which have to be read before the
  * next frame is asked for. Node unpacks the first frame of an archive and silently leaves out the
- * others, so each gets a decompressor of its own. Throws FileFault for what is no whole archive, or
- * has more frames than one may have.
+ * others, so each gets a decompressor of its own. Zeros may fill up what is behind the last one.
+ * Throws FileFault for what is no whole archive, or has more frames than one may have.
  */
 export async function* splitZstdFrames(
   source: ByteSource,
 ): AsyncGenerator<AsyncGenerator<Uint8Array>> {
   for (let frames = 1; !(await source.isAtEnd()); frames += 1) {
+    if (frames > 1 && (await source.look(1))[0] === 0) return skipZeros(source);
     checkArchiveParts(frames);
     const magic = await source.take(MAGIC_BYTES);
     const number = uint32(magic);
     if ((number & 0xfffffff0) >>> 0 === SKIPPABLE) await skip(source);
     else if (number === MAGIC) yield piecesOf(source, magic);
     else throw brokenArchive();
+  }
+}
+
+async function skipZeros(source: ByteSource): Promise<void> {
+  for await (const chunk of source.rest()) {
+    if (chunk.some((byte) => byte !== 0)) throw brokenArchive();
   }
 }
 

@@ -45,6 +45,8 @@ const ARCHIVES: readonly [string, Buffer][] = [
   ['gzip in three members', Buffer.concat([gzip('one '), gzip('two '), gzip('three')])],
   ['gzip with zeros behind it', Buffer.concat([gzip('one two three'), Buffer.alloc(100)])],
   ['zstd', zstd('one two three')],
+  ['zstd with zeros behind it', Buffer.concat([zstd('one two three'), Buffer.alloc(100)])],
+  ['zstd with one zero behind it', Buffer.concat([zstd('one two three'), Buffer.alloc(1)])],
   ['zstd in three frames', Buffer.concat([zstd('one '), zstd('two '), zstd('three')])],
   [
     'zstd with frames to skip',
@@ -104,13 +106,16 @@ describe('a broken archive', () => {
 
   it.each([
     ['another member', gzip('two')],
+    ['another frame', zstd('two')],
     ['text', Buffer.from('u9\n')],
     ['more zeros than are read at a time, and a byte', Buffer.from(`${'\0'.repeat(200_000)}x`)],
-  ])('of gzip with zeros and then %s behind it is found', async (_what, behind) => {
-    const archive = Buffer.concat([gzip('one'), Buffer.alloc(100), behind]);
-    const front = gzip('one').length;
-    for (const places of [[], [front], [front + 1], [front + 100], [front + 150]]) {
-      expect(await unpack(archive, places), `cut at ${places}`).toBe('archive_truncated');
+  ])('with zeros and then %s behind it is found', async (_what, behind) => {
+    for (const first of [gzip('one'), zstd('one')]) {
+      const archive = Buffer.concat([first, Buffer.alloc(100), behind]);
+      const front = first.length;
+      for (const places of [[], [front], [front + 1], [front + 100], [front + 150]]) {
+        expect(await unpack(archive, places), `cut at ${places}`).toBe('archive_truncated');
+      }
     }
   });
 
@@ -135,6 +140,7 @@ describe('a broken archive', () => {
     const frames = (count: number, frame: Buffer) => Array.from({ length: count }, () => frame);
     const most = [...frames(ARCHIVE_PARTS_MAX - 9, empty), ...frames(8, zstd('')), zstd('one')];
     expect(await unpack(Buffer.concat(most))).toBe('one');
+    expect(await unpack(Buffer.concat([...most, Buffer.alloc(9)]))).toBe('one');
     expect(await unpack(Buffer.concat([...most, empty]))).toBe('archive_ratio');
     expect(await unpack(Buffer.concat([...most, zstd('two')]))).toBe('archive_ratio');
   });
