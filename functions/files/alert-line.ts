@@ -42,6 +42,8 @@ export class AlertLines extends LineBuffer {
   readonly #openers: readonly Uint8Array[];
   readonly #open = encoder.encode('{"userId":"');
   readonly #message: readonly (Uint8Array | number)[];
+  /** Of the message's own words, as they are read. */
+  readonly #wordBytes: number;
   readonly #beforeRow: Uint8Array;
   readonly #afterRow: Uint8Array;
   readonly #close = encoder.encode('}}\n');
@@ -51,6 +53,8 @@ export class AlertLines extends LineBuffer {
     const file = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
     this.#idColumn = idColumn;
     this.#message = message ? encodeMessage(message) : [];
+    const words = message?.filter((it) => typeof it === 'string') ?? [];
+    this.#wordBytes = Buffer.byteLength(words.join(''));
     this.#beforeRow = encoder.encode('","row":');
     this.#afterRow = encoder.encode(`,${file},"columns":{`);
     const first = idColumn === 0 ? 1 : 0;
@@ -87,11 +91,11 @@ export class AlertLines extends LineBuffer {
     this.#put(this.#close);
   }
 
-  /** How long the values of this row are that stand in its message. */
+  /** How long the message of this row is for whoever reads it: each doubled quote is one. */
   messageBytes(record: CsvRecord): number {
-    let bytes = 0;
+    let bytes = this.#wordBytes;
     for (const part of this.#message) {
-      if (typeof part === 'number') bytes += (record.ends[part] ?? 0) - (record.starts[part] ?? 0);
+      if (typeof part === 'number') bytes += fieldBytes(record, part);
     }
     return bytes;
   }
@@ -128,6 +132,17 @@ export class AlertLines extends LineBuffer {
       this.bytes[this.length++] = digits.charCodeAt(i);
     }
   }
+}
+
+/** The length of a field's value. */
+function fieldBytes({ bytes, starts, ends, doubled }: CsvRecord, field: number): number {
+  const end = ends[field] ?? 0;
+  const start = starts[field] ?? end;
+  let quotes = 0;
+  if (doubled[field] === 1) {
+    for (let at = start; at < end; at += 1) if (bytes[at] === QUOTE) quotes += 1;
+  }
+  return end - start - quotes / 2;
 }
 
 /** The message as the part of a line between the id's last byte and its closing quote. */

@@ -159,6 +159,32 @@ export const MESSAGES: readonly OddFile[] = [
     { message: HELLO },
   ],
   [
+    'a message with its own words at the limit, and above',
+    `user_id,name\nu1,${'x'.repeat(61_532)}\nu2,${'x'.repeat(61_533)}\n`,
+    {
+      users: ['1 u1'],
+      malformed: ['2 61549 row_too_long'],
+      message: `${'ü'.repeat(2_000)}${'x'.repeat(61_532)} u1!`,
+    },
+    { message: `${'ü'.repeat(2_000)}{{name}} {{user_id}}!` },
+  ],
+  [
+    'quotes at the limit, each of which stands twice in its file, and above',
+    `user_id,a\nu1,"${'""'.repeat(16_384)}"\nu2,"${'""'.repeat(16_384)}x"\n`,
+    { users: ['1 u1'], malformed: ['2 32784 row_too_long'], message: '"'.repeat(65_536) },
+    { message: '{{a}}{{a}}{{a}}{{a}}' },
+  ],
+  [
+    'fields with its own words at the limit, and above',
+    `{"user_id":"1","n":"${'x'.repeat(61_532)}"}\n{"user_id":"2","n":"${'x'.repeat(61_533)}"}`,
+    {
+      users: ['1 1'],
+      malformed: ['2 61555 row_too_long'],
+      message: `${'ü'.repeat(2_000)}${'x'.repeat(61_532)} ab!`,
+    },
+    { message: `${'ü'.repeat(2_000)}{{n}} ab!` },
+  ],
+  [
     'fields that grow too long',
     `{"user_id":"u1","name":"${'x'.repeat(40_000)}"}\n`,
     { malformed: ['1 0 row_too_long'] },
