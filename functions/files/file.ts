@@ -214,7 +214,9 @@ export function finishReading(file: AlertFile, result: ReadingResult, nowMs: num
 function doubtOf(file: AlertFile, { counts, isRepeat }: ReadingResult): FileReason | undefined {
   const { malformed, rows } = counts;
   const isAsking = file.onMalformed === 'ask';
-  if (isAsking && malformed > file.maxMalformedShare * rows) return 'too_many_malformed';
+  // A quotient is the nearest number to what it is, as a share in decimals is: these two are equal
+  // where the true ones are. A product may be off by its last digit: 0.29 of 100 is less than 29.
+  if (isAsking && malformed / rows > file.maxMalformedShare) return 'too_many_malformed';
   return isRepeat && !file.allowRepeat ? 'same_content' : undefined;
 }
 

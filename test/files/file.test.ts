@@ -131,3 +131,29 @@ describe('the next look', () => {
     expect(uploadEndsMs(waiting)).toBe(NOW + UPLOAD_MS);
   });
 });
+
+describe('a share of malformed rows', () => {
+  /** The state of a file of which so many rows are malformed. */
+  function stateWith(malformed: number, rows: number, maxMalformedShare: number): string {
+    const asking = { ...parsing, onMalformed: 'ask', maxMalformedShare } as const;
+    const read = { rows, alerts: rows - malformed, duplicates: 0, malformed };
+    return finishReading(asking, { counts: read, blocks: 1, perSecond: undefined }, NOW).state;
+  }
+
+  it('asks above the limit and not at it, for each share in percent', () => {
+    for (const rows of [100, 1_000, 20_000_000]) {
+      for (let percent = 0; percent < 100; percent += 1) {
+        const malformed = (percent * rows) / 100;
+        const share = Number(`${percent}e-2`);
+        expect(stateWith(malformed, rows, share), `${malformed} of ${rows}`).toBe('delivering');
+        expect(stateWith(malformed + 1, rows, share)).toBe('needs_approval');
+      }
+    }
+  });
+
+  it('holds also for a limit that is a hair above or below it', () => {
+    expect(stateWith(5_800_000, 20_000_000, 0.29)).toBe('delivering');
+    expect(stateWith(5_800_000, 20_000_000, 0.29000001)).toBe('delivering');
+    expect(stateWith(5_800_000, 20_000_000, 0.28999999)).toBe('needs_approval');
+  });
+});
