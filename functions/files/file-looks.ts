@@ -90,6 +90,7 @@ function nextUploadLookMs(file: AlertFile, nowMs: number): number {
 /**
  * When the last first alert goes out: by the limit that holds, or else as fast as up to now.
  * Undefined before anybody was reached, where there is no limit, and when only retries are left.
+ * Until then it comes out too late by as many as are being retried, who are pending as well.
  */
 export function etaMs(
   file: AlertFile,

@@ -59,9 +59,14 @@ export const File = z
     errorsTruncated: z.literal(true).optional().meta({
       description: 'There are more malformed rows than are listed one by one.',
     }),
-    eta: z.string().optional().meta({
-      description: 'When the last first alert goes out if all goes on as it does.',
-    }),
+    eta: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          'When the last first alert goes out if all goes on as it does. Users in retry count ' +
+          'like those who had no alert yet, and make it later; with nobody else left it is absent.',
+      }),
     error: FileFault.optional(),
     createdAt: z.string(),
     completedAt: z.string().optional(),

@@ -10,15 +10,21 @@ type Needs = Pick<World, 'db'>;
 const LOOKS_MAX = 5;
 
 /**
- * The file with its unfinished blocks counted in. A block that is finished between the look at
- * the file and the look at its blocks would be in neither, so the file is looked at once more.
+ * The file with its unfinished blocks counted in, and with the floor that these show. A block that
+ * is finished between the look at the file and the look at its blocks would be in neither, so the
+ * file is looked at once more.
  */
 export async function findProgress({ db }: Needs, name: FileName): Promise<AlertFile | undefined> {
   let file = await findFile(db, name);
   for (let look = 1; file && hasOpenBlocks(file); look += 1) {
-    const progressed = await withOpenBlocks(db, name, file);
+    let progressed = file;
+    let { floor } = file;
+    for await (const block of eachBlock(db, name, floor)) {
+      if (!block.finished) progressed = withProgress(progressed, outcomesOf(block));
+      else if (block.number === floor) floor += 1;
+    }
     const after = await findFile(db, name);
-    if (after?.pending === file.pending || look === LOOKS_MAX) return progressed;
+    if (after?.pending === file.pending || look === LOOKS_MAX) return { ...progressed, floor };
     file = after;
   }
   return file;
@@ -26,16 +32,4 @@ export async function findProgress({ db }: Needs, name: FileName): Promise<Alert
 
 function hasOpenBlocks({ state, closed }: AlertFile): boolean {
   return state === 'delivering' || state === 'paused' || (state === 'cancelled' && !closed);
-}
-
-async function withOpenBlocks(
-  db: Needs['db'],
-  name: FileName,
-  file: AlertFile,
-): Promise<AlertFile> {
-  let progressed = file;
-  for await (const block of eachBlock(db, name, file.floor)) {
-    if (!block.finished) progressed = withProgress(progressed, outcomesOf(block));
-  }
-  return progressed;
 }

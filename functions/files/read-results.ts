@@ -1,8 +1,9 @@
 import { Problem } from '../shared/problem.ts';
 import { toInstant } from '../shared/wire.ts';
 import type { World } from '../shared/world.ts';
-import type { Delivery } from '../webhooks/delivery.ts';
-import { type Block, newBlock, type Outcome, outcomeAt } from './block.ts';
+import type { RecordedAttempt } from '../webhooks/delivery.ts';
+import { hasBit } from './bitmap.ts';
+import { type Block, newBlock, type Outcome, outcomeAt, unknownPlaces } from './block.ts';
 import type { AlertFile } from './file.ts';
 import { areResultsKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
@@ -81,26 +82,42 @@ interface Shown {
   readonly places: readonly number[];
 }
 
-/** Only whom the first attempt did not reach has a delivery of their own. */
 async function toResults(shown: Shown, { db }: Needs): Promise<Result[]> {
   const { file, block, users, places } = shown;
-  const isPlain = (place: number) => ['delivered', 'cancelled'].includes(outcomeAt(block, place));
-  const asked = places.filter((place) => !isPlain(place));
+  const asked = recordedPlaces(block, places);
   const found = await findAlertDeliveries(db, file, { users, places: asked });
   const deliveries = new Map(asked.map((place, i) => [place, found[i]]));
   return places.flatMap((place) => {
     const user = users[place];
     const status = statusAt(file, block, place);
-    const rest = factsOf(deliveries.get(place), block);
-    return user ? [{ userId: user.userId, row: user.row, status, ...rest }] : [];
+    const last = deliveries.get(place)?.attempts.at(-1);
+    const facts = { ...codeOf(last, status), ...timeOf(last, block, place) };
+    return user ? [{ userId: user.userId, row: user.row, status, ...facts }] : [];
   });
 }
 
-function factsOf(delivery: Delivery | undefined, { atMs }: Block): Pick<Result, 'code' | 'at'> {
-  const last = delivery?.attempts.at(-1);
-  const at = last?.atMs ?? atMs;
-  const shown = at === undefined ? {} : { at: toInstant(at) };
-  if (!last || last.outcome === 'delivered') return shown;
+/**
+ * Those who may have a delivery of their own: whom the first attempt did not reach, and whom a
+ * worker that died may have left one of which the block has not heard.
+ */
+function recordedPlaces(block: Block, places: readonly number[]): number[] {
+  const unknown = new Set(unknownPlaces(block));
+  return places.filter((place) => hasBit(block.retried, place) || unknown.has(place));
+}
+
+/** Nothing for a success that somebody had sent once more in vain. */
+function codeOf(last: RecordedAttempt | undefined, status: ResultStatus): Pick<Result, 'code'> {
+  if (!last || last.outcome === 'delivered' || status === 'delivered') return {};
   const code = last.error ?? (last.status === undefined ? undefined : `http_${last.status}`);
-  return code === undefined ? shown : { code, ...shown };
+  return code === undefined ? {} : { code };
+}
+
+/** Of whom there is no record, the block knows whether there was an attempt, and no time of it. */
+function timeOf(
+  last: RecordedAttempt | undefined,
+  { attempted, atMs }: Block,
+  place: number,
+): Pick<Result, 'at'> {
+  const at = last?.atMs ?? (hasBit(attempted, place) ? atMs : undefined);
+  return at === undefined ? {} : { at: toInstant(at) };
 }

@@ -12,7 +12,16 @@ const Result = z
     code: z.string().optional().meta({
       description: 'How the last attempt failed: `timeout`, `http_500` …',
     }),
-    at: z.string().optional().meta({ description: 'Of the last attempt, to a minute or better.' }),
+    at: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          'Of the last attempt, to some seconds, where the alert has become a delivery. Else ' +
+          'when a worker last took up the block of up to 1,000 users, also if it sent nothing ' +
+          'then: the attempt came at most a minute after that, or any time before. Absent ' +
+          'without an attempt.',
+      }),
   })
   .meta({ id: 'Result' });
 
