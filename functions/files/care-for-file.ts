@@ -63,12 +63,10 @@ async function careForPerson(
   await settleFromRecords(file, world, receipt);
 }
 
+/** A drop was there when its file was made: if it is gone, its parser says so. */
 async function careForUpload(file: AlertFile, world: Needs): Promise<void> {
-  // A drop is the version that it was made of, also where its key has another one or none now.
-  const pinned = file.objectKey === undefined ? undefined : file.objectVersion;
-  const hasUpload =
-    file.state === 'parsing' || (await world.bucket.stat(uploadKey(file), pinned)) !== undefined;
-  if (hasUpload) {
+  const wasThere = file.state === 'parsing' || file.objectKey !== undefined;
+  if (wasThere || (await world.bucket.stat(uploadKey(file)))) {
     await world.queues.send('file-events', [uploadReminder(file)]);
     await lookAgain(file, world);
   } else if (world.clock.nowMs() < waitEndsMs(file)) {

@@ -90,7 +90,7 @@ export function cancelFile(
 export function retryFile(file: AlertFile, nowMs: number, unsure = file.uncertain): FileStep {
   const { state, failed, uncertain, readings } = file;
   if (state === 'failed') {
-    if (readings === 0) throw wrongDrop();
+    if (readings === 0) throw wrongDrop(file);
     const again = { state: 'parsing', error: undefined, leaseMs: undefined } as const;
     const dueMs = nowMs + READING_LEASE_MS;
     return { file: next(file, { ...again, dueMs, readingsBefore: readings }) };
@@ -119,9 +119,11 @@ function nobodyToRetry(unsure: number): Problem {
   return new Problem('not_retryable', { detail });
 }
 
-/** Read nevertheless, it would go out as nobody has said. */
-function wrongDrop(): Problem {
-  const detail = 'The folder or the metadata of the object do not fit: drop it anew, corrected.';
+/** Where it is there, and read nevertheless, it would go out as nobody has said. */
+function wrongDrop({ error }: AlertFile): Problem {
+  const gone = 'The object is gone: drop it anew.';
+  const wrong = 'The folder or the metadata of the object do not fit: drop it anew, corrected.';
+  const detail = error?.code === 'not_found' ? gone : wrong;
   return new Problem('not_retryable', { detail });
 }
 

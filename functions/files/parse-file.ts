@@ -82,8 +82,7 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   const pinned = file.objectKey === undefined ? upload.objectVersion : file.objectVersion;
   const facts = await bucket.stat(uploadKey(file), pinned);
   if (!facts) {
-    // What a late event tells of may be gone while another version is there.
-    if (pinned === undefined || file.objectKey !== undefined) await fail(file, GONE, world);
+    if (isGone(file, pinned)) await fail(file, GONE, world);
     return undefined;
   }
   if (file.readings - (file.readingsBefore ?? 0) >= READINGS_MAX) {
@@ -100,6 +99,13 @@ async function claim(upload: UploadedFile, world: Needs): Promise<AlertFile | un
   const detail = `The upload has ${facts.bytes} bytes, but ${file.bytes} were announced.`;
   await fail(claimed, { code: 'size_mismatch', detail }, world);
   return undefined;
+}
+
+/** Whether there is nothing to wait for, where this version of the upload is not there. */
+function isGone({ objectKey, state }: AlertFile, version: string | undefined): boolean {
+  if (objectKey !== undefined) return true;
+  // A form may be used again; and a late event may tell of a version that another one followed.
+  return state === 'parsing' && version === undefined;
 }
 
 /** One commit: all counts, where the blocks lie, and the event. Then the first blocks go out. */
@@ -165,12 +171,13 @@ function eventsOf({ state }: AlertFile): FileEventType[] {
   return state === 'completed' ? ['file.ready', 'file.completed'] : ['file.ready'];
 }
 
-/** Ends the file if it is still in the hands of the parser that found the fault. */
+/** Ends the file if no other parser than the one that found the fault has it. */
 async function fail(claimed: AlertFile, error: FileError, world: Needs): Promise<void> {
   const { clock, db, ids, log } = world;
   // The lease was renewed since, so that the version is another one.
   const file = await findFile(db, { tenantId: claimed.tenantId, fileId: claimed.id });
-  if (file?.state !== 'parsing' || file.readings !== claimed.readings) return;
+  const isUnread = file?.state === 'parsing' || file?.state === 'awaiting_upload';
+  if (!isUnread || file.readings !== claimed.readings) return;
 
   const failed = failFile(file, error);
   const nowMs = clock.nowMs();

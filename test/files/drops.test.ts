@@ -70,6 +70,10 @@ class Versions {
     this.#latest.delete(key);
   }
 
+  erase({ object }: { readonly object: { key: string; 'version-id': string } }): void {
+    this.#versions.delete(`${object.key} ${object['version-id']}`);
+  }
+
   /** By their keys, the latest of each first. */
   #page(prefix: string, after?: ObjectMark): VersionPage {
     const all = [...this.#versions.values()]
@@ -273,6 +277,33 @@ describe('a dropped object', () => {
     const done = await house.settle(await theFile());
     expect(done).toMatchObject({ state: 'completed', delivered: 3 });
     expect((done.completedAtMs ?? Infinity) - done.createdAtMs).toBeLessThan(5 * MINUTE_MS);
+  });
+
+  it.each([
+    ['is told of by the same event', false],
+    ['is found later, when that was lost', true],
+  ])('that is deleted before it is read fails, and %s', async (_how, isLost) => {
+    const event = versions.put(keyOf(endpoint), usersFile(3));
+    const { db } = house.doors;
+    const commit: typeof db.commit = async (writes) => {
+      const done = await db.commit(writes);
+      versions.erase(event.body.detail);
+      if (isLost) throw new Error('killed');
+      return done;
+    };
+    const handled = house.handle(event, { ...house.doors, db: { ...db, commit } });
+    if (isLost) await expect(handled).rejects.toThrow('killed');
+    else await handled;
+
+    const failed = await house.settle(await theFile());
+    expect(failed).toMatchObject({ state: 'failed', error: { code: 'not_found' }, readings: 0 });
+    expect(house.world.clock.nowMs() - failed.createdAtMs).toBeLessThan(3 * MINUTE_MS);
+    const { outbox } = await takeSnapshot(house.world.client, house.world.tables);
+    expect(outbox.map((it) => it.type)).toEqual(['file.failed']);
+    await expect(ask(retry, failed)).rejects.toMatchObject({
+      code: 'not_retryable',
+      message: 'The object is gone: drop it anew.',
+    });
   });
 
   it('that is gone when its event comes is left alone', async () => {

@@ -204,6 +204,17 @@ describe('an upload', () => {
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
   });
 
+  it('that was deleted before it was read may come again by the same form', async () => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(3));
+    const bytes = house.world.objects.get(uploadKey(file)) ?? new Uint8Array(0);
+    house.world.objects.delete(uploadKey(file));
+    await house.handleAll();
+    expect((await house.find(file)).state).toBe('awaiting_upload');
+    house.world.objects.set(uploadKey(file), bytes);
+
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
+  });
+
   it('after the file is at its end changes nothing', async () => {
     house.received.length = 0;
     const file = await house.upload(await house.addEndpoint(), usersFile(2));
