@@ -9,17 +9,14 @@ const REPEAT_MS = DAY_MS;
  * Notes that these bytes go to the file's endpoint. Refused when another file has brought them
  * there within a day, unless this one may repeat them.
  */
-export function markContent(
-  { tenantId, endpointId, id, allowRepeat }: AlertFile,
-  contentHash: string,
-  nowMs: number,
-): Write {
+export function markContent(file: AlertFile, contentHash: string, nowMs: number): Write {
+  const { id, allowRepeat } = file;
   const endsMs = nowMs + REPEAT_MS;
   const condition = 'attribute_not_exists(pk) OR #at <= :old OR #file = :file';
   return {
     kind: 'update',
     table: 'files',
-    key: markKey({ tenantId, endpointId, contentHash }),
+    key: markKey(file, contentHash),
     update: 'SET v = :v, #file = :file, #at = :at, #ttl = :ttl',
     names: { '#file': 'file', '#at': 'at', '#ttl': 'ttl' },
     values: {
@@ -35,19 +32,15 @@ export function markContent(
  * went there since, or no mark is left; refused when that comes to be so in between.
  */
 export async function unmarkContent(db: Db, file: AlertFile): Promise<Write[]> {
-  const { id, tenantId, endpointId, contentHash } = file;
+  const { id, contentHash } = file;
   if (contentHash === undefined) return [];
-  const key = markKey({ tenantId, endpointId, contentHash });
+  const key = markKey(file, contentHash);
   const mark = await db.get('files', key);
   if (mark?.file !== id) return [];
   const condition = { condition: '#file = :file', names: { '#file': 'file' } };
   return [{ kind: 'remove', table: 'files', key, ...condition, values: { ':file': id } }];
 }
 
-function markKey({
-  tenantId,
-  endpointId,
-  contentHash,
-}: Pick<AlertFile, 'tenantId' | 'endpointId' | 'contentHash'>): Key {
+function markKey({ tenantId, endpointId }: AlertFile, contentHash: string): Key {
   return { pk: `${tenantId}#${endpointId}#${contentHash}`, sk: 'SAME' };
 }
