@@ -28,8 +28,9 @@ export function markContent(file: AlertFile, contentHash: string, nowMs: number)
 }
 
 /**
- * What takes the mark of a file back that has sent nothing. Nothing does where another file's bytes
- * went there since, or no mark is left; refused when that comes to be so in between.
+ * What takes the mark of a file back that has sent nothing: it is of long ago. Nothing does where
+ * another file's bytes went there since, or no mark is left; refused when that comes to be so in
+ * between.
  */
 export async function unmarkContent(db: Db, file: AlertFile): Promise<Write[]> {
   const { id, contentHash } = file;
@@ -37,8 +38,10 @@ export async function unmarkContent(db: Db, file: AlertFile): Promise<Write[]> {
   const key = markKey(file, contentHash);
   const mark = await db.get('files', key);
   if (mark?.file !== id) return [];
-  const condition = { condition: '#file = :file', names: { '#file': 'file' } };
-  return [{ kind: 'remove', table: 'files', key, ...condition, values: { ':file': id } }];
+  const names = { '#at': 'at', '#file': 'file' };
+  const values = { ':never': 0, ':file': id };
+  const changes = { update: 'SET #at = :never', condition: '#file = :file', names, values };
+  return [{ kind: 'update', table: 'files', key, ...changes }];
 }
 
 function markKey({ tenantId, endpointId }: AlertFile, contentHash: string): Key {
