@@ -251,7 +251,7 @@ export interface OutboundRequest {
   readonly repeatHeaders?: Readonly<Record<string, string>> | undefined;
   /** Asked immediately before the socket is written; false gives up with `abandoned`. */
   readonly stillWanted?: () => boolean;
-  /** Called when a second has passed without an answer. */
+  /** Called when a second has passed without the end of an answer. */
   readonly onSilence?: () => void;
 }
 
@@ -267,9 +267,10 @@ export type SendError =
 /**
  * `answered`: a status line came. `failed`: nothing went out. `unknown`: the request went out and
  * no status line came back, so the receiver may or may not have it. `abandoned`: `stillWanted`
- * said no, and nothing was sent.
+ * said no, and nothing was sent. `repeated`: it is about a second copy, and the first may have
+ * arrived as well.
  */
-export type SendResult = { readonly ms: number } & (
+export type SendResult = { readonly ms: number; readonly repeated?: true } & (
   | {
       readonly kind: 'answered';
       readonly status: number;

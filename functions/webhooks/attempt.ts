@@ -1,5 +1,6 @@
 import type { SendError, SendResult } from '../shared/world.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { cutSample } from './sample.ts';
 
 /** How one try to deliver a webhook ended, and what the receiver asked for. */
 export interface Attempt {
@@ -12,6 +13,8 @@ export interface Attempt {
   readonly status?: number | undefined;
   readonly error?: SendError | undefined;
   readonly ms: number;
+  /** A second copy went out in it, behind one that may have arrived. */
+  readonly repeated?: true | undefined;
   /** From one second to a day, when the receiver named a time. */
   readonly retryAfterMs?: number | undefined;
   /** The receiver is too busy: the whole endpoint slows down, and no attempt is spent. */
@@ -22,12 +25,10 @@ export interface Attempt {
   readonly sample?: string | undefined;
 }
 
-/** With its keys, the record of such a sample stays below 1 KB, which is one write unit. */
-const SAMPLE_BYTES_MAX = 800;
-
 /** The status line decides, however the body ends. A redirect is a failure like any other. */
 export function judge(result: SendResult, nowMs: number): Attempt {
-  const plain = { ms: result.ms, throttled: false, disable: false };
+  const { ms, repeated } = result;
+  const plain = { ms, repeated, throttled: false, disable: false };
   if (result.kind === 'abandoned') return { ...plain, outcome: 'abandoned' };
   if (result.kind !== 'answered') {
     return { ...plain, outcome: result.kind, error: result.error };
@@ -49,11 +50,9 @@ export function judge(result: SendResult, nowMs: number): Attempt {
 }
 
 /**
- * The beginning of a body as text. What is not UTF-8 shows as replacement characters, and where it
- * is cut off it ends with a whole character. Undefined when nothing is left.
+ * The beginning of a body as text. What is not UTF-8 shows as replacement characters. Undefined
+ * when nothing is left.
  */
 function textOf(bytes: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(bytes, { stream: true });
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(SAMPLE_BYTES_MAX));
-  return text.slice(0, read) || undefined;
+  return cutSample(new TextDecoder().decode(bytes, { stream: true })) || undefined;
 }

@@ -22,8 +22,6 @@ export const OPEN_STATUSES = [
 ] as const;
 
 const SAMPLE_RETENTION_MS = 7 * DAY_MS;
-/** With its keys, a sample of this length stays below 1 KB, which is one write unit. */
-const SAMPLE_LENGTH_MAX = 800;
 
 const AttemptItem = z.object({
   n: z.number(),
@@ -256,7 +254,7 @@ export function insertSample(delivery: Delivery, sample: string, nowMs: number):
       sk: `${sk}#F${delivery.seq}`,
       v: 1,
       n: delivery.seq,
-      sample: sample.slice(0, SAMPLE_LENGTH_MAX),
+      sample,
       ttl: Math.floor((nowMs + SAMPLE_RETENTION_MS) / SECOND_MS),
     },
   };

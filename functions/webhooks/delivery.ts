@@ -177,7 +177,8 @@ export function settle(delivery: Delivery, attempt: Attempt, at: Circumstances):
   assert(delivery.status === 'inflight', 'only a claimed attempt has an outcome');
   assert(attempt.outcome !== 'abandoned', 'an abandoned attempt has no outcome');
   const spent = delivery.spent + (attempt.throttled ? 0 : 1);
-  const unsure = delivery.unsure || attempt.outcome === 'unknown';
+  const isRepeat = delivery.unsure || attempt.repeated === true;
+  const unsure = isRepeat || attempt.outcome === 'unknown';
   const next = nextStep({ ...delivery, spent }, attempt, at);
   return {
     ...delivery,
@@ -196,7 +197,7 @@ export function settle(delivery: Delivery, attempt: Attempt, at: Circumstances):
         ms: attempt.ms,
         error: attempt.error,
         nextAtMs: next.dueMs,
-        possibleDuplicate: delivery.unsure || undefined,
+        possibleDuplicate: isRepeat || undefined,
       },
     ].slice(-ATTEMPTS_KEPT),
   };

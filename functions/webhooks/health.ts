@@ -115,9 +115,8 @@ const PROBING_MS = 30 * SECOND_MS;
 export function breakerOf(health: Health, nowMs: number): 'closed' | 'open' | 'half_open' {
   if (!isOpen(health)) return 'closed';
   if (health.idle) return 'half_open';
-  const { probes, probeAtMs = Infinity } = health;
-  const lastMs = probes > 0 ? probeAtMs - probeWaitMs(probes) : -Infinity;
-  return nowMs >= probeAtMs || nowMs < lastMs + PROBING_MS ? 'half_open' : 'open';
+  const { probedAtMs = -Infinity, probeAtMs = Infinity } = health;
+  return nowMs >= probeAtMs || nowMs < probedAtMs + PROBING_MS ? 'half_open' : 'open';
 }
 
 /** What an open breaker asks for beside its probes. `days` is for how long they have failed. */

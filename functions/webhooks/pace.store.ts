@@ -4,6 +4,7 @@ import type { Db, Item, Key, Write } from '../shared/world.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
   type Block,
+  firstSlotMs,
   HORIZON_MS,
   type LearnedRate,
   type Pace,
@@ -200,7 +201,7 @@ export function slowPace(
     values: {
       ...blockValues({ seen, block }),
       ...versionValue(seen.version),
-      ':tat': toUs(startMs),
+      ':tat': toUs(firstSlotMs(startMs, learned.perSecond)),
       ':start': startMs,
       ':next': seen.version + 1,
       ':learned': learned.perSecond,
@@ -258,7 +259,7 @@ export function restartPace(
       ':none': 0,
       ':one': 1,
       ':limit': perSecond ?? 0,
-      ':tat': toUs(startMs),
+      ':tat': toUs(firstSlotMs(startMs, perSecond)),
       ':start': startMs,
     },
   };

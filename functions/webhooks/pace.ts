@@ -197,6 +197,14 @@ export function halvedRate(
 /** Workers may know the old pace for so long: nothing of a new one may be sent before. */
 export const RESTART_MS = 5 * SECOND_MS;
 
+/**
+ * When a pace that begins anew has its first slot. Below one per second nobody can tell how long
+ * ago the last one was used, and two must not be close: then it is a whole distance later.
+ */
+export function firstSlotMs(startMs: number, perSecond = Infinity): number {
+  return perSecond < 1 ? startMs + SECOND_MS / perSecond : startMs;
+}
+
 /** The longest block that we choose ourselves; the receiver may ask for a day. */
 const BLOCK_MAX_MS = MINUTE_MS;
 /** A receiver that bears this much time after a block has not refused in a row. */

@@ -191,10 +191,13 @@ async function handOver(
   }
 }
 
-/** Reserves the slots of one endpoint's events; far slots are written down at once. */
+/**
+ * Reserves the slots of one endpoint's events; far slots are written down at once. What is paused
+ * or disabled gets none: whoever takes its messages holds them.
+ */
 async function pace(pairs: readonly Pair[], failed: Set<string>, world: RelayNeeds) {
   const [first] = pairs;
-  if (first?.endpoint.perSecond === undefined) return pairs;
+  if (first?.endpoint.perSecond === undefined || first.endpoint.status !== 'active') return pairs;
   try {
     const { slotsMs, version } = await takeSlots(world, first.endpoint, pairs.length);
     const nowMs = world.clock.nowMs();

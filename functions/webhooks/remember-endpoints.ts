@@ -34,17 +34,18 @@ export function rememberEndpoints(world: {
   readonly db: Pick<Db, 'getAll'>;
 }): EndpointMemory {
   const { clock, db } = world;
-  const known = new Map<string, { found: Promise<KnownEndpoint | undefined>; untilMs: number }>();
+  const known = new Map<string, { found: Promise<KnownEndpoint | undefined>; readMs: number }>();
   return {
     find(tenantId, endpointId) {
       const name = `${tenantId}#${endpointId}`;
       const nowMs = clock.nowMs();
       const entry = known.get(name);
-      if (entry && nowMs < entry.untilMs) return entry.found;
+      // A clock that was put back must not make it last longer.
+      if (entry && Math.abs(nowMs - entry.readMs) < KNOWN_MS) return entry.found;
 
       const found = readEndpoint(db, tenantId, endpointId);
       if (known.size >= ENTRIES_MAX) known.clear();
-      known.set(name, { found, untilMs: nowMs + KNOWN_MS });
+      known.set(name, { found, readMs: nowMs });
       // A failed read must not be the answer for the next five seconds.
       found.catch(() => known.delete(name));
       return found;

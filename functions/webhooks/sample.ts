@@ -3,6 +3,13 @@ const SECRET_LENGTH_MIN = 8;
 /** So much of the beginning of one, where the sample ends, is taken for it. */
 const PART_LENGTH_MIN = 4;
 const HIDDEN = '***';
+/** With its keys, the record of such a sample stays below 1 KB, which is one write unit. */
+const BYTES_MAX = 800;
+
+/** The beginning of a sample, as much as is kept: it ends with a whole character. */
+export function cutSample(text: string): string {
+  return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(BYTES_MAX)).read);
+}
 
 /**
  * The sample of an answer without the values of the tenant's own headers. They are write-only, and
@@ -13,7 +20,8 @@ export function withoutValues(sample: string, values: readonly string[]): string
   const forms = [...new Set(values.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
   const whole = forms.reduce(hide, sample);
   const cut = Math.max(0, ...forms.map((it) => overlap(whole, it)));
-  return cut === 0 ? whole : whole.slice(0, -cut) + HIDDEN;
+  // What hides a short value may be longer than the value.
+  return cutSample(cut === 0 ? whole : whole.slice(0, -cut) + HIDDEN);
 }
 
 /** What separates the parts of a value: words, cookies, lists, `user:password`. */

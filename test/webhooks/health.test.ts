@@ -62,12 +62,13 @@ describe('the breaker', () => {
     { fields: { streak: 99 }, is: 'closed' },
     { fields: { openedAtMs: NOW - 1, probeAtMs: NOW + 1 }, is: 'open' },
     { fields: { openedAtMs: NOW - 1, probeAtMs: NOW }, is: 'half_open' },
-    { fields: { openedAtMs: NOW - 1, probes: 1, probeAtMs: NOW + 30_001 }, is: 'half_open' },
+    { fields: { openedAtMs: NOW - 99_999, probedAtMs: NOW - 29_999 }, is: 'half_open' },
+    { fields: { openedAtMs: NOW - 99_999, probes: 1, probedAtMs: NOW - 30_000 }, is: 'open' },
     {
       fields: { openedAtMs: NOW - 1, probeAtMs: NOW + 30_000, idle: true as const },
       is: 'half_open',
     },
-    { fields: { openedAtMs: NOW - 1, probes: 1, probeAtMs: NOW + 30_000 }, is: 'open' },
+    { fields: { openedAtMs: NOW - 1, probes: 1, probeAtMs: NOW + 60_000 }, is: 'open' },
   ])('is $is with $fields', ({ fields, is }) => {
     expect(breakerOf(health(fields), NOW)).toBe(is);
   });

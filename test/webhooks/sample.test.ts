@@ -50,3 +50,9 @@ it.each([
 ])('knows a value as it is in %s', (_what, value, sample, shown) => {
   expect(withoutValues(sample, [value])).toBe(shown);
 });
+
+it('is short and ends with a whole character also where what hides a value is longer than it', () => {
+  const sample = withoutValues(`${'1 '.repeat(200)}${'🙂'.repeat(100)}`, ['1']);
+  expect(Buffer.byteLength(sample)).toBe(800);
+  expect(sample.isWellFormed()).toBe(true);
+});

@@ -33,7 +33,6 @@ export type Outcome =
   | { readonly kind: 'stale' };
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
-const SILENCE_MS = SECOND_MS;
 const HEADER_BYTES_MAX = 16 * KIB;
 const BODY_BYTES_MAX = 16 * KIB;
 const SAMPLE_BYTES = KIB;
@@ -60,7 +59,6 @@ class Exchange {
   readonly #req: http.ClientRequest;
   readonly #deadline: NodeJS.Timeout;
   #connectTimer: NodeJS.Timeout | undefined;
-  readonly #silence: NodeJS.Timeout | undefined;
   #phase: Phase = 'connecting';
   #socket: Socket | undefined;
   /** What has come back so far; let go as soon as Node has understood the head of the answer. */
@@ -76,8 +74,6 @@ class Exchange {
     this.#settle = settle;
     this.#req = openRequest(attempt);
     this.#deadline = setTimeout(() => this.#giveUp('timeout'), attempt.remainingMs);
-    const { onSilence } = attempt.request;
-    if (onSilence) this.#silence = setTimeout(onSilence, SILENCE_MS);
   }
 
   start(): void {
@@ -136,7 +132,6 @@ class Exchange {
       return;
     }
     this.#phase = 'answered';
-    clearTimeout(this.#silence);
     this.#response = response;
     this.#received = [];
     response.on('data', (chunk: Buffer) => {
@@ -188,7 +183,6 @@ class Exchange {
     this.#isOver = true;
     clearTimeout(this.#deadline);
     clearTimeout(this.#connectTimer);
-    clearTimeout(this.#silence);
     this.#socket?.off('data', this.#keep);
     this.#received = [];
     this.#settle(outcome);

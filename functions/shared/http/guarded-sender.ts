@@ -1,4 +1,5 @@
 import { Problem } from '../problem.ts';
+import { SECOND_MS } from '../units.ts';
 import type { GuardedSender, OutboundRequest, SendResult } from '../world.ts';
 import { type AllowedUrl, allowUrl, type UrlRules } from './allowed-url.ts';
 import { openAgent, openConnectionPool } from './connection-pool.ts';
@@ -7,6 +8,7 @@ import { resolveHost, systemResolve } from './resolve-host.ts';
 import { openUrlCheck, type SenderOptions } from './url-check.ts';
 
 const KNOWN_URLS_MAX = 1_000;
+const SILENCE_MS = SECOND_MS;
 
 /**
  * The one way out to addresses that a tenant chose. Its rules hold for each single attempt: the
@@ -41,18 +43,24 @@ export function openGuardedSender(options: SenderOptions): GuardedSender {
     async post(request) {
       const startMs = performance.now();
       const elapsedMs = () => performance.now() - startMs;
-      const sent = await send(request, () => request.timeoutMs - elapsedMs());
-      return { ...sent, ms: Math.round(elapsedMs()) } satisfies SendResult;
+      // Whatever it is that a receiver lets its worker wait for: a name, an answer or its end.
+      const silence = request.onSilence && setTimeout(request.onSilence, SILENCE_MS);
+      try {
+        const sent = await send(request, () => request.timeoutMs - elapsedMs());
+        return { ...sent, ms: Math.round(elapsedMs()) } satisfies SendResult;
+      } finally {
+        clearTimeout(silence);
+      }
     },
   };
 }
 
-type Sent = Exclude<Outcome, { kind: 'stale' }>;
+type Sent = Exclude<Outcome, { kind: 'stale' }> & { readonly repeated?: true };
 
 /** The receiver may have seen the first copy, so "nothing went out" is no longer an answer. */
 function afterStale(second: Outcome): Sent {
   const isHeard = second.kind === 'answered' || second.kind === 'unknown';
-  return isHeard ? second : { kind: 'unknown', error: 'reset' };
+  return isHeard ? { ...second, repeated: true } : { kind: 'unknown', error: 'reset' };
 }
 
 /**

@@ -70,6 +70,41 @@ describe('a connection', () => {
   });
 });
 
+describe('a second without an end', () => {
+  it.each([
+    ['of DNS', undefined],
+    ['of an answer that has only begun', 'HTTP/1.1 200 OK\r\n\r\n'],
+    ['of an answer that trickles', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx'],
+  ])('%s is told of, once', async (_what, head) => {
+    const { url, next } = await startHandingOut();
+    const arrived = next();
+    const onSilence = vi.fn<() => void>();
+    const dns = Promise.withResolvers<void>();
+    const sent = begin(url, { onSilence }, head === undefined ? dns.promise : undefined);
+    if (head !== undefined) (await arrived).write(head);
+    await seconds(0.999);
+    expect(onSilence).not.toHaveBeenCalled();
+    await seconds(0.001);
+    expect(onSilence).toHaveBeenCalledOnce();
+    await seconds(9);
+    await sent.done;
+    expect(onSilence).toHaveBeenCalledOnce();
+  });
+
+  it('is not when the end came before', async () => {
+    const { url, next } = await startHandingOut();
+    const arrived = next();
+    const onSilence = vi.fn<() => void>();
+    const sent = begin(url, { onSilence });
+    const socket = await arrived;
+    await seconds(0.9);
+    socket.write(OK);
+    await sent.done;
+    await seconds(1);
+    expect(onSilence).not.toHaveBeenCalled();
+  });
+});
+
 describe('the deadline', () => {
   it('includes the questions to DNS', async () => {
     const { url, next } = await startHandingOut();
