@@ -69,9 +69,17 @@ const CreateFileBody = z.strictObject({
   allowRepeat: z.boolean().optional().meta({
     description: 'Sends without asking also when the same bytes went there within a day.',
   }),
-  ratePerSecond: z.number().min(0.01).max(5_000).optional().meta({
-    description: 'Alerts a second of this file at most, where its endpoint bears more.',
-  }),
+  ratePerSecond: z
+    .number()
+    .min(0.01)
+    .max(5_000)
+    .optional()
+    .meta({
+      description:
+        'Alerts a second of this file at most, where its endpoint bears more: first alerts, and ' +
+        'what `retry` sends again. The automatic retries of single users go by the limit of the ' +
+        'endpoint alone, as does what was held while the endpoint was closed.',
+    }),
   release: z
     .enum(['auto', 'manual'])
     .optional()

@@ -70,6 +70,7 @@ const FileItem = z.object({
   error: FileErrorItem.optional(),
   closed: z.literal(true).optional(),
   resendFrom: z.number().optional(),
+  nextResendUs: z.number().optional(),
   retries: z.number().optional(),
   readingsBefore: z.number().optional(),
   contentHash: z.string().optional(),
@@ -97,6 +98,8 @@ export function fileNameOfKey({ pk }: Pick<Key, 'pk'>): FileName {
   const [tenantId = '', fileId = ''] = pk.split('#');
   return { tenantId, fileId };
 }
+
+type Update = Extract<Write, { readonly kind: 'update' }>;
 
 const nameOf = ({ tenantId, id }: AlertFile): FileName => ({ tenantId, fileId: id });
 
@@ -138,7 +141,7 @@ export function saveFile(seen: AlertFile, file: AlertFile, nowMs: number): Write
  * not: then this is the last change, which completes the file. Refused also in another state, where
  * one is named.
  */
-export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileState): Write {
+export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileState): Update {
   const taken = sumOf(change);
   // A change that takes nobody moves a user from one outcome to another, also at the end.
   const isRoom = taken === 0 ? 'attribute_exists(pk)' : 'pending > :taken';
@@ -159,6 +162,30 @@ export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileStat
       ':pending': -taken,
       ...(taken !== 0 && { ':taken': taken }),
       ...(onlyIn !== undefined && { ':state': onlyIn }),
+    },
+  };
+}
+
+/**
+ * Counts users as pending again, who go until `nextResendUs`. Refused when others of the file were
+ * sent again since `seen`, and when it is not delivering.
+ */
+export function addReopened(
+  seen: AlertFile,
+  change: Outcomes,
+  nextResendUs: number | undefined,
+): Write {
+  const counting = addOutcomes(seen, change, 'delivering');
+  if (nextResendUs === undefined || nextResendUs === seen.nextResendUs) return counting;
+  const isSeen = seen.nextResendUs === undefined;
+  const same = isSeen ? 'attribute_not_exists(nextResendUs)' : 'nextResendUs = :seenNext';
+  return {
+    ...counting,
+    update: `SET nextResendUs = :next ${counting.update}`,
+    condition: `${counting.condition} AND ${same}`,
+    values: {
+      ...{ ...counting.values, ':next': nextResendUs },
+      ...(!isSeen && { ':seenNext': seen.nextResendUs }),
     },
   };
 }

@@ -1,18 +1,21 @@
+import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { saveDelivery } from '../webhooks/delivery.store.ts';
 import { type Delivery, retryByHand } from '../webhooks/delivery.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { sendAllNext } from '../webhooks/settle-delivery.ts';
-import { type Slots, takeSlots } from '../webhooks/take-slots.ts';
+import type { Slots } from '../webhooks/take-slots.ts';
 import { wait } from '../webhooks/waiting.ts';
 import { findBlock, saveReopened } from './block.store.ts';
 import { type Block, placesToResend, withReopened } from './block.ts';
-import { commitOutcomes } from './commit-outcomes.ts';
+import { addReopened, findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
+import { isRetryKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { deliveryOf } from './send-alert.ts';
+import { type ResendPace, takeResendTimes } from './take-resend-times.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
@@ -34,28 +37,34 @@ export interface BlockAgain {
  * stored together with its user being pending again, so that a worker that dies leaves nobody who
  * gets it twice. False where a worker has the block in hand, or outcomes come in too fast: then
  * no slot has been taken in vain, and the rest is for another time. False also when the file is
- * not delivering any more.
+ * not delivering any more. Whose turn would come too late to be kept stays as it is.
  */
 export async function sendBlockAgain(order: BlockAgain, world: Needs): Promise<boolean> {
-  const { file, number } = order;
-  const name = { tenantId: file.tenantId, fileId: file.id };
+  const { endpoint, number } = order;
+  const name = { tenantId: order.file.tenantId, fileId: order.file.id };
   let users: readonly BlockUser[] | undefined;
   let spare = NO_SLOTS;
   for (let refusals = 0; refusals < REFUSALS_MAX; ) {
+    const file = await findFile(world.db, name);
+    if (file?.state !== 'delivering') return false;
     const block = await findBlock(world.db, name, number);
     const places = block ? placesToResend(block, file.retries ?? 0).slice(0, AT_ONCE) : [];
     if (!block || places.length === 0) return true;
     if (block.token !== undefined) return false;
     users ??= await readBlockUsers(world.bucket, file, number);
-    const batch = { ...order, block, users, places };
+    const batch = { file, endpoint, number, block, users, places };
     const again = await deliveriesOf(batch, world);
-    if (spare.slotsMs.length < again.length) {
-      spare = await takeSlots(world, order.endpoint, again.length);
-    }
-    if (await sendAgain({ ...batch, again, slots: spare }, world)) spare = NO_SLOTS;
-    else refusals += 1;
+    const pace = await takeResendTimes({ file, endpoint, count: again.length, spare }, world);
+    if (!pace.slots && isTooLate(file, pace)) return true;
+    if (await sendAgain({ ...batch, again, pace }, world)) spare = NO_SLOTS;
+    else [spare, refusals] = [pace.slots ?? spare, refusals + 1];
   }
   return false;
+}
+
+/** By the file's own rate its turn would come when the alert is kept no longer. */
+function isTooLate(file: AlertFile, { duesMs: [firstMs = 0] }: ResendPace): boolean {
+  return !isRetryKept(file, firstMs);
 }
 
 interface Batch extends BlockAgain {
@@ -99,29 +108,32 @@ function retryOf(before: Delivery, endpoint: Endpoint, nowMs: number): Delivery 
 
 /** False when anybody has stored an outcome, or changed a delivery or the file's state. */
 async function sendAgain(
-  batch: Batch & { readonly again: readonly Again[]; readonly slots: Slots },
+  batch: Batch & { readonly again: readonly Again[]; readonly pace: ResendPace },
   world: Needs,
 ): Promise<boolean> {
-  const { file, block, places, again, slots } = batch;
-  const { clock, ids } = world;
-  const nowMs = clock.nowMs();
+  const { file, block, places, again, pace } = batch;
+  const nowMs = world.clock.nowMs();
   const sent = again.map(({ before, after }, i) => {
-    const slot = { atMs: slots.slotsMs[i] ?? nowMs, version: slots.version };
-    return { before, after: { ...wait(after, slot, nowMs), token: ids.next('req') } };
+    const dueMs = pace.duesMs[i] ?? nowMs;
+    const timed = timedBy(pace, { ...after, dueMs }, nowMs);
+    return { before, after: { ...timed, token: world.ids.next('req') } };
   });
   const reopened = withReopened(block, places, file.retries ?? 0);
-  const counting = {
-    change: reopened.change,
-    blockWrite: saveReopened(file, block, reopened.block),
+  const commit = await commitDespiteConflicts(world, [
+    saveReopened(file, block, reopened.block),
+    ...sent.map(({ before, after }) => saveDelivery(after, before.token || undefined, nowMs)),
     // Who pauses or cancels it meanwhile wants nobody to be begun with any more.
-    onlyIn: 'delivering' as const,
-    also: sent.map(({ before, after }) => saveDelivery(after, before.token || undefined, nowMs)),
-  };
-  const name = { tenantId: file.tenantId, fileId: file.id };
-  if (!(await commitOutcomes(name, counting, world))) return false;
+    addReopened(file, reopened.change, pace.nextResendUs),
+  ]);
+  if (!commit.ok) return false;
   await sendAllNext(
     sent.map(({ after }) => after),
     world,
   );
   return true;
+}
+
+/** Without a slot it is like any retry: it takes one when it is due, and no release moves it. */
+function timedBy({ slots }: ResendPace, again: Delivery & { dueMs: number }, nowMs: number) {
+  return slots ? wait(again, { atMs: again.dueMs, version: slots.version }, nowMs) : again;
 }

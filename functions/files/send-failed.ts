@@ -22,9 +22,9 @@ const RESERVE_MS = 20 * SECOND_MS;
 
 /**
  * Sends the alert again to every user of the file who failed or is uncertain, each as a delivery of
- * its own with a full plan of attempts, at the pace of the endpoint. Safe to repeat: one retry
- * sends nobody's alert twice. Blocks that a worker has in hand are left to the next look, and all
- * that are left when the file is paused or cancelled are left to whoever resumes it.
+ * its own with a full plan of attempts, at the pace of the endpoint or that of the file. Safe to
+ * repeat: one retry sends nobody's alert twice. Blocks that a worker has in hand are left to the
+ * next look, and all that are left when the file is paused or cancelled to whoever resumes it.
  */
 export async function sendFailed(
   file: AlertFile,

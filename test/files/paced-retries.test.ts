@@ -1,0 +1,231 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { retry } from '../../functions/files/change-state.ts';
+import type { AlertFile } from '../../functions/files/file.ts';
+import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
+import type { Call, Contract } from '../../functions/shared/http/route.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
+import type { World } from '../../functions/shared/world.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { intervalMs } from '../../functions/webhooks/pace.ts';
+import { checkFiles } from '../support/invariants/files.ts';
+import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { FilesHouse, usersFile } from './files-house.ts';
+import { Killed } from './killed-worker.ts';
+
+let house: FilesHouse;
+beforeEach(async () => {
+  house = await FilesHouse.open();
+});
+
+interface Limits {
+  readonly rate?: number;
+  readonly perSecond?: number | undefined;
+}
+
+interface Users extends Limits {
+  readonly users: number;
+  /** Whose alerts fail at first. */
+  readonly fails: (nth: number) => boolean;
+}
+
+/** Not all of them: that would open the breaker of the endpoint. */
+const EVERY_SECOND = (nth: number) => nth % 2 === 0;
+const BETWEEN = (nth: number) => EVERY_SECOND(nth) && nth >= 940 && nth < 1_060;
+
+/** A file at its end, some of whose users have failed; its receiver is well again. */
+async function failedFile({ users, fails, rate, perSecond }: Users): Promise<AlertFile> {
+  const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 }, perSecond });
+  house.reply = (userId) => (fails(Number(userId.slice(1))) ? 500 : 200);
+  const file = await house.upload(endpoint, usersFile(users));
+  const done = await house.settle(file);
+  const failed = Array.from({ length: users }, (_, nth) => nth).filter(fails).length;
+  expect(done).toMatchObject({ state: 'completed', failed, delivered: users - failed });
+  house.reply = () => 200;
+  house.received.length = 0;
+  house.world.sent.length = 0;
+  if (rate === undefined) return done;
+  await setRate(file, rate);
+  return house.find(file);
+}
+
+async function setRate({ tenantId, id }: AlertFile, rate: number): Promise<void> {
+  const change = { update: 'SET ratePerSecond = :rate', values: { ':rate': rate } };
+  const key = { pk: `${tenantId}#${id}`, sk: '#' };
+  await house.world.db.commit([{ kind: 'update', table: 'files', key, ...change }]);
+}
+
+async function askRetry({ tenantId, id }: AlertFile): Promise<void> {
+  const asked = { tenantId: tenantId as never, params: { id } as never };
+  await retry.answer(asked as unknown as Call<Contract>, house.doors);
+}
+
+function nextCare() {
+  const message = house.takeMessage();
+  if (message?.queue !== 'file-care') throw new Error('nobody is told to send again');
+  return message;
+}
+
+/** All were sent once, by no more than so many a second, and hardly slower but for a break. */
+async function expectPaced(file: AlertFile, users: number, rate: number, breakMs = 0) {
+  expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 0, pending: 0 });
+  const copies = [...house.copies().values()];
+  expect([copies.length, Math.max(...copies)]).toEqual([users, 1]);
+  const gaps = gapsMs();
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(intervalMs(rate)));
+  expect(busiestSecond()).toBeLessThanOrEqual(Math.max(1, rate));
+  const tookMs = gaps.reduce((sum, it) => sum + it, 0);
+  expect(tookMs).toBeLessThanOrEqual((users - 1) * intervalMs(rate) * 1.1 + 100 + breakMs);
+  expect(checkFiles(await takeSnapshot(house.world.client, house.world.tables))).toEqual([]);
+}
+
+function timesMs(): number[] {
+  return house.received.map(({ atMs }) => atMs).sort((a, b) => a - b);
+}
+
+function gapsMs(): number[] {
+  const times = timesMs();
+  return times.slice(1).map((atMs, i) => atMs - (times[i] ?? 0));
+}
+
+/** How many alerts came within any second at most. */
+function busiestSecond(): number {
+  const times = timesMs();
+  const within = (fromMs: number) =>
+    times.filter((it) => it >= fromMs && it < fromMs + SECOND_MS).length;
+  return Math.max(...times.map(within));
+}
+
+/** The doors of a worker to whom something happens when it commits. */
+function committing(happens: (nth: number) => void) {
+  const { db } = house.doors;
+  let commits = 0;
+  const commit: World['db']['commit'] = async (writes) => {
+    commits += 1;
+    happens(commits);
+    return db.commit(writes);
+  };
+  return { ...house.doors, db: { ...db, commit } };
+}
+
+describe('a retry of a file with a rate of its own', () => {
+  it.each([
+    [2, undefined, 60],
+    [0.5, undefined, 30],
+    [40, undefined, 100],
+    [2, 50, 60],
+    [20, 100, 60],
+    [10, 2, 60],
+    [5, 5, 60],
+  ])('of %d per second keeps it beside %s of its endpoint', async (rate, perSecond, users) => {
+    const file = await failedFile({ rate, perSecond, users: 2 * users, fails: EVERY_SECOND });
+    await askRetry(file);
+    await expectPaced(file, users, Math.min(rate, perSecond ?? Infinity));
+  });
+
+  it('keeps it over two blocks', async () => {
+    const file = await failedFile({ rate: 20, users: 1_100, fails: BETWEEN });
+    await askRetry(file);
+    await expectPaced(file, 60, 20);
+  });
+
+  it('keeps it when a worker dies between two batches', async () => {
+    const file = await failedFile({ rate: 2, users: 120, fails: EVERY_SECOND });
+    await askRetry(file);
+    const dying = committing((nth) => {
+      if (nth > 2) throw new Killed();
+    });
+    await expect(house.handle(nextCare(), dying)).rejects.toThrow(Killed);
+    expect((await house.find(file)).pending).toBe(25);
+    await expectPaced(file, 60, 2, MINUTE_MS);
+  });
+
+  it('keeps it in a later step', async () => {
+    const file = await failedFile({ rate: 20, users: 1_100, fails: BETWEEN });
+    await askRetry(file);
+    const slow = committing(() => house.world.clock.advance(100));
+    const deadlineMs = house.world.clock.nowMs() + 20 * SECOND_MS + 200;
+    await takeCare(CareMessage.parse(nextCare().body), slow, { deadlineMs });
+    expect(await house.find(file)).toMatchObject({ pending: 30, resendFrom: 1 });
+    await expectPaced(file, 60, 20);
+  });
+
+  it('keeps it beside another worker who does the same', async () => {
+    const file = await failedFile({ rate: 2, users: 120, fails: EVERY_SECOND });
+    await askRetry(file);
+    const message = nextCare();
+    await Promise.all([house.handle(message), house.handle(message)]);
+    await expectPaced(file, 60, 2);
+  });
+
+  it('keeps it together with a later retry of those who have failed again', async () => {
+    const file = await failedFile({ rate: 2, users: 120, fails: EVERY_SECOND });
+    const again = (userId: string) => Number(userId.slice(1)) < 20;
+    house.reply = (userId, nth) => (again(userId) && nth === 1 ? 500 : 200);
+    await askRetry(file);
+    const { clock, sent } = house.world;
+    while ((await house.find(file)).failed !== 10) {
+      const message = house.takeMessage();
+      if (message) await house.handle(message);
+      else clock.set(Math.min(...sent.map(({ atMs = 0 }) => atMs)));
+    }
+    const { failed, resendFrom } = await house.find(file);
+    expect({ failed, resendFrom }).toEqual({ failed: 10, resendFrom: undefined });
+    await askRetry(file);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 120 });
+    expect(house.received).toHaveLength(70);
+    expect(busiestSecond()).toBeLessThanOrEqual(2);
+  });
+
+  it('goes by another rate from the next batch on', async () => {
+    const file = await failedFile({ rate: 2, users: 100, fails: EVERY_SECOND });
+    await askRetry(file);
+    const message = nextCare();
+    const { db } = house.world;
+    let commits = 0;
+    const commit: World['db']['commit'] = async (writes) => {
+      const done = await db.commit(writes);
+      commits += 1;
+      if (commits === 2) await setRate(file, 20);
+      return done;
+    };
+    await house.handle(message, { ...house.doors, db: { ...db, commit } });
+    await house.settle(file);
+    const gaps = gapsMs();
+    expect(Math.min(...gaps.slice(0, 25))).toBeGreaterThanOrEqual(Math.floor(intervalMs(2)));
+    expect(Math.max(...gaps.slice(25))).toBeLessThanOrEqual(intervalMs(20) + 1);
+  });
+
+  it('takes no slot of its endpoint before its time', async () => {
+    const limits = { rate: 2, perSecond: 50 };
+    const file = await failedFile({ ...limits, users: 120, fails: EVERY_SECOND });
+    const endpoint = { tenantId: file.tenantId, id: file.endpointId };
+    const before = await findPace(house.world.db, endpoint);
+    await askRetry(file);
+    await house.handle(nextCare());
+    expect((await house.find(file)).pending).toBe(60);
+    expect((await findPace(house.world.db, endpoint)).tatUs).toBe(before.tatUs);
+    await house.settle(file);
+    expect(await findPace(house.world.db, endpoint)).not.toMatchObject({ tatUs: before.tatUs });
+  });
+
+  it('leaves those alone whose turn would come too late', async () => {
+    const file = await failedFile({ rate: 0.01, users: 60, fails: EVERY_SECOND });
+    const readAtMs = file.readAtMs ?? 0;
+    house.world.clock.set(readAtMs + 28 * DAY_MS - 10 * MINUTE_MS);
+    await askRetry(file);
+    const done = await house.settle(file);
+    expect(done).toMatchObject({ state: 'completed', delivered: 55, failed: 5 });
+  });
+
+  it('writes nothing more than without one', async () => {
+    const fails = (nth: number) => nth % 4 === 0;
+    const file = await failedFile({ rate: 50, users: 100, fails });
+    await askRetry(file);
+    house.world.units.splice(0);
+    await house.handle(nextCare());
+    const units = house.world.units
+      .filter(({ operation }) => operation === 'commit')
+      .map(({ consumed }) => consumed.map((it) => it.CapacityUnits ?? 0).sort((a, b) => b - a));
+    expect(units).toEqual([[25 * (2 + 3), 2 + 2]]);
+  });
+});
