@@ -19,8 +19,7 @@ const PAUSE = { baseMs: 25, capMs: SECOND_MS };
 /**
  * Takes a file to its next state and tells of it, in one commit with what else the step brings.
  * Answers the file as it is then, and whether that is news. Refuses with `not_found`, with what the
- * action refuses, and with
- * `busy` when others are always quicker.
+ * action refuses, and with `busy` when others are always quicker.
  */
 export async function changeFile(
   name: FileName,
