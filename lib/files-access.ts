@@ -72,8 +72,7 @@ export const FILES_ACCESS = {
     sendsTo: ['file-blocks', 'file-events', 'file-care', 'delivery-slow'],
     bucket: {
       '': ['ListBucket'],
-      'incoming/': VERSIONS,
-      'drop/': VERSIONS,
+      'incoming/': ['GetObject'],
       'work/': ['GetObject'],
       'results/': ['PutObject'],
     },

@@ -7,7 +7,6 @@ import {
   type AlertFile,
   FILE_REASONS,
   FILE_STATES,
-  type FileState,
   type Outcomes,
   sumOf,
 } from './file.ts';
@@ -138,10 +137,9 @@ export function saveFile(seen: AlertFile, file: AlertFile, nowMs: number): Write
 
 /**
  * Adds final outcomes to the counts of `seen`, where users stay pending. Refused when they would
- * not: then this is the last change, which completes the file. Refused also in another state, where
- * one is named.
+ * not: then this is the last change, which completes the file.
  */
-export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileState): Update {
+export function addOutcomes(seen: AlertFile, change: Outcomes): Update {
   const taken = sumOf(change);
   // A change that takes nobody moves a user from one outcome to another, also at the end.
   const isRoom = taken === 0 ? 'attribute_exists(pk)' : 'pending > :taken';
@@ -152,8 +150,7 @@ export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileStat
     update:
       'ADD delivered :delivered, failed :failed, uncertain :uncertain, ' +
       'cancelled :cancelled, pending :pending',
-    condition: onlyIn === undefined ? isRoom : `${isRoom} AND #state = :state`,
-    ...(onlyIn !== undefined && { names: { '#state': 'state' } }),
+    condition: isRoom,
     values: {
       ':delivered': change.delivered,
       ':failed': change.failed,
@@ -161,7 +158,6 @@ export function addOutcomes(seen: AlertFile, change: Outcomes, onlyIn?: FileStat
       ':cancelled': change.cancelled,
       ':pending': -taken,
       ...(taken !== 0 && { ':taken': taken }),
-      ...(onlyIn !== undefined && { ':state': onlyIn }),
     },
   };
 }
@@ -175,7 +171,13 @@ export function addReopened(
   change: Outcomes,
   nextResendUs: number | undefined,
 ): Write {
-  const counting = addOutcomes(seen, change, 'delivering');
+  const adding = addOutcomes(seen, change);
+  const counting = {
+    ...adding,
+    condition: `${adding.condition} AND #state = :state`,
+    names: { '#state': 'state' },
+    values: { ...adding.values, ':state': 'delivering' },
+  };
   if (nextResendUs === undefined || nextResendUs === seen.nextResendUs) return counting;
   const isSeen = seen.nextResendUs === undefined;
   const same = isSeen ? 'attribute_not_exists(nextResendUs)' : 'nextResendUs = :seenNext';
