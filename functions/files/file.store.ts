@@ -3,13 +3,7 @@ import { known } from '../shared/form.ts';
 import { setFields } from '../shared/set-fields.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
-import {
-  type AlertFile,
-  FILE_REASONS,
-  FILE_STATES,
-  type Outcomes,
-  sumOf,
-} from './file.ts';
+import { type AlertFile, FILE_REASONS, FILE_STATES, type Outcomes, sumOf } from './file.ts';
 import { FILE_FAULT_CODES, ROW_FAULT_CODES } from './file-fault.ts';
 import { ENCODINGS, TERMS_DEFAULT } from './file-terms.ts';
 
