@@ -56,10 +56,14 @@ export async function commitMoney<Result>(
   look: () => Promise<Step<Result>>,
 ): Promise<Result> {
   const startMs = world.clock.nowMs();
-  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+  let isRefused = false;
+  for (let tries = 0; ; tries += 1) {
     const lookedMs = world.clock.nowMs();
     const step = await lookSurely(world, look);
     if ('done' in step) return step.done;
+    // Only behind a look: a write that is asked for again when its answer is lost refuses itself.
+    const isLate = isRefused && world.clock.nowMs() - startMs > TRYING_MS_MAX;
+    if (isLate || tries === TRIES_MAX) break;
     if (world.clock.nowMs() - lookedMs > DECISION_MS_MAX) continue;
     const commit = await world.db.commit(step.writes);
     if (commit.ok) {
@@ -67,7 +71,7 @@ export async function commitMoney<Result>(
       return step.result;
     }
     assertWorthRetrying(commit.reasons);
-    if (world.clock.nowMs() - startMs > TRYING_MS_MAX) break;
+    isRefused = true;
     // Full jitter: those who collided do not collide again in step.
     await world.clock.sleep(fullJitterMs(tries, BACKOFF, world.ids.random()));
   }

@@ -267,6 +267,25 @@ describe.each(ROUTES)('%s', (_what, prepare) => {
     expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
   });
 
+  // As when the connection breaks behind a write: it is sent again, and its own condition refuses.
+  it('is answered when its commit was long in coming and asked for twice', async () => {
+    const send = await prepare();
+    const commit: Db['commit'] = async (writes) => {
+      await world.db.commit(writes);
+      world.clock.advance(5_000);
+      return world.db.commit(writes);
+    };
+
+    const got = await send(
+      ledgerClient({ ...world, db: { ...world.db, commit } }, ledger.tenantId),
+      'k',
+    );
+
+    expect(got.status).toBeLessThan(500);
+    expect(essence(await send(ledger, 'k'))).toBe(essence(got));
+    expect(await faultsOf(world, ledger.tenantId)).toEqual([]);
+  });
+
   it('passes when the first commits only meet others', async () => {
     const send = await prepare();
     let left = 3;
