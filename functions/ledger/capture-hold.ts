@@ -5,10 +5,11 @@ import type { World } from '../shared/world.ts';
 import { openBooks } from './books.store.ts';
 import { commitMoney, type Plan, type Step } from './commit-money.ts';
 import { captureHoldRoute } from './hold.contract.ts';
-import { findHold, findResolved, saveResolution } from './hold.store.ts';
+import { findEnded, findHold, findResolved, saveResolution } from './hold.store.ts';
 import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
 import { holdCaptured, holdView } from './hold-view.ts';
 import { decideOrReject, type Posting, planOf, refusalOf, replayOf } from './post-transaction.ts';
+import { readWhole } from './read-whole.ts';
 import { findReversedBy } from './transaction.store.ts';
 import { accountIdsOf, type Books } from './transaction.ts';
 import { MONEY_SCOPE } from './transaction-draft.ts';
@@ -45,7 +46,9 @@ async function look(call: CaptureCall, world: Needs): Promise<Step<Capture>> {
   const { earlier, books } = await openBooks(world.db, tenantId, terms);
   if (earlier) {
     const posting = replayOf(earlier, draft);
-    return { done: { ...posting, hold: await findResolved(world.db, found) } };
+    const isRefused = posting.transaction.status === 'rejected';
+    const hold = isRefused ? found : await readWhole(world, () => findEnded(world.db, found));
+    return { done: { ...posting, hold } };
   }
   const plan = planCapture(found, draft, { books, world });
   if (plan.result.transaction.status === 'rejected') {

@@ -9,6 +9,7 @@ import { type AccountWithDetails, findAccount, insertAccount } from './account.s
 import { type AccountDetails, openAccount } from './account.ts';
 import { accountEvent, accountView } from './account-view.ts';
 import { viewNow } from './find-derived-balance.ts';
+import { readWhole } from './read-whole.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db'>;
 
@@ -76,8 +77,7 @@ async function replay(
   accountId: string,
   world: Needs,
 ) {
-  const found = await findAccount(world.db, tenantId, accountId);
-  if (!found) throw new Error(`account ${accountId} was taken, but is not there`);
+  const found = await readWhole(world, () => findAccount(world.db, tenantId, accountId));
   assertSameRequest(found.details, idempotency);
   return { body: await viewNow(found, world), replayed: true };
 }

@@ -200,6 +200,12 @@ export async function findResolved(db: Pick<Db, 'get'>, hold: Hold): Promise<Hol
   return (await findHold(db, hold.tenantId, hold.id)) ?? hold;
 }
 
+/** The hold as what has ended it left it. Undefined while that does not show. */
+export async function findEnded(db: Pick<Db, 'get'>, hold: Hold): Promise<Hold | undefined> {
+  const now = await findResolved(db, hold);
+  return now.status === 'pending' ? undefined : now;
+}
+
 /** The holds behind the keys of a list, in its order. */
 export async function loadHolds(db: Pick<Db, 'getAll'>, keys: readonly Item[]): Promise<Hold[]> {
   const items = await db.getAll(

@@ -6,6 +6,7 @@ import type { Item, World, Write } from '../shared/world.ts';
 import { assertSameRecord, checkBooks, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney, type Plan } from './commit-money.ts';
 import { refusalOf } from './post-transaction.ts';
+import { readWhole } from './read-whole.ts';
 import {
   type FoundTransaction,
   insertTransaction,
@@ -85,11 +86,15 @@ function draftsOf(
   });
 }
 
-async function replay(earlier: Item, first: TransactionDraft, { db }: Needs): Promise<Batch> {
+async function replay(earlier: Item, first: TransactionDraft, world: Needs): Promise<Batch> {
   assertSameRecord(earlier, first);
   const record = toTransaction(earlier);
   if (record.refusal) return { transactions: [{ transaction: record }], replayed: true };
-  const transactions = await loadTransactions(db, record.tenantId, record.batch ?? []);
+  const { tenantId, batch: ids = [] } = record;
+  const transactions = await readWhole(world, async () => {
+    const found = await loadTransactions(world.db, tenantId, ids);
+    return found.length === ids.length ? found : undefined;
+  });
   return { transactions, replayed: true };
 }
 

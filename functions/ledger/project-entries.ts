@@ -26,7 +26,7 @@ const EventData = z.object({
   transactionId: z.string().optional(),
   reference: z.string().optional(),
   /** Of a captured hold. */
-  transaction: z.object({ reference: z.string().optional() }).optional(),
+  transaction: z.object({ id: z.string().optional(), reference: z.string().optional() }).optional(),
   entries: z.array(EntryData).min(1),
 });
 
@@ -77,8 +77,10 @@ export function linesOfEvent(event: OutboxEvent): StatementLine[] {
   }
   const type = HOLD_ENTRIES[eventType];
   if (type === undefined) throw new Error(`${eventType} is no event of the ledger`);
-  // A hold that is told of later, by its journal, has the transaction that captured it.
-  const transactionId = type === 'capture' ? data.transactionId : undefined;
+  // A hold that is told of later, by its journal, has the transaction that captured it; one that is
+  // told of at once may not show it yet.
+  const captureId = data.transaction?.id ?? data.transactionId;
+  const transactionId = type === 'capture' ? captureId : undefined;
   const what = { type, transactionId, holdId: data.id };
   return linesOf({ tenantId, atMs, reference, entries, ...what });
 }

@@ -4,9 +4,10 @@ import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
 import { assertSameRecord, openBooks, saveBooks } from './books.store.ts';
 import { commitMoney } from './commit-money.ts';
-import { findHold, findResolved, insertRelease, saveResolution } from './hold.store.ts';
+import { findEnded, findHold, insertRelease, saveResolution } from './hold.store.ts';
 import { type Hold, type Release, releaseMoney } from './hold.ts';
 import { holdReleased } from './hold-view.ts';
+import { readWhole } from './read-whole.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters'>;
 
@@ -32,7 +33,8 @@ export async function releaseHold(world: Needs, draft: ReleaseDraft): Promise<Re
     const { earlier, books } = await openBooks(world.db, tenantId, terms);
     if (earlier) {
       assertSameRecord(earlier, draft);
-      return { done: { hold: await findResolved(world.db, found), replayed: true } };
+      const hold = await readWhole(world, () => findEnded(world.db, found));
+      return { done: { hold, replayed: true } };
     }
     const released = releaseMoney(found, draft, { books, nowMs: world.clock.nowMs() });
     const release = { ...released.release, eventId: world.ids.next('evt') };
