@@ -12,7 +12,7 @@ export const BlockMessage = z.object({
   slots: z.array(z.number()).default([]),
   /** The version of the pace that they belong to. */
   pv: z.number().default(0),
-  /** Where the file has a limit of its own: nobody is alerted before. */
+  /** From the block before it, where the file has a limit of its own: nobody is alerted before. */
   from: z.number().optional(),
 });
 

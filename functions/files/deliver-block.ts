@@ -31,8 +31,8 @@ export interface Job {
   readonly users: readonly BlockUser[];
   /** Slots of the pace that an earlier worker took for the next users. */
   readonly kept: KeptSlots;
-  /** The limit of the file itself, if it has one. */
-  readonly own?: OwnPace | undefined;
+  /** How many of the file's own limit are this block's, if it has one. */
+  readonly ownPerSecond?: number | undefined;
   /** How many batches in a row have come too late for their slots. */
   readonly missed: number;
   /** When Lambda kills this worker. */
@@ -67,23 +67,20 @@ export async function deliverBlock(
   const users = await readBlockUsers(world.bucket, file, number);
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
   const kept = { slotsMs: message.slots, version: message.pv };
-  const own = ownPace(file, message.from ?? 0);
-  const job = { file, number, users, kept, own, missed: 0, deadlineMs, leaseMs };
-  const block = await claim(job, world);
+  const ownPerSecond = ownRate(file);
+  const job = { file, number, users, kept, ownPerSecond, missed: 0, deadlineMs, leaseMs };
+  const block = await claim(job, world, message.from);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
 }
 
 /** All blocks that are under way at a time keep the limit of their file together. */
-function ownPace(
-  { ratePerSecond, window, blocks }: AlertFile,
-  fromMs: number,
-): OwnPace | undefined {
-  if (ratePerSecond === undefined) return undefined;
-  return { perSecond: ratePerSecond / Math.min(window, blocks), fromMs };
+function ownRate({ ratePerSecond, window, blocks }: AlertFile): number | undefined {
+  return ratePerSecond && ratePerSecond / Math.min(window, blocks);
 }
 
-async function claim(job: Job, world: Needs): Promise<Block | undefined> {
+/** `fromMs` is what the block before it leaves to this one. */
+async function claim(job: Job, world: Needs, fromMs = 0): Promise<Block | undefined> {
   const { file, number, users, leaseMs } = job;
   const wanted = { ...newBlock(number, users.length), leaseMs, token: world.ids.next('req') };
   const commit = await world.db.commit([claimBlock(file, wanted, world.clock.nowMs())]);
@@ -91,7 +88,10 @@ async function claim(job: Job, world: Needs): Promise<Block | undefined> {
   const item = commit.ok ? commit.item : commit.reasons[0]?.item;
   if (item?.token !== wanted.token) return undefined;
 
-  return settleUnknown(toBlock(item), job, world);
+  const block = await settleUnknown(toBlock(item), job, world);
+  return job.ownPerSecond === undefined
+    ? block
+    : { ...block, ownFromMs: Math.max(fromMs, block.ownFromMs ?? 0) };
 }
 
 /** What a step of the work leads to: more of it, or its end. */
@@ -99,7 +99,6 @@ type Step =
   | {
       readonly kind: 'go-on';
       readonly block: Block;
-      readonly own: OwnPace | undefined;
       readonly kept: KeptSlots;
       readonly missed: number;
     }
@@ -111,7 +110,6 @@ type Step =
 interface Rest {
   readonly atMs: number;
   readonly kept?: KeptSlots;
-  readonly own?: OwnPace | undefined;
 }
 
 /** Batch after batch, until the block, the time or the receiver's patience is at its end. */
@@ -123,7 +121,7 @@ async function work(claimed: Job, found: Block, world: Needs): Promise<void> {
     if (step.kind === 'stop') return leave(job, step.block, world);
     if (step.kind === 'rest') return giveBack(job, step, world);
     block = step.block;
-    job = { ...job, own: step.own, kept: step.kept, missed: step.missed };
+    job = { ...job, kept: step.kept, missed: step.missed };
   }
   await endBlock(job, block, world);
 }
@@ -133,39 +131,40 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { clock, db } = world;
   const keeping = <Done>(act: () => Promise<Done>) =>
     keepProgress(act, { file: job.file, block }, world);
-  const rest = (at: Rest): Step => ({ kind: 'rest', block, rest: { own: job.own, ...at } });
+  const rest = (at: Rest): Step => ({ kind: 'rest', block, rest: at });
   const passage = await keeping(() => checkDoor(job.file, world));
   if (passage.kind === 'stopped') return { kind: 'stop', block };
   if (passage.kind === 'later') {
     const left = await leaveToProbe({ job, block, known: passage.known }, world);
-    return { kind: 'rest', block: left, rest: { atMs: passage.atMs, own: job.own } };
+    return { kind: 'rest', block: left, rest: { atMs: passage.atMs } };
   }
   const { known } = passage;
   if (!hasTime(job, known.endpoint, clock.nowMs())) return rest({ atMs: clock.nowMs() });
 
   const wanted = nextPlaces(block, countFor(known));
-  const own = isOwnLimit(job, known) ? job.own : undefined;
+  const own = ownPace(job, block, known);
   const left = isAiling(known.health) ? 1 : nextPlaces(block, 2 * wanted.length).length;
   const order = { count: left, kept: job.kept, own };
   const turn = await keeping(() => takeTurn(world, known.endpoint, order));
   if (turn.kind === 'later') return rest(turn);
 
   const places = wanted.slice(0, turn.slotsMs.length);
-  const marked = withAttempted(block, places);
+  const { ownFromMs = block.ownFromMs } = turn;
+  const marked = { ...withAttempted(block, places), ownFromMs };
   const commit = await keeping(() => db.commit([saveProgress(job.file, marked)]));
   if (!commit.ok) return { kind: 'lost' };
-  const next = { own: turn.own ?? job.own, kept: turn.kept };
+  const { kept } = turn;
   const isTooLate = clock.nowMs() > (turn.lastMs ?? Infinity);
   // Nothing is sent: these slots are over, and others are taken.
   if (isTooLate && job.missed < MISSED_MAX) {
-    return { kind: 'go-on', block, ...next, missed: job.missed + 1 };
+    return { kind: 'go-on', block, kept, missed: job.missed + 1 };
   }
 
   const batch = { job, known, before: block, places, slotsMs: turn.slotsMs };
   const { result, restUntilMs } = await sendBatch(batch, world);
   const after = withResults(marked, result);
-  if (restUntilMs === undefined) return { kind: 'go-on', block: after, ...next, missed: 0 };
-  return { kind: 'rest', block: after, rest: { atMs: restUntilMs, ...next } };
+  if (restUntilMs === undefined) return { kind: 'go-on', block: after, kept, missed: 0 };
+  return { kind: 'rest', block: after, rest: { atMs: restUntilMs, kept } };
 }
 
 /** One at a time to a receiver that failed last, so that a dead one fails few. */
@@ -174,8 +173,13 @@ function countFor({ endpoint, health }: KnownEndpoint): number {
 }
 
 /** What the endpoint keeps anyway need not be kept twice. */
-function isOwnLimit({ file }: Job, { endpoint }: KnownEndpoint): boolean {
-  return slowerOf(file.ratePerSecond, endpoint.perSecond) !== endpoint.perSecond;
+function ownPace(
+  { file, ownPerSecond: perSecond }: Job,
+  { ownFromMs: fromMs = 0 }: Block,
+  { endpoint }: KnownEndpoint,
+): OwnPace | undefined {
+  const isLess = slowerOf(file.ratePerSecond, endpoint.perSecond) !== endpoint.perSecond;
+  return isLess && perSecond !== undefined ? { perSecond, fromMs } : undefined;
 }
 
 /** Whether the slowest batch would be stored before the worker is killed. */
@@ -195,7 +199,7 @@ async function giveBack(
 
   world.log.info('file.block-rests', { ...namesOf(job), untilMs: rest.atMs });
   await world.queues.send('file-blocks', [
-    blockMessage(job.file, block.number, { atMs, kept: rest.kept, fromMs: rest.own?.fromMs }),
+    blockMessage(job.file, block.number, { atMs, kept: rest.kept }),
   ]);
 }
 

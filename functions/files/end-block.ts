@@ -28,7 +28,8 @@ export async function endBlock(job: Job, block: Block, world: Needs): Promise<vo
   });
   const next = number + file.window;
   if (counted && next < file.blocks) {
-    await world.queues.send('file-blocks', [blockMessage(file, next, { fromMs: job.own?.fromMs })]);
+    const { ownFromMs: fromMs } = block;
+    await world.queues.send('file-blocks', [blockMessage(file, next, { fromMs })]);
   }
 }
 

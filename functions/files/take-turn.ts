@@ -42,7 +42,8 @@ export type Turn =
       readonly slotsMs: readonly number[];
       /** Until when the first of them may be used; absent without a limit. */
       readonly lastMs?: number | undefined;
-      readonly own?: OwnPace;
+      /** When the file's own limit lets the next user be alerted, if it has one. */
+      readonly ownFromMs?: number;
       /** Taken for the batch after this one. */
       readonly kept: KeptSlots;
     }
@@ -131,7 +132,7 @@ function spread(slotsMs: readonly number[], own: OwnPace | undefined) {
     fromMs = Math.ceil(atMs + interval);
     return atMs;
   });
-  return { kind: 'now', slotsMs: later, own: { ...own, fromMs } } as const;
+  return { kind: 'now', slotsMs: later, ownFromMs: fromMs } as const;
 }
 
 function areKept(

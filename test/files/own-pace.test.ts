@@ -24,7 +24,7 @@ async function slotsOf(endpoint: Endpoint, perSecond: number, users: number) {
     }
     slots.push(...turn.slotsMs.map((slotMs) => ({ slotMs, takenMs })));
     clock.set(Math.max(takenMs, ...turn.slotsMs));
-    own = turn.own ?? own;
+    own = { perSecond, fromMs: turn.ownFromMs ?? own.fromMs };
   }
   return slots;
 }
