@@ -17,6 +17,7 @@ const KeyItem = z.object({
   createdAt: z.number(),
   expiresAt: z.number().optional(),
   revokedAt: z.number().optional(),
+  ended: z.boolean().optional(),
   fp: z.string().optional(),
 });
 
@@ -68,17 +69,21 @@ export function insertApiKey(key: ApiKey): Write[] {
 }
 
 /**
- * Ends the key at this time, in both of its places. Refused when it ends earlier already, or does
- * not exist.
+ * Ends the key at this time, in both of its places; `atOnce` for every clock. Refused when it ends
+ * earlier already, has ended so, or does not exist.
  */
-export function endApiKey({ tenantId, id, hash }: ApiKey, atMs: number): Write[] {
+export function endApiKey(
+  { tenantId, id, hash }: ApiKey,
+  { atMs, atOnce }: { readonly atMs: number; readonly atOnce: boolean },
+): Write[] {
   const end = (key: Key): Write => ({
     kind: 'update',
     table: 'control',
     key,
-    update: 'SET revokedAt = :at',
-    condition: 'attribute_exists(pk) AND (attribute_not_exists(revokedAt) OR revokedAt >= :at)',
-    values: { ':at': atMs },
+    update: `SET revokedAt = :at${atOnce ? ', ended = :yes' : ''}`,
+    condition: `attribute_exists(pk) AND attribute_not_exists(ended) AND \
+(attribute_not_exists(revokedAt) OR revokedAt >= :at)`,
+    values: { ':at': atMs, ...(atOnce && { ':yes': true }) },
   });
   return [end(ownKey(tenantId, id)), end(callKey(hash))];
 }

@@ -22,6 +22,8 @@ export interface ApiKey {
   readonly expiresAtMs?: number | undefined;
   /** From then on it is revoked: ahead while a rotated key overlaps with its successor. */
   readonly revokedAtMs?: number | undefined;
+  /** Revoked for good: the clock that wrote `revokedAtMs` may be ahead of others. */
+  readonly ended?: boolean | undefined;
   readonly fingerprint?: string | undefined;
 }
 
@@ -50,13 +52,20 @@ export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
+type Ends = Pick<ApiKey, 'revokedAtMs' | 'expiresAtMs' | 'ended'>;
+
 /** What a key is at a time. Only an active one opens anything. */
 export function statusAt(
-  { revokedAtMs = Infinity, expiresAtMs = Infinity }: Pick<ApiKey, 'revokedAtMs' | 'expiresAtMs'>,
+  { revokedAtMs = Infinity, expiresAtMs = Infinity, ended }: Ends,
   nowMs: number,
 ): 'active' | 'revoked' | 'expired' {
-  if (revokedAtMs <= nowMs) return 'revoked';
+  if (ended || revokedAtMs <= nowMs) return 'revoked';
   return expiresAtMs <= nowMs ? 'expired' : 'active';
+}
+
+/** When a key ends that is to end at a time: an earlier end, of an earlier rotation, stands. */
+export function endOf({ revokedAtMs = Infinity }: Ends, wantedMs: number): number {
+  return Math.min(revokedAtMs, wantedMs);
 }
 
 /** What a key is given. */

@@ -5,7 +5,7 @@ import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endApiKey, findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
-import { type ApiKey, lackOf, statusAt } from './api-key.ts';
+import { type ApiKey, endOf, lackOf, statusAt } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { rotateKeyRoute } from './contract.ts';
 import { replayOfKey } from './create-key.ts';
@@ -26,8 +26,10 @@ export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
   const { key, raw } = await draftSuccessor(old, call, world);
   if (statusAt(old, nowMs) !== 'active') return answerEnded(old, { key, call }, world);
 
-  const endMs = endOf(old, nowMs + call.body.overlapSeconds * SECOND_MS);
-  const writes = [...insertApiKey(key), ...endApiKey(old, endMs)];
+  const { overlapSeconds } = call.body;
+  const atMs = endOf(old, nowMs + overlapSeconds * SECOND_MS);
+  const end = endApiKey(old, { atMs, atOnce: overlapSeconds === 0 });
+  const writes = [...insertApiKey(key), ...end];
   const commit = await commitDespiteConflicts(world, writes);
   if (commit.ok) return { body: { ...apiKeyView(key, nowMs), key: raw } };
 
@@ -35,11 +37,6 @@ export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
   if (taken?.item) return replayOfKey(toApiKey(taken.item), call.idempotency, nowMs);
   throw endedMeanwhile();
 });
-
-/** An earlier end, of an earlier rotation, stands. */
-function endOf({ revokedAtMs = Infinity }: ApiKey, wantedMs: number): number {
-  return Math.min(revokedAtMs, wantedMs);
-}
 
 async function draftSuccessor(old: ApiKey, call: RotateCall, world: Needs): Promise<DraftedKey> {
   const { tenantId, idempotency } = call;
