@@ -4,9 +4,12 @@ import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 const MIN_MS = SECOND_MS;
 const MAX_MS = DAY_MS;
 
-/** The one form of HTTP-date that RFC 9110 lets a sender write. */
-const HTTP_DATE =
-  /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+/** What RFC 9110 lets a sender write, and the two older forms that all must read. */
+const HTTP_DATES = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
 
 /**
  * How long a `Retry-After` asks to wait: seconds or a date, between one second and a day.
@@ -15,8 +18,8 @@ const HTTP_DATE =
 export function retryAfterMs(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';
   if (/^\d+$/.test(text)) return within(Number(text) * SECOND_MS);
-  if (!HTTP_DATE.test(text)) return undefined;
-  const atMs = Date.parse(text);
+  if (!HTTP_DATES.some((it) => it.test(text))) return undefined;
+  const atMs = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
   return Number.isNaN(atMs) ? undefined : within(atMs - nowMs);
 }
 
