@@ -1,3 +1,4 @@
+import { SECOND_MS } from './units.ts';
 import type { World } from './world.ts';
 
 /**
@@ -102,12 +103,15 @@ export interface Round {
   readonly save: (watch: MinuteWatch) => Promise<unknown>;
 }
 
-/** A quiet tick has fewer visits than this, and stores its watch once. */
+/** A quiet tick has fewer visits than this, and takes less time, and stores its watch once. */
 const SLICE = 20;
+const SLICE_MS = 5 * SECOND_MS;
 
 /**
  * Visits the minutes until the time is up, and saves the watch after each slice of them: a tick
- * that dies has lost one slice, and the next one goes on from there. Answers the last watch.
+ * that dies has lost one slice, and the next one goes on from there. A slice ends early where its
+ * visits take long: else a tick that dies in its first one would do the same again and again.
+ * Answers the last watch.
  */
 export async function watchMinutes(
   { clock }: Pick<World, 'clock'>,
@@ -115,11 +119,13 @@ export async function watchMinutes(
 ): Promise<MinuteWatch> {
   let latest = watch;
   const minutes = minutesToVisit(watch, newest, clock.nowMs());
-  for (let start = 0; start < minutes.length && clock.nowMs() < stopMs; start += SLICE) {
+  for (let start = 0; start < minutes.length && clock.nowMs() < stopMs; ) {
     const visits: MinuteVisit[] = [];
+    const endMs = Math.min(stopMs, clock.nowMs() + SLICE_MS);
     for (const minute of minutes.slice(start, start + SLICE)) {
-      if (clock.nowMs() < stopMs) visits.push(await visit(minute));
+      if (clock.nowMs() < endMs) visits.push(await visit(minute));
     }
+    start += visits.length;
     latest = afterVisits(latest, visits, settled);
     await save(latest);
   }

@@ -3,18 +3,23 @@ import { DUE_QUEUES, groupOf, type SweptTable } from './due-table.ts';
 import type { DueEntry } from './sweep.store.ts';
 import { messageTimeMs } from './sweep.ts';
 
-interface Sender extends Pick<World, 'log' | 'queues'> {
+interface Sender extends Pick<World, 'clock' | 'log' | 'queues'> {
   readonly nowMs: number;
+  /** When to begin no further part. */
+  readonly stopMs: number;
 }
 
 /** So many go to the queue at once: it takes ten in a call, and all shards send together. */
 const PART = 250;
 
-/** Sends the messages of these entries to their room: how many of them its queue took, in order. */
+/**
+ * Sends the messages of these entries to their room, in order: how many of them its queue took
+ * before the time was up.
+ */
 export async function sendDue(
   table: SweptTable,
   entries: readonly DueEntry[],
-  { nowMs, log, queues }: Sender,
+  { nowMs, stopMs, clock, log, queues }: Sender,
 ): Promise<number> {
   const queue = DUE_QUEUES[table];
   const toMessage = ({ pk, sk, dueMs }: DueEntry): Message => ({
@@ -23,6 +28,7 @@ export async function sendDue(
     group: groupOf(table, pk),
   });
   for (let sent = 0; sent < entries.length; sent += PART) {
+    if (clock.nowMs() >= stopMs) return sent;
     const part = entries.slice(sent, sent + PART).map(toMessage);
     try {
       const [refused] = await queues.send(queue, part);

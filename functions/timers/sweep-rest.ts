@@ -30,7 +30,7 @@ export async function sweepRest(
       if (!next) break;
       if (nowMs >= stopMs) return handOn({ table, partition, from: next.dueSk }, world);
       const part = [next, ...others];
-      const taken = await sendDue(table, part, { ...world, nowMs });
+      const taken = await sendDue(table, part, { ...world, nowMs, stopMs: Infinity });
       if (taken < part.length) throw new Error(`a queue did not take what is due in ${partition}`);
       sent += taken;
     }

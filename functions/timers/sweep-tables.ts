@@ -142,7 +142,7 @@ async function sweepShard(what: Minute, shard: number, world: Needs) {
     );
     const isLate = world.clock.nowMs() >= stopMs;
     const entries = isLate ? [] : needy.slice(0, SHARD_MESSAGES_MAX - sent);
-    const taken = await sendDue(table, entries, { ...world, nowMs });
+    const taken = await sendDue(table, entries, { ...world, nowMs, stopMs });
     sent += taken;
     const stop = needy[taken];
     if (stop) {
@@ -176,7 +176,7 @@ function mayEnd({ entries }: DuePage, what: Minute, world: Pick<World, 'clock'>)
 async function giveUpShard(what: Minute, shard: number, world: Needs) {
   const { table, minute, stops, nowMs, stopMs } = what;
   const partition = minutePartition(minute, shard);
-  const parking = { nowMs, log: world.log, queues: world.deadLetterQueues };
+  const parking = { ...world, nowMs, stopMs, queues: world.deadLetterQueues };
   const place = givenUp(partition);
   const leave = (dueSk: string) => {
     if (stops.size < STOPS_MAX) stops.set(place, dueSk);

@@ -74,7 +74,7 @@ describe('afterVisits', () => {
 });
 
 describe('watchMinutes', () => {
-  async function round(changes: { stopMs?: number; failsAt?: number }) {
+  async function round(changes: { stopMs?: number; failsAt?: number; msEach?: number }) {
     const clock = testClock(NOW);
     const saved: MinuteWatch[] = [];
     const running = watchMinutes(
@@ -86,7 +86,7 @@ describe('watchMinutes', () => {
         stopMs: changes.stopMs ?? Infinity,
         visit: async (minute) => {
           if (minute === changes.failsAt) throw new Error('outage');
-          clock.advance(1_000);
+          clock.advance(changes.msEach ?? 200);
           return { minute };
         },
         save: async (next) => saved.push(next),
@@ -104,10 +104,15 @@ describe('watchMinutes', () => {
     expect(await round({ failsAt: 145 })).toEqual([120, 140]);
   });
 
+  it('saves it after five seconds as well, so that none dies again in the same slice', async () => {
+    expect(await round({ msEach: 2_000, stopMs: NOW + 10_000 })).toEqual([103, 105]);
+    expect(await round({ msEach: 60_000, failsAt: 102 })).toEqual([101]);
+  });
+
   it.each([
     { seconds: 0, saved: [] },
-    { seconds: 1, saved: [101] },
-    { seconds: 25, saved: [120, 125] },
+    { seconds: 1, saved: [105] },
+    { seconds: 5, saved: [120, 125] },
   ])('begins no visit after $seconds s, when its time is up', async ({ seconds, saved }) => {
     expect(await round({ stopMs: NOW + seconds * 1_000 })).toEqual(saved);
   });
