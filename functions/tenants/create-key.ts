@@ -7,7 +7,7 @@ import { findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
 import { type ApiKey, lackOf } from './api-key.ts';
 import { apiKeyView } from './api-key-view.ts';
 import { createKeyRoute, createTenantKeyRoute } from './contract.ts';
-import { draftKey } from './draft-key.ts';
+import { type DraftedKey, draftKey } from './draft-key.ts';
 import { findCaller } from './find-caller.ts';
 import { findTenant } from './tenant.store.ts';
 import type { Tenant } from './tenant.ts';
@@ -48,13 +48,31 @@ async function makeKey(wanted: Wanted, world: Needs) {
 
   const { expiresAt: expiresAtMs, ...rest } = body;
   const wish = { ...rest, id, expiresAtMs, createdAtMs: nowMs, idempotency };
-  const { key, raw } = draftKey(tenant, wish, world.ids);
-  const commit = await commitDespiteConflicts(world, insertApiKey(key));
-  if (commit.ok) return { body: { ...apiKeyView(key, nowMs), key: raw } };
+  const drafted = draftKey(tenant, wish, world.ids);
+  const commit = await commitDespiteConflicts(world, insertApiKey(drafted.key));
+  if (commit.ok) return { body: shownOnce(drafted, nowMs) };
 
   const taken = commit.reasons[0]?.item;
   if (!taken) throw new Error('a key was refused by something else than its id');
-  return replayOfKey(toApiKey(taken), idempotency, nowMs);
+  return answerTaken(toApiKey(taken), drafted, { idempotency, nowMs });
+}
+
+/** The only answer that has the key itself. */
+export function shownOnce({ key, raw }: DraftedKey, nowMs: number) {
+  return { ...apiKeyView(key, nowMs), key: raw };
+}
+
+/**
+ * The id of the drafted key is taken: by an earlier request, or by this very one, whose commit was
+ * done and not known to be.
+ */
+export function answerTaken(
+  winner: ApiKey,
+  drafted: DraftedKey,
+  { idempotency, nowMs }: Pick<Wanted, 'idempotency'> & { readonly nowMs: number },
+): Answer<ReturnType<typeof shownOnce> | ReturnType<typeof apiKeyView>> {
+  if (winner.hash === drafted.key.hash) return { body: shownOnce(drafted, nowMs) };
+  return replayOfKey(winner, idempotency, nowMs);
 }
 
 /** The key as it is now. It was shown by the first answer and is not repeated. */

@@ -2,7 +2,7 @@ import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
 import type { World } from '../shared/world.ts';
-import { insertApiKey } from './api-key.store.ts';
+import { findCallingKey, insertApiKey } from './api-key.store.ts';
 import { createTenantRoute } from './contract.ts';
 import { draftKey } from './draft-key.ts';
 import { insertTenant, toTenant } from './tenant.store.ts';
@@ -16,7 +16,8 @@ export const createTenant = route(createTenantRoute, async (call, world: Needs) 
   const tenant = draftTenant(call, world);
   const { key, raw } = firstKey(tenant, world);
   const commit = await commitDespiteConflicts(world, [insertTenant(tenant), ...insertApiKey(key)]);
-  if (commit.ok) {
+  // Known to be done, or done and not known to be: then its own repetition is refused.
+  if (commit.ok || (await findCallingKey(world.db, key.hash))) {
     const apiKey = { id: key.id, key: raw, scopes: [...key.scopes] };
     return { body: { ...tenantView(tenant), apiKey } };
   }

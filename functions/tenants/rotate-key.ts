@@ -6,9 +6,8 @@ import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endApiKey, findApiKey, insertApiKey, toApiKey } from './api-key.store.ts';
 import { type ApiKey, endOf, lackOf, statusAt } from './api-key.ts';
-import { apiKeyView } from './api-key-view.ts';
 import { rotateKeyRoute } from './contract.ts';
-import { replayOfKey } from './create-key.ts';
+import { answerTaken, replayOfKey, shownOnce } from './create-key.ts';
 import { type DraftedKey, draftKey } from './draft-key.ts';
 import { findCaller } from './find-caller.ts';
 import { findOwnKey } from './revoke-key.ts';
@@ -23,7 +22,8 @@ export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
   const lack = lackOf(await findCaller(call, world), old);
   if (lack !== undefined) throw new Problem('forbidden_scope', { detail: lack });
   const nowMs = world.clock.nowMs();
-  const { key, raw } = await draftSuccessor(old, call, world);
+  const drafted = await draftSuccessor(old, call, world);
+  const { key } = drafted;
   if (statusAt(old, nowMs) !== 'active') return answerEnded(old, { key, call }, world);
 
   const { overlapSeconds } = call.body;
@@ -31,11 +31,11 @@ export const rotateKey = route(rotateKeyRoute, async (call, world: Needs) => {
   const end = endApiKey(old, { atMs, atOnce: overlapSeconds === 0 });
   const writes = [...insertApiKey(key), ...end];
   const commit = await commitDespiteConflicts(world, writes);
-  if (commit.ok) return { body: { ...apiKeyView(key, nowMs), key: raw } };
+  if (commit.ok) return { body: shownOnce(drafted, nowMs) };
 
-  const [taken] = commit.reasons;
-  if (taken?.item) return replayOfKey(toApiKey(taken.item), call.idempotency, nowMs);
-  throw endedMeanwhile();
+  const taken = commit.reasons[0]?.item;
+  if (!taken) throw endedMeanwhile();
+  return answerTaken(toApiKey(taken), drafted, { idempotency: call.idempotency, nowMs });
 });
 
 async function draftSuccessor(old: ApiKey, call: RotateCall, world: Needs): Promise<DraftedKey> {
