@@ -134,17 +134,20 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
  * become the probe where it came keeps its slot only if that is not one that others go ahead in.
  */
 async function asProbe(ready: Ready, world: Needs): Promise<Ready | undefined> {
-  const { delivery, known, slot } = ready;
+  const { work, delivery, known, slot } = ready;
   if (delivery.urgent) return ready;
+  // A second copy of a message that was handled would use up the probe for nothing.
+  if (known.health.idle && isNew(delivery) && (await findDelivery(world.db, work.name))) return;
   const probe = await takeProbe(known, delivery, world);
   if (!probe) return undefined;
   const isOwn = slot !== undefined && !isOverrun(slot.atMs, known.pace);
   return { ...ready, delivery: probe, slot: isOwn ? slot : undefined };
 }
 
-function isInFastLane({ order }: Work): boolean {
-  return 'lane' in order && order.lane === 'fast';
-}
+/** Of whom no record was read: if there is one, it is not claimed. */
+const isNew = ({ token }: Delivery) => token === '';
+
+const isInFastLane = ({ order }: Work) => 'lane' in order && order.lane === 'fast';
 
 /** Changes a delivery without an outcome. Whoever was quicker decides instead. */
 async function change(before: Delivery, after: Delivery, world: Needs): Promise<void> {
@@ -288,8 +291,7 @@ async function sendNow(ready: Ready, chosen: ChosenSlot, world: Needs): Promise<
 
 /** Somebody else has it. Where there was no record before, that one tells what to do now. */
 async function lost({ work, delivery }: Ready, saved: Saved, world: Needs): Promise<void> {
-  const isFirst = delivery.token === '';
-  if (isFirst && !saved.won && saved.found) return advance(work, saved.found, world);
+  if (isNew(delivery) && !saved.won && saved.found) return advance(work, saved.found, world);
   skip(work, 'overtaken', world);
 }
 

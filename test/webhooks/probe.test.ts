@@ -165,6 +165,24 @@ describe('a probe', () => {
     expect(receiver.got).toHaveLength(2);
   });
 
+  it('is no copy of a message that was handled before, which would use it up', async () => {
+    const { endpoint, receiver } = await broken(() => 500, 0);
+    await probe(endpoint);
+    const event = await relayed(world, endpoint.tenantId);
+    const [message] = takeDue(world);
+    if (!message) throw new Error('no message');
+    world.sent.push(message);
+    await workUntil(world, world.clock.nowMs() + 2 * SECOND_MS);
+    expect((await recordOf(world, endpoint, event)).status).toBe('retrying');
+    await probe(endpoint);
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ idle: true });
+
+    world.endpoints.forget(endpoint.tenantId, endpoint.id);
+    await handle(message, world);
+    expect(await findHealth(world.db, endpoint)).toMatchObject({ idle: true });
+    expect(receiver.got).toHaveLength(1);
+  });
+
   it('leaves a slot where another one goes ahead, as all others do', async () => {
     const { endpoint, receiver } = await broken(() => 200, 0, { perSecond: 0.5 });
     await probe(endpoint);
