@@ -8,7 +8,7 @@ import { idOfPlace, placeOf, readByTime } from '../shared/time-list.ts';
 import type { Item, World } from '../shared/world.ts';
 import { findWholeBody } from './body.store.ts';
 import { getWebhookBodyRoute, getWebhookRoute, listWebhooksRoute } from './receipt.contract.ts';
-import { findReceipt, findReceipts, LISTING_SHARDS, receiptListing } from './receipt.store.ts';
+import { findReceipt, findReceipts, receiptListings } from './receipt.store.ts';
 import { RECEIPT_STATES, type Receipt, type ReceiptState } from './receipt.ts';
 import { receiptView } from './receipt-view.ts';
 
@@ -78,9 +78,7 @@ export const listWebhooks = route(
 
 function partitionsOf(tenantId: string, status: ReceiptState | undefined): string[] {
   const states = status === undefined ? RECEIPT_STATES : [status];
-  const shards = Array.from({ length: LISTING_SHARDS }, (_, shard) => shard);
-  const all = states.flatMap((it) => shards.map((shard) => receiptListing(tenantId, it, shard)));
-  return [...new Set(all)];
+  return [...new Set(states.flatMap((it) => receiptListings(tenantId, it)))];
 }
 
 interface Found {

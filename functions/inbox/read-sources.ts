@@ -5,7 +5,7 @@ import { placeOf, readByTime } from '../shared/time-list.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
 import { findBacklog } from './backlog.store.ts';
-import { findReceipts, LISTING_SHARDS, receiptListing } from './receipt.store.ts';
+import { findReceipts, receiptListings } from './receipt.store.ts';
 import { getSourceRoute, listSourcesRoute } from './source.contract.ts';
 import { findSource, findSources, sourceListing } from './source.store.ts';
 import type { Source } from './source.ts';
@@ -28,8 +28,7 @@ async function findOldestAge(
   { id, tenantId }: Source,
   { clock, db }: Pick<World, 'clock' | 'db'>,
 ): Promise<number | undefined> {
-  const shards = Array.from({ length: LISTING_SHARDS }, (_, shard) => shard);
-  const partitions = shards.map((it) => receiptListing(tenantId, 'pending', it));
+  const partitions = receiptListings(tenantId, 'pending');
   const pages = await Promise.all(
     partitions.map((pk) => db.query({ table: 'inbox', index: 'listing', pk, limit: OLDEST_ROWS })),
   );

@@ -59,6 +59,12 @@ export function receiptListing(tenantId: string, status: ReceiptState, shard: nu
   return `${tenantId}#${isOpen({ status }) ? 'open' : status}#${shard}`;
 }
 
+/** All partitions of the index with the receipts of a tenant that have this status. */
+export function receiptListings(tenantId: string, status: ReceiptState): string[] {
+  const shards = [...Array(LISTING_SHARDS).keys()];
+  return shards.map((shard) => receiptListing(tenantId, status, shard));
+}
+
 function listingOf({ tenantId, id }: Name, status: ReceiptState): string {
   return receiptListing(tenantId, status, shardOf(id, LISTING_SHARDS));
 }
@@ -188,10 +194,21 @@ export function saveRetry(receipt: Receipt, nowMs: number): Write {
   });
 }
 
-/** Refused when the receipt has changed since it was read. Opens it again, as a replay. */
-export function saveReopened(before: Receipt, replayKeys: readonly string[], nowMs: number): Write {
+/** A replay, and by what whoever asks for it knows its own. */
+export interface Reopening {
+  readonly replayKeys: readonly string[];
+  readonly nowMs: number;
+  readonly claim: string;
+}
+
+/**
+ * Refused when the receipt has changed since it was read. Opens it again, as a replay. `claim`
+ * stays until a worker has its own.
+ */
+export function saveReopened(before: Receipt, { replayKeys, nowMs, claim }: Reopening): Write {
   const key = receiptKey(before.tenantId, before.id);
   const { update, names, values } = setFields({
+    claim,
     status: 'pending',
     tries: undefined,
     nextAt: nowMs,
@@ -211,7 +228,6 @@ export function saveReopened(before: Receipt, replayKeys: readonly string[], now
     condition: '#status = :was AND #endedAt = :ended',
     names,
     values: { ...values, ':was': before.status, ':ended': before.endedAtMs },
-    answersItem: true,
   };
 }
 

@@ -3,7 +3,7 @@ import { makeCursor, openCursor } from '../shared/page.ts';
 import { idOfPlace, placeOf, readByTime } from '../shared/time-list.ts';
 import type { Item, World } from '../shared/world.ts';
 import { replayFailedRoute } from './receipt.contract.ts';
-import { findReceipts, LISTING_SHARDS, receiptListing } from './receipt.store.ts';
+import { findReceipts, receiptListings } from './receipt.store.ts';
 import type { Receipt } from './receipt.ts';
 import { sendReceiptAgain } from './send-receipt-again.ts';
 
@@ -21,13 +21,12 @@ export const replayFailed = route(replayFailedRoute, async ({ tenantId, body }, 
   const { cursor, ...filter } = body;
   const boundTo = [tenantId, 'failed-webhooks', JSON.stringify(filter)];
   const key = await world.secrets.read('cursor-key');
-  const shards = Array.from({ length: LISTING_SHARDS }, (_, shard) => shard);
   const { items, next } = await readByTime(
     world.db,
     {
       table: 'inbox',
       index: 'listing',
-      partitions: shards.map((it) => receiptListing(tenantId, 'failed', it)),
+      partitions: receiptListings(tenantId, 'failed'),
       ...{ fromMs: filter.from, toMs: filter.to, order: 'oldest first' },
     },
     {

@@ -32,7 +32,7 @@ export const replayWebhook = route(replayWebhookRoute, async (call, world: Needs
       return replayed(receipt);
     }
     if (isOpen(receipt)) throw notRetryable(receipt);
-    const keys = [...receipt.replayKeys, ...(key === undefined ? [] : [key])].slice(-KEYS_MAX);
+    const keys = [...receipt.replayKeys, key ?? []].flat().slice(-KEYS_MAX);
     const isDone = await sendReceiptAgain(receipt, keys, world);
     if (isDone) return { body: { id: receipt.id, status: 'pending' as const } };
   }
@@ -46,13 +46,16 @@ export async function sendReceiptAgain(
   world: Needs,
 ): Promise<boolean> {
   const nowMs = world.clock.nowMs();
+  const claim = world.ids.next('req');
   const writes = [
-    saveReopened(receipt, replayKeys, nowMs),
+    saveReopened(receipt, { replayKeys, nowMs, claim }),
     ...(receipt.counter === undefined ? [] : [lowerBacklog(receipt.counter, -1)]),
   ];
   const commit = await commitDespiteConflicts(world, writes);
-  if (commit.ok) await remindOfReceipt({ ...receipt, nextAtMs: nowMs }, world);
-  return commit.ok;
+  // Refused with our own claim in it: the answer to the first try got lost.
+  const isDone = commit.ok || commit.reasons[0]?.item?.claim === claim;
+  if (isDone) await remindOfReceipt({ ...receipt, nextAtMs: nowMs }, world);
+  return isDone;
 }
 
 function replayed({ id, status }: Receipt) {

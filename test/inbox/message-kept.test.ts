@@ -75,6 +75,21 @@ describe('a message', () => {
     expect(world.sent).toMatchObject([{ atMs: Date.parse(String(nextAt)) }]);
   });
 
+  it('of a replay is sent though the answer that it is open again got lost', async () => {
+    const { id, message } = await received();
+    await forwardReceipt(message, world, deadline());
+    const commit: Db['commit'] = async (writes) => {
+      const done = await world.db.commit(writes);
+      return writes.some(says('#replayOf = :replayOf')) ? world.db.commit(writes) : done;
+    };
+    const { ask: unlucky } = inboxClient({ ...world, db: { ...world.db, commit } }, tenantId);
+    const replay = () => unlucky(`POST /v1/webhooks/${id}/replay`);
+    expect((await replay()).status).toBe(202);
+    expect((await replay()).body.code).toBe('not_retryable');
+    await work(world);
+    expect(await eventsOf(world, tenantId)).toHaveLength(2);
+  });
+
   it('of a replay is sent with its repetition, while it waits', async () => {
     const { id } = await received();
     await forwardReceipt({ pk: `${tenantId}#${id}`, dueMs: NOON_MS }, world, deadline());
