@@ -9,7 +9,7 @@ import { findEnded, findHold, findResolved, saveResolution } from './hold.store.
 import { type CaptureDraft, captureMoney, type Hold } from './hold.ts';
 import { holdCaptured, holdView } from './hold-view.ts';
 import { decideOrReject, type Posting, planOf, refusalOf, replayOf } from './post-transaction.ts';
-import { readWhole } from './read-whole.ts';
+import { letShow, readWhole } from './read-whole.ts';
 import { findReversedBy } from './transaction.store.ts';
 import { accountIdsOf, type Books } from './transaction.ts';
 import { MONEY_SCOPE } from './transaction-draft.ts';
@@ -52,7 +52,8 @@ async function look(call: CaptureCall, world: Needs): Promise<Step<Capture>> {
   }
   const plan = planCapture(found, draft, { books, world });
   if (plan.result.transaction.status === 'rejected') {
-    // The room that is missing may be what another capture of the hold has taken since.
+    // The room that is missing may be what another capture of the hold has taken.
+    await letShow(world);
     const now = await findResolved(world.db, found);
     if (now.status !== 'pending') return look(call, world);
   }

@@ -5,6 +5,7 @@ import type { World } from '../shared/world.ts';
 import { openBooks } from './books.store.ts';
 import { commitMoney, type Step } from './commit-money.ts';
 import { decideOrReject, type Posting, planOf, replayOf, settled } from './post-transaction.ts';
+import { letShow } from './read-whole.ts';
 import { createReversalRoute } from './transaction.contract.ts';
 import { type FoundTransaction, findTransaction, insertReversal } from './transaction.store.ts';
 import {
@@ -42,7 +43,8 @@ async function look(call: ReversalCall, world: Needs): Promise<Step<Posting>> {
   const decide = (nowMs: number) => decideTransaction(draft, books, nowMs);
   const decision = decideOrReject(world, draft, { books, decide });
   if (decision.transaction.status === 'rejected') {
-    // The funds that are missing may be those that another reversal has taken back since.
+    // The funds that are missing may be those that another reversal has taken back.
+    await letShow(world);
     const now = await findTransaction(world.db, tenantId, params.id);
     if (now?.reversedBy !== undefined) return look(call, world);
   }

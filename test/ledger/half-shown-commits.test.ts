@@ -93,6 +93,41 @@ describe('a copy of a request, before the first one shows in all of its items', 
   });
 });
 
+describe('another request, before the one that came first shows in all of its items', () => {
+  /** The item is as it was, `was`, for less than a commit takes at most. */
+  function laggingAwhile(late: Key, was: Item | undefined): Db {
+    const untilMs = world.clock.nowMs() + 30;
+    const isLate = ({ pk, sk }: Key) =>
+      pk === late.pk && sk === late.sk && world.clock.nowMs() < untilMs;
+    return laggingAt(isLate, was, 100);
+  }
+
+  it('is told that the hold is resolved, and not that its room is taken', async () => {
+    const full = await ledger.open({ maxBalance: '15' });
+    const { body: hold } = await ledger.post('/v1/holds', { accountId: a, ...money });
+    const key = journalKey(ledger.tenantId, hold.id);
+    const pending = await world.db.get('ledger', key);
+    const capture = [`/v1/holds/${hold.id}/capture`, { destinationAccountId: full }] as const;
+    await ledger.post(...capture, 'first');
+    const other = clientOn(laggingAwhile(key, pending));
+
+    expect((await other.post(...capture, 'other')).body.code).toBe('hold_resolved');
+    expect((await ledger.post(...capture, 'other')).body.code).toBe('hold_resolved');
+  });
+
+  it('is told that it is reversed, and not that the money is gone', async () => {
+    const transfer = { type: 'transfer', sourceAccountId: a, destinationAccountId: b, ...money };
+    const { body } = await ledger.post('/v1/transactions', transfer);
+    const reverse = [`/v1/transactions/${body.id}/reversals`, {}] as const;
+    await ledger.post(...reverse, 'first');
+    const marker = { ...journalKey(ledger.tenantId, body.id), sk: 'V' };
+    const other = clientOn(laggingAwhile(marker, undefined));
+
+    expect((await other.post(...reverse, 'other')).body.code).toBe('already_reversed');
+    expect((await ledger.post(...reverse, 'other')).body.code).toBe('already_reversed');
+  });
+});
+
 it('rebuilds the line of a capture whose hold does not show it yet', async () => {
   const fees = await ledger.open({ mode: 'derived' });
   const { body: hold } = await ledger.post('/v1/holds', { accountId: a, ...money });
