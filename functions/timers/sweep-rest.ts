@@ -25,14 +25,15 @@ export async function sweepRest(
   let sent = 0;
   for await (const { entries } of listDue(world.db, { table, partition, from })) {
     for (let start = 0; start < entries.length; start += PART) {
-      const nowMs = world.clock.nowMs();
-      const [next, ...others] = entries.slice(start, start + PART);
-      if (!next) break;
-      if (nowMs >= stopMs) return handOn({ table, partition, from: next.dueSk }, world);
-      const part = [next, ...others];
-      const taken = await sendDue(table, part, { ...world, nowMs, stopMs: Infinity });
-      if (taken < part.length) throw new Error(`a queue did not take what is due in ${partition}`);
+      const part = entries.slice(start, start + PART);
+      const taken = await sendDue(table, part, { ...world, nowMs: world.clock.nowMs(), stopMs });
       sent += taken;
+      const left = part[taken];
+      if (!left) continue;
+      if (world.clock.nowMs() >= stopMs) {
+        return handOn({ table, partition, from: left.dueSk }, world);
+      }
+      throw new Error(`a queue did not take what is due in ${partition}`);
     }
   }
   world.log.info('rest.swept', { table, partition, sent });
