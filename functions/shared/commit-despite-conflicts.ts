@@ -18,9 +18,10 @@ export async function commitDespiteConflicts(
     const commit = await world.db.commit(writes);
     if (commit.ok) return commit;
     const codes = commit.reasons.map((it) => it.code);
-    // While the first write is in conflict, nobody knows yet whether its own condition holds.
-    if (codes[0] !== 'conflict' && codes.includes('condition')) return commit;
-    if (codes.includes('other')) throw new Error(`a commit was cancelled for ${codes.join(', ')}`);
+    // Where the first write itself was in the way, nobody knows yet whether its condition holds.
+    const isJudged = codes[0] === 'none' || codes[0] === 'condition';
+    if (isJudged && codes.includes('condition')) return commit;
+    if (codes.includes('other')) throw new Error(`cancelled: ${codes}`);
     await world.clock.sleep(fullJitterMs(tries, BACKOFF, world.ids.random()));
   }
   throw new Problem('busy', {

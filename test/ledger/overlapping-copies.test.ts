@@ -84,18 +84,21 @@ describe('the second copy of a request that overlaps with the first', () => {
   });
 });
 
-it('finds the account of its own copy while that is being committed', async () => {
+it.each([
+  ['that is being committed', 'conflict'],
+  ['capacity is short', 'throttled'],
+] as const)('finds the account of its own copy while %s', async (_what, code) => {
   const body = { currency: 'EUR', externalId: 'mine' };
   const first = await ledger.post('/v1/accounts', body, 'acc');
   let isFirst = true;
-  // While the first copy is applied, its record is in conflict and its claim is there already.
+  // Nobody has looked at the condition of the record, and its claim is there already.
   const commit: Db['commit'] = async (writes) => {
     if (!isFirst) return world.db.commit(writes);
     isFirst = false;
     const none = writes.slice(3).map((): Reason => ({ code: 'none' }));
     return {
       ok: false,
-      reasons: [{ code: 'conflict' }, ...none, { code: 'condition' }, { code: 'none' }],
+      reasons: [{ code }, ...none, { code: 'condition' }, { code: 'none' }],
     };
   };
   const copy = ledgerClient({ ...world, db: { ...world.db, commit } }, ledger.tenantId);
