@@ -33,6 +33,7 @@ const DerivedFoldItem = z.object({
   sum: StoredMinor,
   lines: z.int(),
   after: z.string().optional(),
+  toldTo: z.string().optional(),
 });
 
 const PositionItem = z.object({

@@ -56,7 +56,7 @@ function partitionOf(tenantId: string, { accountId, currency, shard }: DerivedFo
   return partition;
 }
 
-/** Their sum, and those that tell of nothing. */
+/** Their sum, and those that tell of nothing, each once in all attempts. */
 async function checkLines(
   world: Needs,
   tenantId: string,
@@ -64,11 +64,13 @@ async function checkLines(
 ): Promise<{ amount: bigint; findings: Finding[] }> {
   const statement = { ...fold, tenantId };
   const lines = items.map((item) => readable(() => toLine(statement, item)));
-  const found = lines.filter((it) => it !== undefined);
+  const isNew = (_line: unknown, index: number) => String(items[index]?.sk) > (fold.toldTo ?? '');
+  const fresh = lines.filter(isNew);
+  const found = fresh.filter((it) => it !== undefined);
   const records = await findLineRecords(world, tenantId, found);
-  const unreadable = found.length < lines.length;
+  const unreadable = found.length < fresh.length;
   return {
-    amount: found.reduce((sum, it) => sum + it.amount, 0n),
+    amount: lines.reduce((sum, it) => sum + (it?.amount ?? 0n), 0n),
     findings: [
       ...found.flatMap((line, index) => lineFaults(fold, line, records[index])),
       ...(unreadable ? [wrong(fold, 'a line cannot be read')] : []),
@@ -121,7 +123,8 @@ async function endShard(
   }
   // Only what the last attempt has looked at is counted.
   const { entries = 0 } = gain.checked;
-  const again = { ...foldOfShard(fold, fold.shard), pass: fold.pass + 1 };
+  const toldTo = fold.after ?? fold.toldTo;
+  const again = { ...foldOfShard(fold, fold.shard), pass: fold.pass + 1, toldTo };
   const checked = { entries: entries - fold.lines };
   return { gain: { ...gain, checked }, rows, fold: again };
 }

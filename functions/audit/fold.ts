@@ -41,6 +41,8 @@ export interface DerivedFold {
   readonly sum: bigint;
   readonly lines: number;
   readonly after?: string | undefined;
+  /** The last line that an attempt before has looked at: what is wrong up to it was told then. */
+  readonly toldTo?: string | undefined;
 }
 
 export type Fold = AccountFold | DerivedFold;
