@@ -1,4 +1,4 @@
-import type { Message, World } from '../shared/world.ts';
+import type { Message, QueueName, Queues, World } from '../shared/world.ts';
 import { DUE_QUEUES, groupOf, type SweptTable } from './due-table.ts';
 import type { DueEntry } from './sweep.store.ts';
 import { messageTimeMs } from './sweep.ts';
@@ -31,12 +31,22 @@ export async function sendDue(
     if (clock.nowMs() >= stopMs) return sent;
     const part = entries.slice(sent, sent + PART).map(toMessage);
     try {
-      const [refused] = await queues.send(queue, part);
-      if (refused !== undefined) return sent;
+      if (!(await sendPart(queue, part, queues))) return sent;
     } catch (error) {
       log.warn('sweep.send-failed', { queue, messages: part.length, error });
       return sent;
     }
   }
   return entries.length;
+}
+
+/** A queue may refuse some of many, which are sent twice: those behind must not wait for them. */
+async function sendPart(
+  queue: QueueName,
+  part: readonly Message[],
+  queues: Queues,
+): Promise<boolean> {
+  const refused = await queues.send(queue, part);
+  const left = refused.flatMap((index) => part[index] ?? []);
+  return left.length === 0 || (await queues.send(queue, left)).length === 0;
 }

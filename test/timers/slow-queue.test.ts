@@ -70,3 +70,20 @@ describe('a tick after an outage, while the room is behind', () => {
     expect([both.length, new Set(both).size]).toEqual([6 * ROWS, 6 * ROWS]);
   });
 });
+
+describe('a queue that refuses one message of a hundred', () => {
+  it('is sent these again, and holds up none behind them', async () => {
+    let asked = 0;
+    const send: TestWorld['queues']['send'] = async (queue, messages) => {
+      const refused = [...messages.keys()].filter(() => ++asked % 100 === 0);
+      const taken = messages.filter((_, index) => !refused.includes(index));
+      await world.queues.send(queue, taken);
+      return refused;
+    };
+    await putDue(world, { count: 3 * ROWS, minute: minuteNow(world) + 3, name: 'row' });
+    world.clock.advance(2 * MINUTE_MS);
+    await sweepTable('deliveries', { ...world, queues: { send } });
+    const rows = world.sent.splice(0).map(({ body }) => String(body.sk));
+    expect([rows.length, new Set(rows).size]).toEqual([3 * ROWS, 3 * ROWS]);
+  });
+});
