@@ -1,3 +1,4 @@
+import { letShow } from '../ledger/read-whole.ts';
 import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { assertSameRequest, creationId } from '../shared/http/idempotency.ts';
 import { type Call, route } from '../shared/http/route.ts';
@@ -40,7 +41,7 @@ async function insert(audit: Audit, world: Needs): Promise<'inserted' | 'taken'>
     const [taken, running] = commit.reasons;
     if (taken?.code === 'condition') return 'taken';
     const named = String(running?.item?.audit);
-    const other = await findAudit(world.db, audit.tenantId, named);
+    const other = await findNamed(world, audit.tenantId, named);
     if (named === over || other?.status === 'running') {
       throw new Problem('conflict', {
         detail: `${named} is running. Wait for its end: there is one at a time.`,
@@ -48,6 +49,14 @@ async function insert(audit: Audit, world: Needs): Promise<'inserted' | 'taken'>
     }
     over = named;
   }
+}
+
+/** Its marker may show before it does: only what is not there a moment later either is not. */
+async function findNamed(world: Needs, tenantId: string, auditId: string) {
+  const found = await findAudit(world.db, tenantId, auditId);
+  if (found) return found;
+  await letShow(world);
+  return findAudit(world.db, tenantId, auditId);
 }
 
 async function replay(

@@ -414,6 +414,21 @@ describe('an audit that is asked for', () => {
     },
   );
 
+  it('is one at a time while the commit of the other shows in its marker only', async () => {
+    const { id } = await house.begin();
+    const untilMs = world.clock.nowMs() + 30;
+    const isLate = (sk: string) => sk === `AUD#${id}` && world.clock.nowMs() < untilMs;
+    const get: Db['get'] = async (table, key) =>
+      isLate(key.sk) ? undefined : world.db.get(table, key);
+    const late = new AuditHouse({ ...world, db: { ...world.db, get } });
+    const { tenantId } = house;
+
+    await expect(Object.assign(late, { tenantId }).begin()).rejects.toMatchObject({
+      message: `${id} is running. Wait for its end: there is one at a time.`,
+    });
+    expect((await house.finish(id)).status).toBe('clean');
+  });
+
   it('again with the same key is the same one, running or not', async () => {
     const first = await house.begin('key-1');
     expect(await house.begin('key-1')).toEqual({ ...first, replayed: true });
