@@ -52,23 +52,26 @@ export async function sweepTable(
 ): Promise<void> {
   const nowMs = world.clock.nowMs();
   const settled = minuteOf(nowMs - SETTLING_MS);
+  const newest = minuteOf(nowMs + HORIZON_MS);
   // Before its first tick an installation has nothing that is due.
   const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {}, busy: [] };
   const sweep = (await findSweep(world.db, table)) ?? first;
   const stops = new Map(Object.entries(sweep.stops));
   const sends = new Map(sweep.watch.open.map((it) => [it.minute, it.sends]));
   const busy = new Set(sweep.busy);
-  let { seenMs } = sweep;
+  // A clock that was fast has seen what may still get entries: these have no message yet.
+  const wasSeenMs = Math.min(sweep.seenMs, (newest + 1) * MINUTE_MS);
+  let seenMs = wasSeenMs;
   let sent = 0;
   const watch = await watchMinutes(world, {
     watch: sweep.watch,
-    newest: minuteOf(nowMs + HORIZON_MS),
+    newest,
     settled,
     stopMs,
     visit: async (minute) => {
-      const wasSeen = (minute + 1) * MINUTE_MS <= sweep.seenMs;
+      const wasSeen = (minute + 1) * MINUTE_MS <= wasSeenMs;
       if (wasSeen && !busy.has(minute) && isQuiet(minute, nowMs)) return { minute };
-      const when = { seenMs: sweep.seenMs, nowMs, stopMs };
+      const when = { seenMs: wasSeenMs, nowMs, stopMs };
       const visit = { table, minute, ...when, stops, sends: sends.get(minute) };
       const result = await sweepMinute(visit, world);
       sent += result.sent;
