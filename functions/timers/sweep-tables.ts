@@ -55,13 +55,12 @@ export async function sweepTable(
   const newest = minuteOf(nowMs + HORIZON_MS);
   // Before its first tick an installation has nothing that is due.
   const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {}, busy: [] };
-  const sweep = (await findSweep(world.db, table)) ?? first;
+  const found = (await findSweep(world.db, table)) ?? first;
+  const sweep = setBack(found, { nowMs, settled, newest });
   const stops = new Map(Object.entries(sweep.stops));
   const sends = new Map(sweep.watch.open.map((it) => [it.minute, it.sends]));
   const busy = new Set(sweep.busy);
-  // A clock that was fast has seen what may still get entries: these have no message yet.
-  const wasSeenMs = Math.min(sweep.seenMs, (newest + 1) * MINUTE_MS);
-  let seenMs = wasSeenMs;
+  let { seenMs } = sweep;
   let sent = 0;
   const watch = await watchMinutes(world, {
     watch: sweep.watch,
@@ -69,9 +68,9 @@ export async function sweepTable(
     settled,
     stopMs,
     visit: async (minute) => {
-      const wasSeen = (minute + 1) * MINUTE_MS <= wasSeenMs;
+      const wasSeen = (minute + 1) * MINUTE_MS <= sweep.seenMs;
       if (wasSeen && !busy.has(minute) && isQuiet(minute, nowMs)) return { minute };
-      const when = { seenMs: wasSeenMs, nowMs, stopMs };
+      const when = { seenMs: sweep.seenMs, nowMs, stopMs };
       const visit = { table, minute, ...when, stops, sends: sends.get(minute) };
       const result = await sweepMinute(visit, world);
       sent += result.sent;
@@ -86,6 +85,22 @@ export async function sweepTable(
     },
   });
   world.log.info('table.swept', { table, sent, stops: stops.size, ...watch });
+}
+
+/**
+ * What a clock that was fast has seen, and passed, may still get entries of which nobody knows: by
+ * a clock that is not, it is looked at as if it had not been.
+ */
+function setBack(
+  { watch, seenMs, ...rest }: Sweep,
+  now: { readonly nowMs: number; readonly settled: number; readonly newest: number },
+): Sweep {
+  const open = watch.open.map((it) => ({ ...it, againMs: Math.min(it.againMs, now.nowMs) }));
+  return {
+    ...rest,
+    watch: { through: Math.min(watch.through, now.settled), open },
+    seenMs: Math.min(seenMs, (now.newest + 1) * MINUTE_MS),
+  };
 }
 
 function minuteOf(ms: number): number {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MINUTE_MS } from '../../functions/shared/units.ts';
+import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { type TestWorld, testWorld } from '../support/world.ts';
 import { minuteNow, putDue, tickOnce } from './sweep-house.ts';
@@ -37,5 +37,38 @@ describe('a tick whose clock is five minutes fast', () => {
       sent += (await tickOnce(world)).rows.length;
     }
     expect(sent).toBe(1);
+  });
+});
+
+describe('a clock that was set a day ahead, and back', () => {
+  it('leaves nothing behind the marks of the sweeper', async () => {
+    const startMs = world.clock.nowMs();
+    for (let tick = 0; tick < 8; tick += 1) {
+      world.clock.set(startMs + DAY_MS + tick * MINUTE_MS);
+      await tickOnce(world);
+    }
+    world.clock.set(startMs + MINUTE_MS / 2);
+    await putDue(world, { count: 1, minute: minuteNow(world) + 6, name: 'filed' });
+    const found: number[] = [];
+    for (let minute = 1; minute <= 9; minute += 1) {
+      world.clock.set(startMs + minute * MINUTE_MS);
+      if ((await tickOnce(world)).rows.length > 0) found.push(minute);
+    }
+    expect(found[0]).toBe(4);
+  });
+
+  it('does not keep it from what it had left open', async () => {
+    const startMs = world.clock.nowMs();
+    await putDue(world, { count: 1, minute: minuteNow(world) + 3, name: 'open' });
+    for (let tick = 0; tick < 8; tick += 1) {
+      world.clock.set(startMs + DAY_MS + tick * MINUTE_MS);
+      await tickOnce(world);
+    }
+    const rows: string[] = [];
+    for (let minute = 20; minute <= 25; minute += 1) {
+      world.clock.set(startMs + minute * MINUTE_MS);
+      rows.push(...(await tickOnce(world)).rows);
+    }
+    expect(rows).toContain('open000000');
   });
 });

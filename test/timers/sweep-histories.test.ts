@@ -77,17 +77,22 @@ class History {
     }
   }
 
-  /** One tick as it goes in life: it may die anywhere, come twice, or come back from the dead. */
+  /**
+   * One tick as it goes in life: it may die anywhere, come twice, come back from the dead, or have
+   * a clock that is fast or slow.
+   */
   async tick(): Promise<void> {
     const { dice, world } = this;
-    const fate = dice.below(10);
+    const fate = dice.below(12);
     if (fate === 0) return void (await this.#killed());
     if (fate === 1) {
       await Promise.all([sweepTable('deliveries', world), sweepTable('deliveries', world)]);
       return;
     }
     if (fate === 2) return this.#overtaken();
-    await sweepTable('deliveries', world);
+    const skewMs = fate < 5 ? dice.below(2 * SKEW_MS) - SKEW_MS : 0;
+    const clock = { ...world.clock, nowMs: () => world.clock.nowMs() + skewMs };
+    await sweepTable('deliveries', { ...world, clock });
   }
 
   /** Whatever it wants after so many calls is not done. */
