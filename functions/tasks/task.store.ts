@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { known } from '../shared/form.ts';
+import { FORM, known } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { PROBLEMS, type ProblemCode } from '../shared/problem.ts';
 import { setFields } from '../shared/set-fields.ts';
@@ -115,9 +115,10 @@ function ifScheduled(name: TaskName, fields: Readonly<Record<string, unknown>>):
     table: 'tasks',
     key: taskKey(name.tenantId, name.id),
     update: `${update} ADD ver :one`,
-    condition: '#state = :scheduled',
+    // What a later release has written in another form is left as it is.
+    condition: '#state = :scheduled AND (attribute_not_exists(v) OR v <= :form)',
     names: { ...names, '#state': 'state' },
-    values: { ...values, ':one': 1, ':scheduled': 'scheduled' },
+    values: { ...values, ':one': 1, ':scheduled': 'scheduled', ':form': FORM },
     answersItem: true,
   };
 }

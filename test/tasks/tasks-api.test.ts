@@ -294,6 +294,23 @@ describe('DELETE /v1/tasks/{id}', () => {
   });
 });
 
+it.each([
+  ['DELETE', undefined],
+  ['PATCH', { delaySeconds: 1 }],
+])(
+  '%s leaves a task alone that a later release has written in another form',
+  async (call, body) => {
+    const task = await schedule(ask, 60);
+    const key = { pk: `${tenantId}#${task.id}`, sk: '#' };
+    const later = { kind: 'update', table: 'tasks', key, update: 'SET v = :v' } as const;
+    await world.db.commit([{ ...later, values: { ':v': 2 } }]);
+    const before = await world.db.get('tasks', key);
+    const answer = await ask(`${call} /v1/tasks/${task.id}`, { body });
+    expect([answer.status, answer.body.code]).toEqual([500, 'internal']);
+    expect(await world.db.get('tasks', key)).toEqual(before);
+  },
+);
+
 describe('GET /v1/tasks', () => {
   const idsOf = (tasks: readonly { readonly id: string }[]) => tasks.map((it) => it.id);
 
