@@ -1,4 +1,5 @@
 import { WORLD } from '../ledger/account.ts';
+import { letShow } from '../ledger/read-whole.ts';
 import {
   findTotal,
   type ShardTotal,
@@ -105,12 +106,17 @@ interface End {
 }
 
 async function endShard(
-  { db }: Needs,
+  world: Needs,
   tenantId: string,
   { fold, first, so }: End,
 ): Promise<FoldAdvance> {
   const partition = partitionOf(tenantId, fold);
-  const seen = await compareTail(db, fold, partition);
+  let seen = await compareTail(world.db, fold, partition);
+  if (!seen.isEqual) {
+    // A line may show before its total, or after it, though not for long.
+    await letShow(world);
+    seen = await compareTail(world.db, fold, partition);
+  }
   const { gain, rows } = so;
   if (seen.isEqual) return ended(fold, so, []);
   if (isSame(seen.total, first)) {

@@ -3,9 +3,11 @@ import { OFFENDERS_MAX } from '../../functions/audit/audit.ts';
 import { accountKey } from '../../functions/ledger/account.store.ts';
 import {
   insertShardLines,
+  lineKey,
   STATEMENT_SHARDS,
   shardPartitions,
 } from '../../functions/ledger/statement.store.ts';
+import { listShardedLines } from '../../functions/ledger/statement-list.store.ts';
 import { shardOf } from '../../functions/shared/ids/derive.ts';
 import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Db } from '../../functions/shared/world.ts';
@@ -372,6 +374,26 @@ describe('a total of a derived account that moves whenever it is read', () => {
     expect(audit).toMatchObject({ status: 'violated', undecided: 1, violations: { L3: 1 } });
     expect(audit.offenders).toHaveLength(1);
   });
+});
+
+it('finds no fault in a total whose last line does not show yet', async () => {
+  await house.settle();
+  const statement = { tenantId: house.tenantId, accountId: past.fees, currency: 'EUR' };
+  const [line] = await listShardedLines(world.db, statement, { limit: 1 });
+  const late = line && lineKey(line);
+  const { id } = await house.begin();
+  const untilMs = world.clock.nowMs() + 30;
+  const query: Db['query'] = async (it) => {
+    const page = await world.db.query(it);
+    const isLate = it.pk === late?.pk && world.clock.nowMs() < untilMs;
+    return isLate ? { ...page, items: page.items.filter(({ sk }) => sk !== late.sk) } : page;
+  };
+  const [message] = house.messages();
+  if (!message) throw new Error('no message');
+  await new AuditHouse({ ...world, db: { ...world.db, query } }).deliver(message);
+
+  expect(await house.find(id)).toMatchObject({ status: 'clean', undecided: 0 });
+  expect(world.clock.nowMs()).toBeGreaterThanOrEqual(untilMs);
 });
 
 describe('an audit that is asked for', () => {
