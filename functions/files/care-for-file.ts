@@ -16,7 +16,7 @@ import { isTooOld, isWaiting, nextLookMs, waitEndsMs } from './file-looks.ts';
 import { fileEvent } from './file-view.ts';
 import { sendFailed } from './send-failed.ts';
 import { settleFromRecords } from './settle-alerts.ts';
-import { stalledBlocks } from './stalled-blocks.ts';
+import { nextBlocksLookMs, stalledBlocks } from './stalled-blocks.ts';
 import { uploadReminder } from './upload-message.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
@@ -103,14 +103,23 @@ async function careForBlocks(
     await queues.send('file-blocks', messages);
   }
   // Before the long part: whatever ends that, the next look goes on.
-  await lookAgain({ ...file, floor }, world);
+  const lookMs = floor < file.blocks ? nextBlocksLookMs(touched, clock.nowMs()) : Infinity;
+  await lookAgain({ ...file, floor }, world, lookMs);
   if (file.resendFrom !== undefined) await sendFailed(file, world, receipt);
   else if (floor === file.blocks) await settleFromRecords(file, world, receipt);
 }
 
-/** Refused when the file has changed since: then whoever changed it has set its `due`. */
-async function lookAgain(file: AlertFile, { clock, db }: Needs): Promise<void> {
+/**
+ * Refused when the file has changed since: then whoever changed it has set its `due`. For a look
+ * that is `wantedMs` before its usual time the sweeper may come too late.
+ */
+async function lookAgain(file: AlertFile, world: Needs, wantedMs = Infinity): Promise<void> {
+  const { clock, db, queues } = world;
   const nowMs = clock.nowMs();
-  const look = { dueMs: nextLookMs(file, nowMs), floor: file.floor };
-  await db.commit([markLookedAt(file, look, nowMs)]);
+  const usualMs = nextLookMs(file, nowMs);
+  const dueMs = Math.min(usualMs, wantedMs);
+  const commit = await db.commit([markLookedAt(file, { dueMs, floor: file.floor }, nowMs)]);
+  if (commit.ok && dueMs < usualMs) {
+    await queues.send('file-care', [careMessage({ ...file, dueMs })]);
+  }
 }

@@ -1,6 +1,6 @@
 import { SECOND_MS } from '../shared/units.ts';
 import type { Block } from './block.ts';
-import type { AlertFile } from './file.ts';
+import { type AlertFile, BLOCKS_LOOK_MS } from './file.ts';
 
 /** How long after its time a resting block's message may still be on its way. */
 const LATE_MS = 30 * SECOND_MS;
@@ -27,6 +27,18 @@ export function stalledBlocks(
   const floor = Math.min(file.blocks, ...heads);
   const stalled = heads.filter((it) => it < file.blocks && isStalled(known.get(it), nowMs));
   return { floor, stalled };
+}
+
+/**
+ * When to look again at blocks that are under way: in a minute, or as soon as the first of their
+ * workers must have ended, but not before half of it. A worker may have died in between.
+ */
+export function nextBlocksLookMs(touched: readonly Block[], nowMs: number): number {
+  const leases = touched.flatMap(({ finished, leaseMs = 0 }) =>
+    finished || leaseMs < nowMs ? [] : [leaseMs],
+  );
+  const endMs = Math.min(...leases) + SECOND_MS;
+  return Math.min(nowMs + BLOCKS_LOOK_MS, Math.max(nowMs + BLOCKS_LOOK_MS / 2, endMs));
 }
 
 function isStalled(block: Block | undefined, nowMs: number): boolean {

@@ -114,7 +114,9 @@ describe('a worker that dies at any call', () => {
   });
 
   it('while it alerts leaves nobody out, and repeats one batch at most, marked', async () => {
-    const points = await killEverywhere({ queue: 'file-blocks', onUnknown: 'resend' }, (done) => {
+    // A minute for which the dead worker may still be alive, and half of one until the next look.
+    const scene = { queue: 'file-blocks', onUnknown: 'resend', withinMs: 1.6 * MINUTE_MS } as const;
+    const points = await killEverywhere(scene, (done) => {
       expect(done.delivered).toBe(USERS);
       expect(house.copies().size).toBe(USERS);
       expect(house.received.length - USERS).toBeLessThanOrEqual(BATCH_MAX);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Block, newBlock } from '../../functions/files/block.ts';
-import { stalledBlocks } from '../../functions/files/stalled-blocks.ts';
+import { nextBlocksLookMs, stalledBlocks } from '../../functions/files/stalled-blocks.ts';
 
 const NOW = 1_000_000;
 const block = (number: number, given: Partial<Block>): Block => ({
@@ -35,5 +35,20 @@ describe('blocks that seem to be forgotten', () => {
     const [blocks, window, floor, touched, newFloor, stalled] = given;
     const found = stalledBlocks({ blocks, window, floor }, touched, NOW);
     expect({ ...found, stalled: found.stalled.toSorted() }).toEqual({ floor: newFloor, stalled });
+  });
+});
+
+describe('the next look at blocks', () => {
+  const leased = (number: number, ms: number) => block(number, { leaseMs: NOW + ms });
+
+  it.each<[string, Block[], number]>([
+    ['nobody has one', [finished(0), resting(1)], 60_000],
+    ['a worker must have ended soon', [leased(0, 10_000)], 30_000],
+    ['the first must have ended later', [leased(0, 50_000), leased(1, 44_000)], 45_000],
+    ['all may work for longer', [leased(0, 64_000)], 60_000],
+    ['a finished one had a lease', [{ ...leased(0, 44_000), finished: true }], 60_000],
+    ['a worker has died', [dead(0)], 60_000],
+  ])('when %s', (_what, touched, ms) => {
+    expect(nextBlocksLookMs(touched, NOW) - NOW).toBe(ms);
   });
 });
