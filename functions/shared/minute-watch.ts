@@ -47,6 +47,25 @@ export interface MinuteVisit {
   readonly stop?: MinuteStop | undefined;
 }
 
+/** As far as a watch can have come by a clock that is right. */
+interface WatchBounds {
+  /** The last minute to which nothing new can come. */
+  readonly settled: number;
+  /** No minute waits for longer than until then. */
+  readonly againMs: number;
+}
+
+/**
+ * The watch without what a clock that was fast has passed: that may still get entries of which
+ * nobody knows, and is visited as if it had not been.
+ */
+export function setBack({ through, open }: MinuteWatch, bounds: WatchBounds): MinuteWatch {
+  return {
+    through: Math.min(through, bounds.settled),
+    open: open.map((it) => ({ ...it, againMs: Math.min(it.againMs, bounds.againMs) })),
+  };
+}
+
 /** A bound on one tick; after an outage it takes some. */
 const VISITS_MAX = 240;
 /** A bound on what a watch may carry: more than a day of minutes, because damage is for a day. */

@@ -1,5 +1,5 @@
 import type { TickTime } from '../shared/aws/schedule.ts';
-import { type MinuteVisit, type Sends, watchMinutes } from '../shared/minute-watch.ts';
+import { type MinuteVisit, type Sends, setBack, watchMinutes } from '../shared/minute-watch.ts';
 import { minutePartition } from '../shared/sortable.ts';
 import { DAY_MS, MINUTE_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
@@ -56,7 +56,11 @@ export async function sweepTable(
   // Before its first tick an installation has nothing that is due.
   const first: Sweep = { watch: { through: settled, open: [] }, seenMs: 0, stops: {}, busy: [] };
   const found = (await findSweep(world.db, table)) ?? first;
-  const sweep = setBack(found, { nowMs, settled, newest });
+  const sweep: Sweep = {
+    ...found,
+    watch: setBack(found.watch, { settled, againMs: nowMs }),
+    seenMs: Math.min(found.seenMs, (newest + 1) * MINUTE_MS),
+  };
   const stops = new Map(Object.entries(sweep.stops));
   const sends = new Map(sweep.watch.open.map((it) => [it.minute, it.sends]));
   const busy = new Set(sweep.busy);
@@ -85,22 +89,6 @@ export async function sweepTable(
     },
   });
   world.log.info('table.swept', { table, sent, stops: stops.size, ...watch });
-}
-
-/**
- * What a clock that was fast has seen, and passed, may still get entries of which nobody knows: by
- * a clock that is not, it is looked at as if it had not been.
- */
-function setBack(
-  { watch, seenMs, ...rest }: Sweep,
-  now: { readonly nowMs: number; readonly settled: number; readonly newest: number },
-): Sweep {
-  const open = watch.open.map((it) => ({ ...it, againMs: Math.min(it.againMs, now.nowMs) }));
-  return {
-    ...rest,
-    watch: { through: Math.min(watch.through, now.settled), open },
-    seenMs: Math.min(seenMs, (now.newest + 1) * MINUTE_MS),
-  };
 }
 
 function minuteOf(ms: number): number {

@@ -7,6 +7,7 @@ import {
   type MinuteStop,
   type MinuteVisit,
   type MinuteWatch,
+  setBack,
   watchMinutes,
 } from '../shared/minute-watch.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
@@ -90,16 +91,19 @@ const FIRST_LOOK_MINUTES = 5;
 
 async function runCheck(round: CheckRound, world: Needs) {
   const { name, watches, ageMs, stopMs } = round;
-  const oldestMs = world.clock.nowMs() - ageMs;
+  const nowMs = world.clock.nowMs();
+  const oldestMs = nowMs - ageMs;
   const newest = Math.floor(oldestMs / MINUTE_MS);
+  // Of the newest minute some events are too young.
+  const settled = newest - 1;
   let unrelayedMs = Infinity;
-  const before = watches[name] ?? { through: newest - FIRST_LOOK_MINUTES, open: [] };
+  const found = watches[name] ?? { through: newest - FIRST_LOOK_MINUTES, open: [] };
+  const before = setBack(found, { settled, againMs: nowMs + WAIT_AGES_MAX * ageMs });
   const stops = new Map(before.open.map((it) => [it.minute, it.stop]));
   const watch = await watchMinutes(world, {
     watch: before,
     newest,
-    // Of the newest minute some events are too young.
-    settled: newest - 1,
+    settled,
     stopMs,
     visit: async (minute) => {
       // What a repair has set back is visited as a whole.
@@ -115,6 +119,8 @@ async function runCheck(round: CheckRound, world: Needs) {
 
 /** Of a minute with nothing but damage in it a person hears for a day. */
 const DAMAGED_MS = DAY_MS;
+/** No minute with work left waits for longer than this multiple of the patience. */
+const WAIT_AGES_MAX = 3;
 /** The clock does not call on the second. */
 const EARLY_MS = MINUTE_MS / 2;
 
@@ -130,7 +136,7 @@ function toVisit(
   if (stop) return { minute, againMs: nowMs, stop };
   const lateMs = nowMs - ageMs - (minute + 1) * MINUTE_MS;
   if (isDone && !(isDamaged && lateMs < DAMAGED_MS)) return { minute };
-  const waitMs = Math.min(3 * ageMs, Math.max(ageMs / 4, lateMs / 2));
+  const waitMs = Math.min(WAIT_AGES_MAX * ageMs, Math.max(ageMs / 4, lateMs / 2));
   return { minute, againMs: nowMs + waitMs - EARLY_MS, ...(isDone && { isDamaged: true }) };
 }
 

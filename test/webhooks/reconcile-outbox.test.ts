@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { eventKey } from '../../functions/events/event.store.ts';
 import type { RelayedEvent } from '../../functions/events/event.ts';
+import { openIds } from '../../functions/shared/ids/ulid.ts';
 import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
 import { findWatches } from '../../functions/webhooks/outbox-watch.store.ts';
 import { reconcileOutbox } from '../../functions/webhooks/reconcile-outbox.ts';
@@ -163,6 +164,31 @@ describe('a tick', () => {
     world.clock.advance(18 * MINUTE_MS);
     await reconcileOutbox(world);
     expect(fast()).toMatchObject([{ body: { event: event.id, endpoint: good.id } }]);
+  });
+
+  it.each([
+    ['five minutes', 5 * MINUTE_MS],
+    ['a day', 24 * 60 * MINUTE_MS],
+  ])('finds all that comes behind a clock that was %s ahead', async (_what, aheadMs) => {
+    const { tenantId } = await newEndpoint(world, url);
+    const startMs = world.clock.nowMs();
+    for (let tick = 0; tick < 8; tick += 1) {
+      world.clock.set(startMs + aheadMs + tick * MINUTE_MS);
+      await reconcileOutbox(world);
+    }
+    world.clock.set(startMs + MINUTE_MS);
+    await reconcileOutbox(world);
+    // By another instance: the ids of one never go back.
+    const ids = openIds(world.clock.nowMs);
+    const event = await newEvent({ ...world, ids }, tenantId);
+    world.clock.advance(3 * MINUTE_MS);
+    await reconcileOutbox(world);
+    expect(fast().map((it) => it.body.event)).toEqual([event.id]);
+
+    world.sent.splice(0);
+    world.clock.advance(19 * MINUTE_MS);
+    await reconcileOutbox(world);
+    expect(fast().map((it) => it.body.event)).toEqual([event.id]);
   });
 
   it('leaves what it has relayed already to the recheck', async () => {
