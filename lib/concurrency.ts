@@ -5,14 +5,11 @@ import type { QueueName } from './names.ts';
 const CONSUMER_MIN = 2;
 const CONSUMER_MAX = 1_000;
 
-/**
- * How the consumers divide what the workers may use, in percent. The slow lane has as much as the
- * fast one, which it never keeps waiting: it gets the bursts, and whoever answers late.
- */
+/** How the consumers divide what the workers may use, in percent. */
 const PERCENT: Readonly<Record<QueueName, number>> = {
-  'delivery-fast': 27,
-  'delivery-slow': 27,
-  'endpoint-care': 3,
+  'delivery-fast': 34,
+  'delivery-slow': 21,
+  'endpoint-care': 2,
   'file-blocks': 17,
   'file-care': 3,
   'file-events': 3,

@@ -19,11 +19,11 @@ const QUEUES: readonly QueueName[] = [
 describe('consumersOf', () => {
   it.each([
     { lambdaConcurrency: 37, workerShare: 0.6, consumers: [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2] },
-    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [12, 12, 3, 8, 3, 3, 3, 4, 4, 2, 2] },
+    { lambdaConcurrency: 100, workerShare: 0.6, consumers: [14, 9, 2, 8, 3, 3, 3, 4, 4, 2, 2] },
     {
       lambdaConcurrency: 1_000,
       workerShare: 0.6,
-      consumers: [158, 158, 19, 100, 19, 19, 19, 42, 36, 13, 13],
+      consumers: [198, 123, 13, 100, 19, 19, 19, 42, 36, 13, 13],
     },
     {
       lambdaConcurrency: 100_000,
