@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { callAws } from '../aws-call.ts';
 import { checkDatabase } from '../database.ts';
 import { LocalFailure, messageOf } from '../failure.ts';
-import { freePort } from '../http/listen.ts';
+import { onFreePort } from '../http/free-port.ts';
 import type { LocalLog } from '../log.ts';
 import { startKept } from '../programs.ts';
 import type { State } from '../state.ts';
@@ -34,11 +34,12 @@ export async function startDynamo(options: DynamoOptions): Promise<Engine> {
   if (external) return { endpoint: external, stop: async () => undefined };
 
   const { state, log, giveUp = (reason: string) => log.say('dynamodb', reason) } = options;
-  const port = await freePort(options.wantedPort);
-  const endpoint = `http://127.0.0.1:${port}`;
-  const run = () => runEngine({ state, log, port, endpoint });
-  const stop = await keepRunning({ name: 'dynamodb', run, log, giveUp });
-  return { endpoint, stop };
+  return onFreePort(options.wantedPort, async (port) => {
+    const endpoint = `http://127.0.0.1:${port}`;
+    const run = () => runEngine({ state, log, port, endpoint });
+    const stop = await keepRunning({ name: 'dynamodb', run, log, giveUp });
+    return { endpoint, stop };
+  });
 }
 
 interface EngineOptions {

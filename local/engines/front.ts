@@ -1,4 +1,4 @@
-import { freePort } from '../http/listen.ts';
+import { onFreePort } from '../http/free-port.ts';
 import type { LocalLog } from '../log.ts';
 import type { Engine } from './engine.ts';
 import { type KeptPart, keepRunning } from './keep-running.ts';
@@ -18,10 +18,11 @@ export interface FrontOptions {
 export async function startFront({ endpoint, log, giveUp }: FrontOptions): Promise<Engine> {
   if (process.env.AWS_ENDPOINT_URL_DYNAMODB) return { endpoint, stop: async () => undefined };
 
-  const port = await freePort(0);
   const program = new URL('../dynamodb/worker.ts', import.meta.url);
   const name = 'dynamodb-front';
-  const run = () => startThread({ name, program, data: { endpoint, port }, log });
-  const stop = await keepRunning({ name, run, log, giveUp });
-  return { endpoint: `http://127.0.0.1:${port}`, stop };
+  return onFreePort(0, async (port) => {
+    const run = () => startThread({ name, program, data: { endpoint, port }, log });
+    const stop = await keepRunning({ name, run, log, giveUp });
+    return { endpoint: `http://127.0.0.1:${port}`, stop };
+  });
 }

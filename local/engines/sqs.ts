@@ -1,5 +1,5 @@
 import { callAws } from '../aws-call.ts';
-import { freePort } from '../http/listen.ts';
+import { onFreePort } from '../http/free-port.ts';
 import type { LocalLog } from '../log.ts';
 import { nameOf } from '../resources.ts';
 import type { Resource } from '../template.ts';
@@ -21,11 +21,12 @@ export async function startSqs(options: SqsOptions): Promise<Engine> {
   if (external) return { endpoint: external, stop: async () => undefined };
 
   const { file, log, giveUp } = options;
-  const port = await freePort(options.wantedPort);
   const program = new URL('../sqs/worker.ts', import.meta.url);
-  const run = () => startThread({ name: 'sqs', program, data: { file, port }, log });
-  const stop = await keepRunning({ name: 'sqs', run, log, giveUp });
-  return { endpoint: `http://127.0.0.1:${port}`, stop };
+  return onFreePort(options.wantedPort, async (port) => {
+    const run = () => startThread({ name: 'sqs', program, data: { file, port }, log });
+    const stop = await keepRunning({ name: 'sqs', run, log, giveUp });
+    return { endpoint: `http://127.0.0.1:${port}`, stop };
+  });
 }
 
 /** The attributes of a queue that mean something here. */

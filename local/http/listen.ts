@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { hasCode } from '../failure.ts';
 
 export const LOOPBACK = '127.0.0.1';
@@ -33,12 +33,4 @@ export async function listen(server: Server, wantedPort: number): Promise<number
     if (!hasCode(error, 'EADDRINUSE')) throw error;
     return listenExactly(server, 0);
   }
-}
-
-/** A port that is free at this moment: the wanted one if it can be had. */
-export async function freePort(wantedPort: number): Promise<number> {
-  const probe = createServer();
-  const port = await listen(probe, wantedPort);
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../local/http/free-port.ts';
 import { until } from '../support/until.ts';
 import { installTool } from './python-tool.ts';
 
@@ -26,7 +26,7 @@ export async function startMiniStack(): Promise<MiniStack> {
   const program = installTool('ministack', VERSION);
   // Outside of any package: its Lambdas run CommonJS wrappers from there.
   const folder = mkdtempSync(join(tmpdir(), 'tallyhook-cloud-'));
-  const port = await freePort();
+  const port = await freePort(0);
   // That of every client in the tests.
   const region = 'us-east-1';
   const url = `http://127.0.0.1:${port}`;
@@ -76,13 +76,4 @@ function killGroup({ pid }: ChildProcess): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

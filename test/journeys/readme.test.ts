@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, inject, it } from 'vitest';
+import { freePort } from '../../local/http/free-port.ts';
 import { until } from '../support/until.ts';
 
 const { apiUrl, adminKey } = inject('cloud');
@@ -21,7 +21,7 @@ it('does what the quickstart says, as it is printed but for the ports', async ()
   const lines = await blockOf('Quickstart');
   expect(lines.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   const script = lines
-    .replaceAll(/(--port |localhost:)4000/g, `$1${await freePort()}`)
+    .replaceAll(/(--port |localhost:)4000/g, `$1${await freePort(0)}`)
     .replaceAll('http://localhost:3000', () => apiUrl.replaceAll('$', '\\$'));
 
   const shell = spawn('bash', ['-euo', 'pipefail', '-c', script], {
@@ -76,12 +76,4 @@ async function blockOf(section: string, at = 0): Promise<string> {
   const block = [...text.matchAll(/```sh\n(.*?)```/gs)][at]?.[1];
   if (!block) throw new Error(`the README has no such lines below ${section}`);
   return block;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
 }

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { TestProject } from 'vitest/node';
 import { readOptions } from '../../functions/shared/config.ts';
 import { TallyhookStack } from '../../lib/tallyhook-stack.ts';
+import { freePort } from '../../local/http/free-port.ts';
 import { type TableSpec, tableSpecsOf } from './tables.ts';
 
 declare module 'vitest' {
@@ -28,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
     project.provide('engineUrl', external);
     return () => undefined;
   }
-  const port = await freePort();
+  const port = await freePort(0);
   const engine = spawn(engineFile(), ['serve', '--port', String(port)], { stdio: 'ignore' });
   const engineUrl = `http://127.0.0.1:${port}`;
   await answering(engineUrl, engine);
@@ -48,15 +47,6 @@ function engineFile(): string {
   const platform = `@dynoxide/${process.platform}-${process.arch}`;
   const manifest = createRequire(import.meta.url).resolve(`${platform}/package.json`);
   return join(dirname(manifest), process.platform === 'win32' ? 'dynoxide.exe' : 'dynoxide');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Against hanging, not against slowness. */
