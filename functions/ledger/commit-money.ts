@@ -2,6 +2,7 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem, type ProblemCode } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Reason, World, Write } from '../shared/world.ts';
+import { letShow } from './read-whole.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What is counted of a transaction. */
@@ -36,8 +37,6 @@ const UNSURE: readonly ProblemCode[] = [
   'hold_resolved',
   'conflict',
 ];
-/** Longer than one commit takes to show in all of its items. */
-const UNSURE_MS = 50;
 
 /** No entry is dated before the one that it follows. Clocks that differ by more are wrong. */
 const AHEAD_MS = SECOND_MS;
@@ -80,7 +79,7 @@ export async function commitMoney<Result>(
 }
 
 async function lookSurely<Found>(
-  { clock }: Pick<World, 'clock'>,
+  world: Pick<World, 'clock'>,
   look: () => Promise<Found>,
 ): Promise<Found> {
   try {
@@ -88,7 +87,7 @@ async function lookSurely<Found>(
   } catch (error) {
     const isUnsure = error instanceof Problem && UNSURE.includes(error.code);
     if (!isUnsure) throw error;
-    await clock.sleep(UNSURE_MS);
+    await letShow(world);
     return look();
   }
 }

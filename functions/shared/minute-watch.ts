@@ -142,7 +142,8 @@ export async function watchMinutes(
     const visits: MinuteVisit[] = [];
     const endMs = Math.min(stopMs, clock.nowMs() + SLICE_MS);
     for (const minute of minutes.slice(start, start + SLICE)) {
-      if (clock.nowMs() < endMs) visits.push(await visit(minute));
+      if (clock.nowMs() >= endMs) break;
+      visits.push(await visit(minute));
     }
     start += visits.length;
     latest = afterVisits(latest, visits, settled);

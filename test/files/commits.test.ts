@@ -1,7 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cancel, pause, resume, retry } from '../../functions/files/change-state.ts';
-import type { AlertFile } from '../../functions/files/file.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import type { Db, Write } from '../../functions/shared/world.ts';
 import { checkFiles } from '../support/invariants/files.ts';
@@ -12,15 +10,6 @@ let house: FilesHouse;
 beforeEach(async () => {
   house = await FilesHouse.open();
 });
-
-async function ask<Needs extends object>(
-  route: Route<Needs>,
-  { tenantId, id }: AlertFile,
-  world: Needs,
-) {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await route.answer(asked as unknown as Call<Contract>, world);
-}
 
 /** The doors with what happens right before each commit, which may also be kept from happening. */
 function meddling(before: (writes: readonly Write[]) => Promise<'refuse' | undefined>) {
@@ -47,7 +36,7 @@ describe('a retry that is asked for', () => {
     const doors = meddling(async (writes) => {
       if (asked === 0 && tells(writes, 'file.completed')) {
         asked += 1;
-        await ask(retry, file, house.doors);
+        await house.act(retry, file);
       }
       return undefined;
     });
@@ -71,7 +60,7 @@ describe('a retry that is asked for', () => {
     expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 60 });
     house.received.length = 0;
     house.reply = () => 200;
-    await ask(retry, file, house.doors);
+    await house.act(retry, file);
     const care = house.takeMessage();
     if (!care) throw new Error('no message');
     let reopened = 0;
@@ -79,7 +68,7 @@ describe('a retry that is asked for', () => {
     const doors = meddling(async (writes) => {
       if (!writes.some(isReopening)) return undefined;
       reopened += 1;
-      if (reopened === 2) await ask(route, file, house.doors);
+      if (reopened === 2) await house.act(route, file);
       return undefined;
     });
     await house.handle(care, doors);
@@ -87,7 +76,7 @@ describe('a retry that is asked for', () => {
     await house.handleAll();
     expect(await house.find(file)).toMatchObject({ state });
     expect(house.copies().size).toBe(begun);
-    if (state === 'paused') await ask(resume, file, house.doors);
+    if (state === 'paused') await house.act(resume, file);
     const done = await house.settle(file);
     const again = state === 'paused' ? 60 : begun;
     expect(done).toMatchObject({ delivered: 60 + again, failed: 60 - again, pending: 0 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { retry } from '../../functions/files/change-state.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { type ReadsAndWrites, UNITS_OF_ALERT } from '../support/units.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
@@ -40,8 +39,7 @@ describe('a retry of a file', () => {
     house.reply = (userId) => (Number(userId.slice(1)) % 4 === 0 ? 500 : 200);
     const file = await house.upload(endpoint, usersFile(100));
     expect(await house.settle(file)).toMatchObject({ failed: 25 });
-    const asked = { tenantId: file.tenantId as never, params: { id: file.id } as never };
-    await retry.answer(asked as unknown as Call<Contract>, house.doors);
+    await house.act(retry, file);
     house.world.units.splice(0);
     const message = house.takeMessage();
     if (!message) throw new Error('nobody was told');

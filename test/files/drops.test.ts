@@ -7,7 +7,6 @@ import type { AlertFile } from '../../functions/files/file.ts';
 import { fileView } from '../../functions/files/file-view.ts';
 import { findLostDrops } from '../../functions/files/find-lost-drops.ts';
 import type { ObjectMark, ObjectVersion, VersionPage } from '../../functions/shared/bucket.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import { insertTenant } from '../../functions/tenants/tenant.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
@@ -87,11 +86,6 @@ class Versions {
     const isEnd = last === undefined || from + versions.length === all.length;
     return isEnd ? { versions } : { versions, next: last };
   }
-}
-
-async function ask<Needs>(route: Route<Needs>, { tenantId, id }: AlertFile) {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await route.answer(asked as unknown as Call<Contract>, house.doors as Needs);
 }
 
 let house: FilesHouse;
@@ -176,7 +170,7 @@ describe('a dropped object', () => {
       error: { code: 'metadata_invalid', detail: expect.stringMatching(/^The metadata .*\.$/) },
     });
     // Read again it would go out without what the metadata wanted to say.
-    await expect(ask(retry, await theFile())).rejects.toThrow(
+    await expect(house.act(retry, await theFile())).rejects.toThrow(
       expect.objectContaining({ code: 'not_retryable' }),
     );
     await house.settle(await theFile());
@@ -300,7 +294,7 @@ describe('a dropped object', () => {
     expect(house.world.clock.nowMs() - failed.createdAtMs).toBeLessThan(3 * MINUTE_MS);
     const { outbox } = await takeSnapshot(house.world.client, house.world.tables);
     expect(outbox.map((it) => it.type)).toEqual(['file.failed']);
-    await expect(ask(retry, failed)).rejects.toMatchObject({
+    await expect(house.act(retry, failed)).rejects.toMatchObject({
       code: 'not_retryable',
       message: 'The object is gone: drop it anew.',
     });

@@ -3,9 +3,8 @@ import { claimBlock, findBlock } from '../../functions/files/block.store.ts';
 import { pause, resume } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findProgress } from '../../functions/files/find-progress.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
-import type { Db, World, Write } from '../../functions/shared/world.ts';
+import type { Db, Write } from '../../functions/shared/world.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import type { SentMessage } from '../support/world.ts';
@@ -16,13 +15,6 @@ let house: FilesHouse;
 beforeEach(async () => {
   house = await FilesHouse.open();
 });
-
-type FileRoute = Pick<Route<Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>>, 'answer'>;
-
-async function act(route: FileRoute, { tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId, params: { id } };
-  await route.answer(asked as unknown as Call<Contract>, house.doors);
-}
 
 const nameOf = ({ tenantId, id }: AlertFile) => ({ tenantId, fileId: id });
 
@@ -51,7 +43,7 @@ async function died(users: number): Promise<{ file: AlertFile; lost: readonly Wr
   };
   const doors = { ...house.doors, db: { ...db, commit } };
   await expect(house.handle(message, doors)).rejects.toThrow(Killed);
-  await act(pause, file);
+  await house.act(pause, file);
   return { file, lost };
 }
 
@@ -107,7 +99,7 @@ describe('notices of a paused file whose worker died', () => {
     const shown = await findProgress(house.world, nameOf(file));
     expect(shown).toMatchObject({ state: 'paused', delivered: 3, pending: 37 });
 
-    await act(resume, file);
+    await house.act(resume, file);
     const done = await house.settle(file);
     expect(done).toMatchObject({ state: 'completed', delivered: 40, pending: 0, uncertain: 0 });
     // The retried ones got it at the retry, the others of that batch as marked repeats.
@@ -126,7 +118,7 @@ describe('notices of a paused file whose worker died', () => {
     const copies = Array.from({ length: 5 }, () => house.handle(notice));
     await Promise.all(copies);
     expect(await house.find(file)).toMatchObject({ delivered: 1, pending: 39 });
-    await act(resume, file);
+    await house.act(resume, file);
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 40 });
     expect(await violations()).toEqual([]);
   });
@@ -141,7 +133,7 @@ describe('notices of a paused file whose worker died', () => {
     clock.set(Math.max(clock.nowMs(), seen.dueMs ?? 0));
     await house.sweep(seen);
     expect(await house.find(file)).toMatchObject({ state: 'paused', delivered: 3, pending: 37 });
-    await act(resume, file);
+    await house.act(resume, file);
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 40 });
     expect(await violations()).toEqual([]);
   });
@@ -151,7 +143,7 @@ describe('notices of a paused file whose worker died', () => {
     const { file } = await died(40);
     const notice = await firstNotice();
     house.world.clock.advance(2 * MINUTE_MS);
-    await act(resume, file);
+    await house.act(resume, file);
     house.world.sent.length = 0;
     const { db } = house.doors;
     let taken = false;
@@ -177,7 +169,7 @@ describe('notices of a paused file whose worker died', () => {
     await run(5 * MINUTE_MS);
     expect(lost).toHaveLength(1);
     expect(await house.doors.db.commit(lost)).toMatchObject({ ok: false });
-    await act(resume, file);
+    await house.act(resume, file);
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 40 });
     expect(await violations()).toEqual([]);
   });

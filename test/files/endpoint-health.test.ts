@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { resume, retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { MINUTE_MS } from '../../functions/shared/units.ts';
 import {
   deleteEndpoint,
@@ -154,9 +153,6 @@ describe('a file whose endpoint', () => {
 });
 
 describe('a retry whose endpoint is closed before it begins', () => {
-  const act = ({ answer }: typeof retry, { tenantId, id }: AlertFile) =>
-    answer({ tenantId, params: { id } } as unknown as Call<Contract>, house.doors);
-
   /** A file that one user did not get, and whose retry somebody wants. */
   async function failed(): Promise<{ file: AlertFile; endpoint: Endpoint }> {
     const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
@@ -165,7 +161,7 @@ describe('a retry whose endpoint is closed before it begins', () => {
     expect(file).toMatchObject({ state: 'completed', failed: 1 });
     house.reply = () => 200;
     house.received.length = 0;
-    await act(retry, file);
+    await house.act(retry, file);
     return { file, endpoint };
   }
 
@@ -194,7 +190,7 @@ describe('a retry whose endpoint is closed before it begins', () => {
     expect(await house.find(file)).toMatchObject(paused);
     expect(await eventsOf(file)).toContain('file.paused');
     await changeTo(endpoint, 'active');
-    await act(resume, file);
+    await house.act(resume, file);
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 3 });
   });
 

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import { File } from '../../functions/files/file.contract.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { getFile } from '../../functions/files/get-file.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
 it('eta ends with the last first alert, also before anybody has looked at the file', async () => {
@@ -11,11 +10,7 @@ it('eta ends with the last first alert, also before anybody has looked at the fi
   const endpoint = await house.addEndpoint({ perSecond: 50, retry: plan });
   house.reply = (userId, nth) => (userId === 'u5' && nth === 1 ? 500 : 200);
   const file = await house.upload(endpoint, usersFile(1_090));
-  const read = async ({ tenantId, id }: AlertFile) => {
-    const asked = { tenantId, params: { id } };
-    const answer = await getFile.answer(asked as unknown as Call<Contract>, house.doors);
-    return File.parse(answer.body);
-  };
+  const read = async (it: AlertFile) => File.parse((await house.act(getFile, it)).body);
   const seen = new Set<string>();
   for (let n = 0; n < 300 && house.received.length < 1_090; n += 1) {
     await house.handleAll();

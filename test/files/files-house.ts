@@ -9,6 +9,7 @@ import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
 import { takeUpload } from '../../functions/files/take-upload.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
 import type { Uploads } from '../../functions/shared/bucket.ts';
+import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
@@ -34,6 +35,9 @@ export interface Received {
 export type Reply = number | { readonly status: number; readonly retryAfter: string } | 'hangs';
 
 type Doors = Omit<World, 'deadLetters'> & Pick<TestWorld, 'clock'> & { readonly uploads: Uploads };
+
+/** The routes of files do with what is behind these doors. */
+type FileRoute = Pick<Route<Doors>, 'answer'>;
 
 const ALERT = z.object({ data: z.object({ userId: z.string() }) });
 const WORKER_MS = 60 * SECOND_MS;
@@ -119,6 +123,12 @@ export class FilesHouse {
     const file = await findFile(this.world.db, { tenantId, fileId: id });
     if (!file) throw new Error(`no file ${id}`);
     return file;
+  }
+
+  /** What a route answers that is asked for the file, and for nothing else. */
+  async act(route: FileRoute, { tenantId, id }: AlertFile, doors = this.doors) {
+    const asked = { tenantId, params: { id } };
+    return route.answer(asked as unknown as Call<Contract>, doors);
   }
 
   /** Does the work of one message, as its Lambda would. */

@@ -2,9 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { release, retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { alertEventId } from '../../functions/files/send-alert.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { DAY_MS, SECOND_MS } from '../../functions/shared/units.ts';
-import type { World } from '../../functions/shared/world.ts';
 import { deliveryKey, findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import { findEndpoint, setStatus } from '../../functions/webhooks/endpoint.store.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
@@ -16,13 +14,6 @@ let house: FilesHouse;
 beforeEach(async () => {
   house = await FilesHouse.open();
 });
-
-type FileRoute = Pick<Route<Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>>, 'answer'>;
-
-async function act(route: FileRoute, { tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await route.answer(asked as unknown as Call<Contract>, house.doors);
-}
 
 async function changeTo({ tenantId, id }: Endpoint, status: Endpoint['status']): Promise<void> {
   const now = await findEndpoint(house.world.db, tenantId, id);
@@ -46,7 +37,7 @@ async function releasedLate(endpoint: Endpoint, days: number, users = 2): Promis
   const file = await house.upload(endpoint, usersFile(users), { release: 'manual' });
   await house.handleAll();
   house.world.clock.advance(days * DAY_MS);
-  await act(release, file);
+  await house.act(release, file);
   await house.handleAll();
   await house.handleAll();
   return house.find(file);
@@ -135,7 +126,7 @@ describe('an alert of a file that was read long ago', () => {
     const { readAtMs } = await house.find(file);
     house.world.clock.advance(20 * DAY_MS);
     house.reply = () => 503;
-    await act(retry, file);
+    await house.act(retry, file);
     await house.handleAll();
     expect((await deliveryOf(file, 'u1')).createdAtMs).toBe(readAtMs);
     house.reply = () => 200;

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pause, resume } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import type { World } from '../../functions/shared/world.ts';
 import { intervalMs } from '../../functions/webhooks/pace.ts';
 import { checkFiles } from '../support/invariants/files.ts';
@@ -13,13 +12,6 @@ let house: FilesHouse;
 beforeEach(async () => {
   house = await FilesHouse.open();
 });
-
-type FileRoute = Pick<Route<Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>>, 'answer'>;
-
-async function act(route: FileRoute, { tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await route.answer(asked as unknown as Call<Contract>, house.doors);
-}
 
 /**
  * A file with a limit of its own. `behind` is done behind each of its alerts, by their number; a
@@ -73,19 +65,19 @@ describe('a file with a limit of its own keeps it', () => {
     ['of several a second', 2],
   ])('over a pause and a resume in quick succession: one %s', async (_what, rate) => {
     const file = await limitedFile({ rate, users: 20 }, async (nth, it) => {
-      if (nth === 6) await act(pause, it);
+      if (nth === 6) await house.act(pause, it);
     });
     await runUntilPaused(file);
-    await act(resume, file);
+    await house.act(resume, file);
     await expectPaced(file, rate, 20);
   });
 
   it('over a pause between two blocks', async () => {
     const file = await limitedFile({ rate: 2, users: 1_003 }, async (nth, it) => {
-      if (nth === 1_000) await act(pause, it);
+      if (nth === 1_000) await house.act(pause, it);
     });
     await runUntilPaused(file);
-    await act(resume, file);
+    await house.act(resume, file);
     await expectPaced(file, 2, 1_003);
   });
 

@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { World } from '../../functions/shared/world.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
@@ -54,10 +53,7 @@ async function setRate({ tenantId, id }: AlertFile, rate: number): Promise<void>
   await house.world.db.commit([{ kind: 'update', table: 'files', key, ...change }]);
 }
 
-async function askRetry({ tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await retry.answer(asked as unknown as Call<Contract>, house.doors);
-}
+const askRetry = (file: AlertFile) => house.act(retry, file);
 
 function nextCare() {
   const message = house.takeMessage();

@@ -4,9 +4,8 @@ import type { AlertFile } from '../../functions/files/file.ts';
 import { listResults } from '../../functions/files/list-results.ts';
 import { listResultsRoute } from '../../functions/files/result.contract.ts';
 import { exportFile } from '../../functions/files/save-export.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
+import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
-import type { World } from '../../functions/shared/world.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
 let house: FilesHouse;
@@ -33,13 +32,6 @@ async function exported(file: AlertFile) {
   return lines.split('\n').flatMap((line) => (line ? [JSON.parse(line)] : []));
 }
 
-type FileRoute = Pick<Route<Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'queues'>>, 'answer'>;
-
-async function act(route: FileRoute, { tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId, params: { id } };
-  await route.answer(asked as unknown as Call<Contract>, house.doors);
-}
-
 /** When each copy of a user's alert arrived. */
 const timesOf = (userId: string) =>
   house.received.filter((it) => it.userId === userId).map((it) => it.atMs);
@@ -53,7 +45,7 @@ async function pauseInFirstBatch(users: number): Promise<AlertFile> {
   const post: typeof http.post = async (request) => {
     if (!paused) {
       paused = true;
-      await act(pause, file);
+      await house.act(pause, file);
     }
     return http.post(request);
   };
@@ -107,7 +99,7 @@ it('whom nobody has tried to reach has no time, neither pending nor cancelled', 
   expect(told.filter((it) => it.at !== undefined)).toEqual([]);
 
   house.world.clock.advance(5 * HOUR_MS);
-  await act(cancel, file);
+  await house.act(cancel, file);
   expect((await house.settle(file)).state).toBe('cancelled');
   const cancelled = await list(file, { status: 'cancelled' });
   expect(cancelled).toHaveLength(60 - house.received.length);

@@ -3,7 +3,6 @@ import { claimBlock, findBlock } from '../../functions/files/block.store.ts';
 import { retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findProgress } from '../../functions/files/find-progress.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
@@ -18,10 +17,7 @@ beforeEach(async () => {
   house = await FilesHouse.open();
 });
 
-async function askRetry({ tenantId, id }: AlertFile): Promise<void> {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await retry.answer(asked as unknown as Call<Contract>, house.doors);
-}
+const askRetry = (file: AlertFile) => house.act(retry, file);
 
 /** Why a retry is refused. */
 async function refusalOf(file: AlertFile): Promise<string> {

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cancel, release } from '../../functions/files/change-state.ts';
 import type { AlertFile, FileDraft } from '../../functions/files/file.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { DAY_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { FilesHouse } from './files-house.ts';
@@ -22,11 +21,6 @@ async function read(given: Partial<FileDraft> = {}): Promise<AlertFile> {
   return house.find(file);
 }
 
-async function act<Needs>(route: Route<Needs>, { tenantId, id }: AlertFile, world: Needs) {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  await route.answer(asked as unknown as Call<Contract>, world);
-}
-
 describe('bytes that were never sent', () => {
   it.each<[string, Partial<FileDraft>]>([
     ['needs_approval', { onMalformed: 'ask' }],
@@ -34,7 +28,7 @@ describe('bytes that were never sent', () => {
   ])('are no repeat after a file that was %s was cancelled', async (state, given) => {
     const waiting = await read(given);
     expect(waiting.state).toBe(state);
-    await act(cancel, waiting, house.doors);
+    await house.act(cancel, waiting);
 
     expect((await read()).state).toBe('delivering');
   });
@@ -49,7 +43,7 @@ describe('bytes that were never sent', () => {
     house.world.clock.advance(3 * DAY_MS);
     const pk = `${waiting.tenantId}#${endpoint.id}#${waiting.contentHash}`;
     await house.world.db.commit([{ kind: 'remove', table: 'files', key: { pk, sk: 'SAME' } }]);
-    await act(cancel, waiting, house.doors);
+    await house.act(cancel, waiting);
     expect((await house.find(waiting)).state).toBe('cancelled');
     expect((await read()).state).toBe('delivering');
   });
@@ -62,15 +56,15 @@ describe('bytes that were sent stay a repeat', () => {
     ['had too many malformed rows', { allowRepeat: true, onMalformed: 'ask' }],
   ])('after another file that %s was cancelled', async (_what, given) => {
     expect((await read()).state).toBe('delivering');
-    await act(cancel, await read(given), house.doors);
+    await house.act(cancel, await read(given));
 
     expect(await read()).toMatchObject({ state: 'needs_approval', reason: 'same_content' });
   });
 
   it('after they were released, and cancelled while they were going out', async () => {
     const waiting = await read({ release: 'manual' });
-    await act(release, waiting, house.doors);
-    await act(cancel, waiting, house.doors);
+    await house.act(release, waiting);
+    await house.act(cancel, waiting);
 
     expect(await read()).toMatchObject({ state: 'needs_approval', reason: 'same_content' });
   });
@@ -78,7 +72,7 @@ describe('bytes that were sent stay a repeat', () => {
   it('from the release on of a file that might repeat them', async () => {
     const waiting = await read({ allowRepeat: true, release: 'manual' });
     house.world.clock.advance(2 * DAY_MS);
-    await act(release, waiting, house.doors);
+    await house.act(release, waiting);
 
     expect(await read()).toMatchObject({ state: 'needs_approval', reason: 'same_content' });
   });

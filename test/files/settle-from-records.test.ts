@@ -4,7 +4,6 @@ import { newBlock, withAttempted } from '../../functions/files/block.ts';
 import { cancel } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { alertEventId } from '../../functions/files/send-alert.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { DAY_MS } from '../../functions/shared/units.ts';
 import { deliveryKey } from '../../functions/webhooks/delivery.store.ts';
 import type { SentMessage } from '../support/world.ts';
@@ -101,8 +100,7 @@ describe('a file whose records and bytes are gone', () => {
   it('is looked at no more when it was cancelled', async () => {
     const house = await FilesHouse.open();
     const file = await forgotten(house);
-    const asked = { tenantId: file.tenantId, params: { id: file.id } };
-    await cancel.answer(asked as unknown as Call<Contract>, house.doors);
+    await house.act(cancel, file);
     await house.handleAll();
     expect(await house.find(file)).toMatchObject({ state: 'cancelled', closed: true, pending: 1 });
     house.world.clock.set((file.readAtMs ?? 0) + 33 * DAY_MS);

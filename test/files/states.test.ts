@@ -6,7 +6,6 @@ import { File } from '../../functions/files/file.contract.ts';
 import type { AlertFile, FileDraft, FileState } from '../../functions/files/file.ts';
 import { uploadKey } from '../../functions/files/file-keys.ts';
 import { getFile } from '../../functions/files/get-file.ts';
-import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { Problem } from '../../functions/shared/problem.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
@@ -21,15 +20,12 @@ beforeEach(async () => {
 
 const ACTIONS = { pause, resume, release, cancel, retry };
 
-async function call<Needs>(route: Route<Needs>, { tenantId, id }: AlertFile, world: Needs) {
-  const asked = { tenantId: tenantId as never, params: { id } as never };
-  const answer = await route.answer(asked as unknown as Call<Contract>, world);
-  return answer.body as { status: string; retried?: number } & Record<string, unknown>;
+async function act(verb: keyof typeof ACTIONS, file: AlertFile) {
+  const { body } = await house.act(ACTIONS[verb], file);
+  return body as { status: string; retried?: number } & Record<string, unknown>;
 }
 
-const act = (verb: keyof typeof ACTIONS, file: AlertFile) => call(ACTIONS[verb], file, house.doors);
-
-const read = (file: AlertFile) => call(getFile, file, house.doors).then((it) => File.parse(it));
+const read = async (file: AlertFile) => File.parse((await house.act(getFile, file)).body);
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(

@@ -5,8 +5,8 @@ import { lineKey } from '../../functions/ledger/statement.store.ts';
 import { listShardedLines } from '../../functions/ledger/statement-list.store.ts';
 import { journalKey } from '../../functions/ledger/transaction.store.ts';
 import type { Db, Item, Key } from '../../functions/shared/world.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
-import { type LedgerClient, ledgerClient } from './ledger-client.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { freshLedger, type LedgerClient, ledgerClient } from './ledger-client.ts';
 
 let world: TestWorld;
 let ledger: LedgerClient;
@@ -15,8 +15,7 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b] = [await ledger.open({}, '1000'), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '1000'));
 });
 
 /**

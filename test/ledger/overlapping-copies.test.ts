@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Db, Ids, Reason } from '../../functions/shared/world.ts';
-import { newTenant, type TestWorld, testWorld } from '../support/world.ts';
-import { type LedgerClient, ledgerClient } from './ledger-client.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { freshLedger, type LedgerClient, ledgerClient } from './ledger-client.ts';
 
 let world: TestWorld;
 let ledger: LedgerClient;
@@ -10,8 +10,7 @@ beforeAll(async () => {
   world = await testWorld();
 });
 beforeEach(async () => {
-  ledger = ledgerClient(world, newTenant(world));
-  [a, b] = [await ledger.open({}, '1000'), await ledger.open()];
+  ({ ledger, a, b } = await freshLedger(world, '1000'));
 });
 
 /**

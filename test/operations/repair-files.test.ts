@@ -5,7 +5,6 @@ import { fileKey } from '../../functions/files/file.store.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { repairDue, type TableRepair } from '../../functions/operations/repair-due.ts';
 import { repairFiles } from '../../functions/operations/repair-files.ts';
-import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import type { Item, Key, TableName } from '../../functions/shared/world.ts';
 import { FilesHouse, usersFile } from '../files/files-house.ts';
 import { checkFiles } from '../support/invariants/files.ts';
@@ -102,8 +101,7 @@ it('ends a file whose retries are lost, so that a person may retry them', async 
   expect(await house.find(file)).toMatchObject({ state: 'completed', delivered: 8, uncertain: 2 });
 
   house.reply = () => 200;
-  const asked = { tenantId: file.tenantId, params: { id: file.id } };
-  const answer = await retry.answer(asked as unknown as Call<Contract>, house.doors);
+  const answer = await house.act(retry, file);
   expect(answer.body).toMatchObject({ retried: 2 });
   expect(await house.settle(file)).toMatchObject({ delivered: 10, uncertain: 0 });
   expect(checkFiles(await takeSnapshot(world.client, world.tables))).toEqual([]);
@@ -178,13 +176,12 @@ it('tells of a block, and of a file, that only deliveries know of', async () => 
 
 it('files a cancelled file again until it is closed and its retries are over', async () => {
   const { house, world, file, name, put, repair, mends } = await waiting();
-  const asked = { tenantId: file.tenantId, params: { id: file.id } };
   const lose = async () => {
     const { duePk, dueSk, ...item } = (await world.db.get('files', fileKey(name))) ?? {};
     expect([duePk, dueSk]).toEqual([expect.any(String), expect.any(String)]);
     await put({ ...item, ...fileKey(name) });
   };
-  await cancel.answer(asked as unknown as Call<Contract>, house.doors);
+  await house.act(cancel, file);
   expect(await house.find(file)).toMatchObject({ state: 'cancelled' });
   await lose();
   await repairDue(world, 'files', repair);
