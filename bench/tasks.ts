@@ -1,17 +1,19 @@
 /**
  * How late tasks fire: 1,000 of them that are due in one second, spread over it or all at its
- * begin, from the due time to the end of the commit that fires them.
+ * begin, from the due time to the end of the commit that fires them. Some are made long before,
+ * whose messages the sweeper sends, and some so shortly that each has a message of its own.
  *
  *   node bench/tasks.ts [tasks]
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MINUTE_MS, SECOND_MS } from '../functions/shared/units.ts';
+import { SOON_MS } from '../functions/timers/due.ts';
 import { type BenchCloud, withBenchCloud } from './bench-cloud.ts';
 import { percentiles } from './load.ts';
 
 const TASKS = Number(process.argv[2] ?? 1_000);
 const CLIENTS = 8;
-const SECOND_MS = 1_000;
 /** More than it takes to create them. */
 const AHEAD_MS = 20 * SECOND_MS + 20 * TASKS;
 /** Functions are started and compiled by others, due so long before: idle ones end soon. */
@@ -19,6 +21,12 @@ const WARMUP_TASKS = 400;
 const WARMUP_MS = 8 * SECOND_MS;
 const WARMUP_SPREAD_MS = 4 * SECOND_MS;
 const PATIENCE_MS = 120 * SECOND_MS;
+
+/** Tasks of one second, which begins at `startMs`. */
+interface Tasks {
+  readonly ids: ReadonlySet<string>;
+  readonly startMs: number;
+}
 
 interface Fired {
   readonly taskId: string;
@@ -33,26 +41,37 @@ function firedIn({ cloud }: BenchCloud): Fired[] {
     .map((it) => JSON.parse(it.slice(it.indexOf('{'))) as Fired);
 }
 
-/** Creates tasks, each at its time, and waits until all of them have fired: how late each was. */
-async function fireAll(bench: BenchCloud, offsetsMs: readonly number[]): Promise<number[]> {
-  const startMs = Math.ceil((Date.now() + AHEAD_MS) / SECOND_MS) * SECOND_MS;
-  const warmups = Array.from({ length: WARMUP_TASKS }, (_, n) => ({
-    dueMs: startMs - WARMUP_MS + Math.floor((n * WARMUP_SPREAD_MS) / WARMUP_TASKS),
-    isMeasured: false,
-  }));
-  const measured = offsetsMs.map((it) => ({ dueMs: startMs + it, isMeasured: true }));
-  const left = [...warmups, ...measured];
+function secondFrom(ms: number): number {
+  return Math.ceil(ms / SECOND_MS) * SECOND_MS;
+}
+
+/** Creates tasks that are due so long after `startMs` each. */
+async function create(
+  { api }: BenchCloud,
+  startMs: number,
+  offsetsMs: readonly number[],
+): Promise<Tasks> {
+  const left = [...offsetsMs];
   const ids = new Set<string>();
-  const create = async () => {
-    for (let next = left.shift(); next; next = left.shift()) {
-      const { id } = await bench.api.post<{ id: string }>('/v1/tasks', {
-        dueAt: new Date(next.dueMs).toISOString(),
+  const createNext = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const { id } = await api.post<{ id: string }>('/v1/tasks', {
+        dueAt: new Date(startMs + next).toISOString(),
         action: { type: 'event', eventType: 'bench.due', data: { n: left.length } },
       });
-      if (next.isMeasured) ids.add(id);
+      ids.add(id);
     }
   };
-  await Promise.all(Array.from({ length: CLIENTS }, create));
+  await Promise.all(Array.from({ length: CLIENTS }, createNext));
+  return { ids, startMs };
+}
+
+/** Has others fired before, and waits until all of these have: how late each was. */
+async function lateness(bench: BenchCloud, { ids, startMs }: Tasks): Promise<number[]> {
+  const warmups = Array.from({ length: WARMUP_TASKS }, (_, n) =>
+    Math.floor((n * WARMUP_SPREAD_MS) / WARMUP_TASKS),
+  );
+  await create(bench, startMs - WARMUP_MS, warmups);
   if (Date.now() > startMs - WARMUP_MS) throw new Error('some were due before all were created');
   await sleep(startMs + 2 * SECOND_MS - Date.now());
   for (;;) {
@@ -63,20 +82,31 @@ async function fireAll(bench: BenchCloud, offsetsMs: readonly number[]): Promise
   }
 }
 
-const spread = Array.from({ length: TASKS }, (_, n) => Math.floor((n * SECOND_MS) / TASKS));
-
-await withBenchCloud(async (bench) => {
-  const over = await fireAll(bench, spread);
-  const atOnce = await fireAll(bench, Array(TASKS).fill(0));
-  const rowOf = (lateMs: readonly number[]) => ({
+function rowOf(lateMs: readonly number[]) {
+  return {
     ...percentiles(lateMs),
     latestMs: Math.max(...lateMs),
     earliestMs: Math.min(...lateMs),
     fired: lateMs.length,
-  });
+  };
+}
+
+const spread = Array.from({ length: TASKS }, (_, n) => Math.floor((n * SECOND_MS) / TASKS));
+const atOnce = spread.map(() => 0);
+
+await withBenchCloud(async (bench) => {
+  const createSoon = (offsetsMs: readonly number[]) =>
+    create(bench, secondFrom(Date.now() + AHEAD_MS), offsetsMs);
+  const sweptMs = secondFrom(Date.now() + SOON_MS + MINUTE_MS + 2 * AHEAD_MS);
+  const sweptSpread = await create(bench, sweptMs, spread);
+  const sweptAtOnce = await create(bench, sweptMs + AHEAD_MS, atOnce);
+  const soonSpread = await lateness(bench, await createSoon(spread));
+  const soonAtOnce = await lateness(bench, await createSoon(atOnce));
   console.table({
-    [`${TASKS} over one second`]: rowOf(over),
-    [`${TASKS} at one instant`]: rowOf(atOnce),
+    'over one second': rowOf(await lateness(bench, sweptSpread)),
+    'at one instant': rowOf(await lateness(bench, sweptAtOnce)),
+    'over one second, made shortly before': rowOf(soonSpread),
+    'at one instant, made shortly before': rowOf(soonAtOnce),
   });
   console.log('late by, to the end of the commit; goal: p50 150 ms, p99 2,000 ms, none early');
 });

@@ -10,7 +10,7 @@ import type { World } from '../shared/world.ts';
 import { type End, endWithEvent, noteEnd } from './end-task.ts';
 import { findTask, saveEnd, toTask } from './task.store.ts';
 import { endTask, type Task, type TransactionAction } from './task.ts';
-import { EARLY_MS_MAX, type TaskMessage, taskMessage } from './task-message.ts';
+import { type DueTask, EARLY_MS_MAX, taskMessage } from './task-message.ts';
 import { taskEnded } from './task-view.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>;
@@ -27,7 +27,7 @@ const ROUNDS = 3;
  * are one commit. Whoever cancelled or moved it first has won. Where others or an outage are in the
  * way, the same message comes again.
  */
-export async function fireTask(message: TaskMessage, world: Needs): Promise<void> {
+export async function fireTask(message: DueTask, world: Needs): Promise<void> {
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       const task = await awaitTask(message, world);
@@ -43,7 +43,7 @@ export async function fireTask(message: TaskMessage, world: Needs): Promise<void
 }
 
 /** The task when it is due; undefined where there is nothing to do, or not yet. */
-async function awaitTask(message: TaskMessage, world: Needs): Promise<Task | undefined> {
+async function awaitTask(message: DueTask, world: Needs): Promise<Task | undefined> {
   const { clock, db } = world;
   const item = await db.get('tasks', { pk: message.pk, sk: '#' });
   const task = item && toTask(item);
@@ -122,7 +122,7 @@ async function fail(task: Task, { code, message, facts }: Problem, world: Needs)
  * not take it.
  */
 async function sendAgain(
-  message: TaskMessage,
+  message: DueTask,
   atMs: number,
   { clock, queues }: Needs,
 ): Promise<boolean> {

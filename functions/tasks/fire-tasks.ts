@@ -5,13 +5,15 @@ import { endWithEvent, noteEnd } from './end-task.ts';
 import { fireTask } from './fire-task.ts';
 import { toTask } from './task.store.ts';
 import type { EventAction, Task } from './task.ts';
-import { EARLY_MS_MAX, type TaskMessage } from './task-message.ts';
+import { type DueTask, EARLY_MS_MAX, type TaskMessage, tasksIn } from './task-message.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>;
 
 /** Tasks of one moment are fired by one commit, which takes about as long. */
 const MOMENT_MS = 50;
 
+/** A commit may have 100 writes. A task and its event are two. */
+const COMMIT_TASKS_MAX = 50;
 /** A commit may have 4 MB. A task and its event both have the data. */
 const COMMIT_BYTES_MAX = 3.5 * MIB;
 /** What either has besides, at most. */
@@ -19,51 +21,69 @@ const REST_BYTES = 4 * KIB;
 
 /** A task that sends an event, and is due at once or in a moment. */
 interface Soon {
-  readonly message: TaskMessage;
+  readonly due: DueTask;
   readonly task: Task;
   readonly action: EventAction;
 }
 
+/** So many are fired by themselves at a time: transactions of one account hinder each other. */
+const ALONE_MAX = 20;
+
 /**
- * Does for each message what `fireTask` does. Those whose tasks send an event are read together,
- * and those that are due together end in one commit, so that many tasks of one second are not late.
- * Any that cannot is fired by itself. Settles each message: one that is rejected has to come again.
+ * Does for each task of each message what `fireTask` does. Those that send an event are read
+ * together, and those that are due together end in one commit, so that many tasks of one second are
+ * not late. Any that cannot is fired by itself. Settles each message: one that is rejected has to
+ * come again.
  */
 export async function fireTasks(
   messages: readonly TaskMessage[],
   world: Needs,
 ): Promise<readonly PromiseSettledResult<void>[]> {
-  const settled = new Map<TaskMessage, Promise<PromiseSettledResult<void>[]>>();
-  const fireAlone = (message: TaskMessage): void => {
-    settled.set(message, Promise.allSettled([fireTask(message, world)]));
+  const failures = new Map<DueTask, unknown>();
+  const fireAlone = async (task: DueTask): Promise<void> => {
+    await fireTask(task, world).catch((error: unknown) => failures.set(task, error));
   };
-  const soon = await findSoon(messages, world);
-  const tasks = new Set(soon.map((it) => it.message.pk));
+  const named = messages.map(tasksIn);
+  const all = named.flat();
+  const soon = await findSoon(all, world);
+  const together = new Set(soon.map((it) => it.due.pk));
   // A copy of a message in the same batch has nothing left to do.
-  for (const message of messages) if (!tasks.has(message.pk)) fireAlone(message);
-  await fireInTurn(soon, fireAlone, world);
-  const results = await Promise.all(messages.map((it) => settled.get(it) ?? []));
-  return results.map(([it = DONE]) => it);
+  const others = all.filter((it) => !together.has(it.pk));
+  await Promise.all([fireEach(others, fireAlone), fireInTurn(soon, fireAlone, world)]);
+  return named.map((tasks) => {
+    const failed = tasks.find((it) => failures.has(it));
+    if (!failed) return { status: 'fulfilled', value: undefined };
+    return { status: 'rejected', reason: failures.get(failed) };
+  });
 }
 
-const DONE: PromiseSettledResult<void> = { status: 'fulfilled', value: undefined };
+type FireAlone = (task: DueTask) => Promise<void>;
+
+/** The soonest first, because each waits for its time. */
+async function fireEach(tasks: readonly DueTask[], fireAlone: FireAlone): Promise<void> {
+  const left = tasks.toSorted((a, b) => a.dueMs - b.dueMs);
+  const fireNext = async () => {
+    for (let task = left.shift(); task; task = left.shift()) await fireAlone(task);
+  };
+  await Promise.all(Array.from({ length: ALONE_MAX }, fireNext));
+}
 
 /** Which of them can be fired together; none where that cannot be known. */
-async function findSoon(messages: readonly TaskMessage[], { clock, db, log }: Needs) {
-  if (messages.length === 1) return [];
-  const keys = messages.map(({ pk }) => ({ table: 'tasks' as const, pk, sk: '#' }));
+async function findSoon(all: readonly DueTask[], { clock, db, log }: Needs) {
+  if (all.length === 1) return [];
+  const keys = all.map(({ pk }) => ({ table: 'tasks' as const, pk, sk: '#' }));
   const items = await db.getAll(keys).catch((error: unknown) => {
     log.warn('tasks.read-alone', { error });
     return [];
   });
   const soon = new Map<string, Soon>();
-  for (const [index, message] of messages.entries()) {
+  for (const [index, due] of all.entries()) {
     const item = items[index];
-    // One that is damaged has to fail by its own message, and no other.
+    // One that is damaged has to fail by itself, and no other.
     const task = item && readable(() => toTask(item));
     if (task?.state !== 'scheduled' || task.action.type !== 'event') continue;
     if (task.dueMs - clock.nowMs() > EARLY_MS_MAX) continue;
-    soon.set(message.pk, { message, task, action: task.action });
+    soon.set(due.pk, { due, task, action: task.action });
   }
   return [...soon.values()].sort((a, b) => a.task.dueMs - b.task.dueMs);
 }
@@ -74,9 +94,10 @@ async function findSoon(messages: readonly TaskMessage[], { clock, db, log }: Ne
  */
 async function fireInTurn(
   soon: readonly Soon[],
-  fireAlone: (message: TaskMessage) => void,
+  fireAlone: FireAlone,
   world: Needs,
 ): Promise<void> {
+  const apart: Promise<void>[] = [];
   let left = soon;
   for (let turn = nextTurn(left, world); turn.length > 0; turn = nextTurn(left, world)) {
     left = left.slice(turn.length);
@@ -85,8 +106,10 @@ async function fireInTurn(
     const nowMs = world.clock.nowMs();
     // A clock that stands, or was set back: the others may not wait for it.
     const [due, early] = partition(turn, ({ task }) => task.dueMs <= nowMs);
-    for (const { message } of [...early, ...(await fireTogether(due, world))]) fireAlone(message);
+    const refused = await fireTogether(due, world);
+    apart.push(...[...early, ...refused].map((it) => fireAlone(it.due)));
   }
+  await Promise.all(apart);
 }
 
 /** What is due now, or in the same moment as the soonest, as much of it as a commit can bear. */
@@ -97,7 +120,8 @@ function nextTurn(left: readonly Soon[], { clock }: Needs): readonly Soon[] {
   let bytes = 0;
   const end = left.findIndex(({ task, action }, n) => {
     bytes += 2 * (Buffer.byteLength(action.data) + REST_BYTES);
-    return n > 0 && (task.dueMs > untilMs || bytes > COMMIT_BYTES_MAX);
+    const isFull = n === COMMIT_TASKS_MAX || bytes > COMMIT_BYTES_MAX;
+    return n > 0 && (task.dueMs > untilMs || isFull);
   });
   return end < 0 ? left : left.slice(0, end);
 }

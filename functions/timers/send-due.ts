@@ -1,7 +1,7 @@
 import type { Message, QueueName, Queues, World } from '../shared/world.ts';
-import { DUE_QUEUES, groupOf, type SweptTable } from './due-table.ts';
+import { DUE_QUEUES, type SweptTable } from './due-table.ts';
+import { messagesOf } from './gather-due.ts';
 import type { DueEntry } from './sweep.store.ts';
-import { messageTimeMs } from './sweep.ts';
 
 interface Sender extends Pick<World, 'clock' | 'log' | 'queues'> {
   readonly nowMs: number;
@@ -22,14 +22,9 @@ export async function sendDue(
   { nowMs, stopMs, clock, log, queues }: Sender,
 ): Promise<number> {
   const queue = DUE_QUEUES[table];
-  const toMessage = ({ pk, sk, dueMs }: DueEntry): Message => ({
-    body: { v: 1, pk, sk, dueMs },
-    atMs: messageTimeMs(dueMs, nowMs),
-    group: groupOf(table, pk),
-  });
   for (let sent = 0; sent < entries.length; sent += PART) {
     if (clock.nowMs() >= stopMs) return sent;
-    const part = entries.slice(sent, sent + PART).map(toMessage);
+    const part = messagesOf(table, entries.slice(sent, sent + PART), nowMs);
     try {
       if (!(await sendPart(queue, part, queues))) return sent;
     } catch (error) {

@@ -53,7 +53,7 @@ const PACKAGES: readonly [RegExp, readonly string[]][] = [
 /** The first word of a use case's name. Any other file of a room is a noun. */
 const VERBS = new Set(
   `authenticate block cancel capture care change check choose claim commit create defer
-  delete deliver disable drop end expire find finish fire forward get keep list mark park
+  delete deliver disable drop end expire find finish fire forward gather get keep list mark park
   parse pause post probe project publish read rebuild receive reconcile recover redrive
   refuse relay release remember remind renew repair reseal revoke rotate save scan send settle
   sign split store sweep take tell test update void watch`.split(/\s+/),

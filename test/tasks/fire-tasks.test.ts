@@ -3,6 +3,7 @@ import { Problem } from '../../functions/shared/problem.ts';
 import { KIB, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Commit, Db } from '../../functions/shared/world.ts';
 import { fireTasks } from '../../functions/tasks/fire-tasks.ts';
+import { type DueTask, TaskMessage } from '../../functions/tasks/task-message.ts';
 import { ledgerClient } from '../ledger/ledger-client.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { checkTasks } from '../support/invariants/tasks.ts';
@@ -107,6 +108,14 @@ describe('a batch of tasks with events that are due', () => {
     const events = await eventsOf(world, tenantId);
     const times = events.map((it) => Number(it.ts) - NOON_MS);
     expect(times.toSorted((a, b) => a - b)).toEqual([150, 150, 150, 151]);
+  });
+
+  it('is no larger than a commit may be', async () => {
+    const tasks = await scheduleMany(120);
+    const sizes: number[] = [];
+    expect(await outcomes(fire(tasks, noting(sizes, world)))).toEqual(fulfilled(120));
+    expect(sizes).toEqual([100, 100, 40]);
+    expect(await eventsOf(world, tenantId)).toHaveLength(120);
   });
 
   it('is fewer where their data is large', async () => {
@@ -215,6 +224,74 @@ describe('a batch of all sorts', () => {
     expect(await statesOf([whole])).toEqual(['fired']);
     await world.db.commit([{ kind: 'remove', table: 'tasks', key: { pk, sk: '#' } }]);
     expect(checkTasks(await takeSnapshot(world.client, world.tables))).toEqual([]);
+  });
+
+  it('does what each message names, and gives one back as long as any of it fails', async () => {
+    const debit = {
+      type: 'transaction',
+      transaction: {
+        type: 'debit',
+        accountId: await ledgerClient(world, tenantId).open({}, '1000'),
+        ...{ amount: '1', currency: 'EUR' },
+      },
+    };
+    const tasks = await scheduleMany(5);
+    tasks.push(await schedule(ask, 1, debit));
+    const [broken] = tasks.splice(3, 1, await schedule(ask, 1, debit)) as [RoomBody];
+    const { pk } = messageOf(tenantId, broken);
+    const key = { pk, sk: '#' };
+    const eventType = { kind: 'update', table: 'tasks', key } as const;
+    await world.db.commit([{ ...eventType, update: 'REMOVE eventType' }]);
+    const places = tasks.map((it) => messageOf(tenantId, it));
+    const [a, b, c, d, e, f] = places as [DueTask, DueTask, DueTask, DueTask, DueTask, DueTask];
+    const messages = [
+      { ...a, others: [b, { pk, dueMs: a.dueMs }, d] },
+      { ...c, others: [e, f, a] },
+    ];
+    expect((await fireTasks(messages, world)).map((it) => it.status)).toEqual([
+      ...['rejected', 'fulfilled'],
+    ]);
+    expect(await statesOf(tasks)).toEqual(tasks.map(() => 'fired'));
+
+    await world.db.commit([
+      { ...eventType, update: 'SET eventType = :type', values: { ':type': 'app.hello' } },
+    ]);
+    expect((await fireTasks(messages, world)).map((it) => it.status)).toEqual(fulfilled(2));
+    expect(await statesOf([broken])).toEqual(['fired']);
+    const types = (await eventsOf(world, tenantId)).map((it) => it.type);
+    expect(types.filter((it) => it === 'app.hello')).toHaveLength(5);
+    expect(checkTasks(await takeSnapshot(world.client, world.tables))).toEqual([]);
+  });
+
+  it('fires very many transactions of one account, a few of them at a time', async () => {
+    const accountId = await ledgerClient(world, tenantId).open({}, '1000');
+    const transaction = { type: 'debit', accountId, amount: '1', currency: 'EUR' };
+    const tasks: RoomBody[] = [];
+    while (tasks.length < 30) {
+      tasks.push(await schedule(ask, 1, { type: 'transaction', transaction }));
+    }
+    let open = 0;
+    let most = 0;
+    const commit: Db['commit'] = async (writes) => {
+      open += 1;
+      most = Math.max(most, open);
+      return world.db.commit(writes).finally(() => {
+        open -= 1;
+      });
+    };
+    const doors = { ...world, db: { ...world.db, commit } };
+    expect(await outcomes(fire(tasks, doors))).toEqual(fulfilled(30));
+    expect(most).toBeLessThanOrEqual(20);
+    // Whom the others were in the way comes again.
+    while (world.sent.length > 0) {
+      const again = world.sent.splice(0).filter((it) => it.queue === 'tasks');
+      world.clock.advance(5 * SECOND_MS);
+      await fireTasks(
+        again.map((it) => TaskMessage.parse(it.body)),
+        world,
+      );
+    }
+    expect(await statesOf(tasks)).toEqual(tasks.map(() => 'fired'));
   });
 
   it('comes again a little later, each by itself, when nothing can be read', async () => {

@@ -6,7 +6,7 @@ import { expireHold } from '../../functions/ledger/expire-hold.ts';
 import { holdMessage } from '../../functions/ledger/hold-message.ts';
 import { journalKey } from '../../functions/ledger/transaction.store.ts';
 import type { GuardedSender } from '../../functions/shared/world.ts';
-import { fireTask } from '../../functions/tasks/fire-task.ts';
+import { fireTasks } from '../../functions/tasks/fire-tasks.ts';
 import { TaskMessage } from '../../functions/tasks/task-message.ts';
 import { findEndpointTerms } from '../../functions/tenants/find-limits.ts';
 import { eventsTaker } from '../../functions/tenants/take-events.ts';
@@ -59,7 +59,7 @@ export class ReleaseHouse extends FilesHouse {
     const body = JSON.parse(JSON.stringify(message.body));
     const deadlineMs = world.clock.nowMs() + 60_000;
     if (message.queue === 'hold-expiry') await expireHold(body, doors);
-    else if (message.queue === 'tasks') await fireTask(TaskMessage.parse(body), doors);
+    else if (message.queue === 'tasks') await fireNamed(body, doors);
     else if (message.queue === 'audits') {
       await takeAuditStep(AuditMessage.parse(body), doors, { deadlineMs });
     } else await super.handle(message);
@@ -73,6 +73,12 @@ export class ReleaseHouse extends FilesHouse {
     await relayEvents([event], this.all as never);
     return event;
   }
+}
+
+/** As `tasks/on-due` does with a batch of this message alone. */
+async function fireNamed(body: unknown, doors: ReleaseHouse['doors']): Promise<void> {
+  const [settled] = await fireTasks([TaskMessage.parse(body)], doors);
+  if (settled?.status === 'rejected') throw settled.reason;
 }
 
 /** The tasks of a tenant, whose day of events has no limit. */
