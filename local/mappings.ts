@@ -67,7 +67,8 @@ function concurrencyOf({ resource }: Mapping): number | undefined {
 
 /**
  * How many of the function's instances this queue may use here. Where the queues of one function
- * may have more together than there are, each gets its share, so that none of them takes all.
+ * may have more together than there are, each gets its share, so that none of them takes all and
+ * none is left over.
  */
 export function instancesFor(
   mapping: Mapping,
@@ -76,9 +77,15 @@ export function instancesFor(
 ): number {
   const wanted = concurrencyOf(mapping) ?? instancesMax;
   const beside = all.filter((it) => it.functionName === mapping.functionName);
-  const together = beside.reduce((sum, it) => sum + (concurrencyOf(it) ?? 0), 0);
+  const sum = (mappings: readonly Mapping[]) =>
+    mappings.reduce((total, it) => total + (concurrencyOf(it) ?? 0), 0);
+  const together = sum(beside);
   if (together <= instancesMax) return Math.min(wanted, instancesMax);
-  return Math.max(1, Math.floor((instancesMax * wanted) / together));
+  const before = sum(beside.slice(0, beside.indexOf(mapping)));
+  const upTo = (concurrency: number) => Math.round((instancesMax * concurrency) / together);
+  const share = upTo(before + wanted) - upTo(before);
+  // One for each of the others.
+  return Math.min(Math.max(1, share), instancesMax - beside.length + 1);
 }
 
 export function sqsSpec(

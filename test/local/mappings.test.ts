@@ -17,10 +17,13 @@ function mapping(functionName: string, concurrency?: number): Mapping {
 
 describe('instancesFor', () => {
   it.each([
-    { of: [295, 119], is: [7, 2] },
+    { of: [295, 119], is: [7, 3] },
+    { of: [198, 123], is: [6, 4] },
+    { of: [50, 50, 50], is: [3, 4, 3] },
     { of: [295], is: [10] },
     { of: [4, 3], is: [4, 3] },
     { of: [1_000, 2], is: [9, 1] },
+    { of: [2, 1_000], is: [1, 9] },
     { of: [undefined], is: [10] },
   ])('divides ten among $of', ({ of, is }) => {
     const mine = of.map((it) => mapping('mine', it));
