@@ -1,13 +1,15 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Problem } from '../../functions/shared/problem.ts';
-import { KIB, SECOND_MS } from '../../functions/shared/units.ts';
+import { KIB, MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { Commit, Db } from '../../functions/shared/world.ts';
 import { fireTasks } from '../../functions/tasks/fire-tasks.ts';
-import { type DueTask, TaskMessage } from '../../functions/tasks/task-message.ts';
+import { type DueTask, TaskMessage, tasksIn } from '../../functions/tasks/task-message.ts';
+import { sweepTable } from '../../functions/timers/sweep-tables.ts';
 import { ledgerClient } from '../ledger/ledger-client.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
 import { checkTasks } from '../support/invariants/tasks.ts';
 import type { Ask, RoomBody } from '../support/room-client.ts';
+import { eventually } from '../support/until.ts';
 import { NOON_MS } from '../support/world.ts';
 import {
   eventsOf,
@@ -304,5 +306,45 @@ describe('a batch of all sorts', () => {
     for (const { atMs } of world.sent) {
       expect(atMs).toBeGreaterThan(NOON_MS + SECOND_MS);
     }
+  });
+});
+
+describe('the messages of the sweeper', () => {
+  it('have each task once, and a worker that dies among them leaves none behind', async () => {
+    await sweepTable('tasks', world);
+    const tasks: RoomBody[] = [];
+    const dueMs = NOON_MS + 10 * MINUTE_MS;
+    while (tasks.length < 40) tasks.push(await scheduleAt(dueMs + 20 * (tasks.length % 30)));
+    world.sent.splice(0);
+    world.clock.set(dueMs - MINUTE_MS);
+    await sweepTable('tasks', world);
+    const messages = world.sent.splice(0).map((it) => TaskMessage.parse(it.body));
+    const named = messages.flatMap(tasksIn).map((it) => it.pk);
+    const all = tasks.map((it) => messageOf(tenantId, it).pk);
+    expect(named.toSorted()).toEqual(all.toSorted());
+    expect(messages.length).toBeLessThan(40);
+
+    let commits = 0;
+    const commit: Db['commit'] = async (writes) => {
+      commits += 1;
+      return commits < 4 ? world.db.commit(writes) : new Promise(() => undefined);
+    };
+    world.clock.set(dueMs - SECOND_MS);
+    void fireTasks(messages, { ...world, db: { ...world.db, commit } });
+    await eventually(() => expect(commits).toBe(4));
+    const before = await eventsOf(world, tenantId);
+    expect(before.length).toBeGreaterThan(0);
+    expect(before.length).toBeLessThan(40);
+
+    await fireTasks(messages.toReversed(), world);
+    expect(await statesOf(tasks)).toEqual(tasks.map(() => 'fired'));
+    expect(await eventsOf(world, tenantId)).toHaveLength(40);
+    const fired = await Promise.all(tasks.map(({ id }) => ask(`GET /v1/tasks/${id}`)));
+    for (const { body } of fired) {
+      expect(Date.parse(String(body.firedAt))).toBeGreaterThanOrEqual(
+        Date.parse(String(body.dueAt)),
+      );
+    }
+    expect(checkTasks(await takeSnapshot(world.client, world.tables))).toEqual([]);
   });
 });
