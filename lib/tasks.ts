@@ -26,7 +26,8 @@ export class Tasks extends Construct {
     const onDue = new NodeFunction(this, 'OnDue', {
       entry: 'tasks/on-due',
       settings,
-      timeout: Duration.seconds(30),
+      // Of two hundred transactions of one account each waits for those before it.
+      timeout: Duration.minutes(1),
       memoryMb: 1_024,
       impact: 'Tasks fire late.',
     });

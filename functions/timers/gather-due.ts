@@ -6,7 +6,7 @@ import { isOverdue, messageTimeMs } from './sweep.ts';
 /** Tables whose room takes several items of one tenant by one message. */
 const GATHERED: readonly SweptTable[] = ['tasks'];
 /** Ten such messages are what a worker can do at once. */
-const TOGETHER_MAX = 10;
+const TOGETHER_MAX = 20;
 /** Who is due so much later than another may come as early as that one. */
 const TOGETHER_MS = 250;
 

@@ -38,6 +38,12 @@ describe('the messages of tasks', () => {
     expect(messages[1]?.body).toEqual({ v: 1, pk: 'ten_b#t2', sk: '#', dueMs: NOON_MS + 60_001 });
   });
 
+  it('name twenty at most', () => {
+    const entries = Array.from({ length: 45 }, (_, n) => entry('ten_a', `t${n}`, 60_000));
+    const sizes = messagesOf('tasks', entries, NOON_MS).map((it) => named(it).length);
+    expect(sizes).toEqual([20, 20, 5]);
+  });
+
   it('name one each where it is overdue, so that none has to come again for another', () => {
     const entries = [
       entry('ten_a', 't1', -30_001),
@@ -48,7 +54,7 @@ describe('the messages of tasks', () => {
     expect(namesOf(messagesOf('tasks', entries, NOON_MS))).toEqual([['t1'], ['t2'], ['t3', 't4']]);
   });
 
-  it('name each task once, ten at most, and none that is due before the first', () => {
+  it('name each task once, twenty at most, and none that is due before the first', () => {
     const tasks = fc.array(
       fc.record({
         tenant: fc.constantFrom('ten_a', 'ten_b', 'ten_c'),
@@ -67,7 +73,7 @@ describe('the messages of tasks', () => {
         for (const message of messages) {
           const together = named(message);
           const aheadMs = together.map(({ dueMs }) => dueMs - (together[0]?.dueMs ?? 0));
-          expect(together.length).toBeLessThanOrEqual(10);
+          expect(together.length).toBeLessThanOrEqual(20);
           expect(Math.min(...aheadMs)).toBe(0);
           expect(Math.max(...aheadMs)).toBeLessThanOrEqual(250);
           expect(new Set(together.map(({ pk }) => pk.split('#')[0])).size).toBe(1);
