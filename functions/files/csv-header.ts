@@ -12,6 +12,7 @@ import {
   TOO_LONG,
 } from './csv-record.ts';
 import { FileFault, type FileFaultCode } from './file-fault.ts';
+import type { TextEncoding } from './text-encoding.ts';
 
 /** In the order in which they win when a header has as many of one as of another. */
 const SEPARATORS = [',', ';', '\t', '|'].map((it) => it.charCodeAt(0));
@@ -27,15 +28,21 @@ export interface CsvHeader {
   readonly names?: readonly string[];
 }
 
+/** The file as it was before it became UTF-8. */
+interface Original {
+  /** Where a place of the window stands in it. */
+  readonly byteAt: (place: number) => number;
+  readonly encoding: TextEncoding;
+}
+
 /**
  * Reads the header line at the front of a file: its first line that is not blank. The separator
- * is the candidate which stands there most often outside of quotes. `byteAt` tells where a place of
- * the window stands in the file.
+ * is the candidate which stands there most often outside of quotes.
  */
 export function readHeader(
   record: CsvRecord,
   window: Omit<CsvWindow, 'separator'>,
-  byteAt: (place: number) => number,
+  { byteAt, encoding }: Original,
 ): CsvHeader {
   const { bytes, end, final } = window;
   let start = BOM.every((byte, i) => bytes[i] === byte && i < end) ? BOM.length : 0;
@@ -50,12 +57,19 @@ export function readHeader(
   if (record.count > FIELDS_KEPT) return { ...none, next: TOO_LONG };
 
   if (!isUtf8(bytes.subarray(start, record.textEnd))) {
-    refuse('not_text', byteAt(start), 'The header line is not UTF-8 text.');
+    refuse('not_text', byteAt(start), noText(encoding));
   }
   if (record.broken) {
     refuse('no_id_column', byteAt(start), 'Text follows a closing quote in the header line.');
   }
   return { start, next, separator, names: namesOf(record) };
+}
+
+function noText(encoding: TextEncoding): string {
+  return (
+    `The header line is not ${encoding.toUpperCase()} text. Name the \`encoding\` in which the ` +
+    'file is written, or save it as UTF-8.'
+  );
 }
 
 function refuse(code: FileFaultCode, byte: number, detail: string): never {

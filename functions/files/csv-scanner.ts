@@ -10,8 +10,8 @@ import {
   UNCLOSED,
 } from './csv-record.ts';
 import { FileFault, type FileFaultCode, type RowFaultCode } from './file-fault.ts';
+import type { TextEncoding } from './text-encoding.ts';
 import { TextScanner } from './text-scanner.ts';
-import type { OriginalBytes } from './text-window.ts';
 
 /** Who takes what the scanner finds, in the order of the file. */
 export interface CsvReader {
@@ -35,8 +35,8 @@ export class CsvScanner extends TextScanner {
   #separator: number | undefined;
   #columns = 0;
 
-  constructor(reader: CsvReader, originalBytes?: OriginalBytes) {
-    super(originalBytes);
+  constructor(reader: CsvReader, encoding?: TextEncoding) {
+    super(encoding);
     this.#reader = reader;
   }
 
@@ -49,7 +49,8 @@ export class CsvScanner extends TextScanner {
   #scanHeader(final: boolean): number {
     const { bytes, length } = this.window;
     const byteAt = (place: number) => this.window.byteAt(place);
-    const header = readHeader(this.#record, { bytes, end: length, final }, byteAt);
+    const window = { bytes, end: length, final };
+    const header = readHeader(this.#record, window, { byteAt, encoding: this.encoding });
     if (header.next === INCOMPLETE) return 0;
     if (header.next < 0) this.#refuse(header.next, header.start);
     if (!header.names) return header.next;

@@ -5,7 +5,7 @@ import { type CsvRecord, ROW_BYTES_ACCEPTED } from './csv-record.ts';
 import { type CsvReader, CsvScanner } from './csv-scanner.ts';
 import { type FileError, FileFault, type RowFaultCode } from './file-fault.ts';
 import { Segments } from './segments.ts';
-import type { OriginalBytes } from './text-window.ts';
+import type { TextEncoding } from './text-encoding.ts';
 import { idFault, type UserRows } from './user-rows.ts';
 
 const HEADER_TOO_LONG: FileError = {
@@ -37,10 +37,10 @@ export class CsvUsers implements CsvReader {
   /** The message names a column that the header does not. */
   #lacksColumn = false;
 
-  constructor(order: AlertOrder, users: UserRows, originalBytes: OriginalBytes) {
+  constructor(order: AlertOrder, users: UserRows, encoding: TextEncoding) {
     this.#order = order;
     this.#users = users;
-    this.scanner = new CsvScanner(this, originalBytes);
+    this.scanner = new CsvScanner(this, encoding);
   }
 
   /** The scan is at its end. */

@@ -4,7 +4,7 @@ import { FRONT_BYTES, sniffFile } from './file-sniff.ts';
 import type { FileTerms } from './file-terms.ts';
 import { NdjsonUsers } from './ndjson-users.ts';
 import type { Segment } from './segments.ts';
-import { originalBytesIn, type Transcoder, transcoderFor } from './text-encoding.ts';
+import { type Transcoder, transcoderFor } from './text-encoding.ts';
 import { type RowCounts, UserRows } from './user-rows.ts';
 
 export type { RowCounts } from './user-rows.ts';
@@ -71,9 +71,8 @@ export class FileReading {
 
   *#begin(): Generator<Segment> {
     const { format, encoding } = sniffFile(this.#front.subarray(0, FRONT_BYTES), this.#order);
-    const originalBytes = originalBytesIn(encoding);
     const Users = format === 'csv' ? CsvUsers : NdjsonUsers;
-    this.#rows = new Users(this.#order, this.#users, originalBytes);
+    this.#rows = new Users(this.#order, this.#users, encoding);
     this.#transcoder = transcoderFor(encoding);
     const front = this.#front;
     this.#front = new Uint8Array(0);

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { LF, ROW_BYTES_ACCEPTED, ROW_BYTES_MAX } from './csv-record.ts';
 import { FileFault, type RowFaultCode } from './file-fault.ts';
 import { type JsonField, readJsonObject } from './json-row.ts';
+import type { TextEncoding } from './text-encoding.ts';
 import { TextScanner } from './text-scanner.ts';
-import type { OriginalBytes } from './text-window.ts';
 
 const BOM = [0xef, 0xbb, 0xbf];
 /** What JSON takes for blank. */
@@ -26,8 +26,8 @@ export class NdjsonScanner extends TextScanner {
   readonly #reader: NdjsonReader;
   #isAtStart = true;
 
-  constructor(reader: NdjsonReader, originalBytes?: OriginalBytes) {
-    super(originalBytes);
+  constructor(reader: NdjsonReader, encoding?: TextEncoding) {
+    super(encoding);
     this.#reader = reader;
   }
 

@@ -6,7 +6,7 @@ import { canBeId, type JsonField, textOf } from './json-row.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { type NdjsonReader, NdjsonScanner } from './ndjson-scanner.ts';
 import { Segments } from './segments.ts';
-import type { OriginalBytes } from './text-window.ts';
+import type { TextEncoding } from './text-encoding.ts';
 import { idFault, type UserRows } from './user-rows.ts';
 
 /** Of one UTF-16 unit. */
@@ -25,7 +25,7 @@ export class NdjsonUsers implements NdjsonReader {
   #objects = 0;
   #objectsWithId = 0;
 
-  constructor(order: AlertOrder, users: UserRows, originalBytes: OriginalBytes) {
+  constructor(order: AlertOrder, users: UserRows, encoding: TextEncoding) {
     const { fileId, fileName, idColumn, message } = order;
     if (typeof idColumn === 'number') {
       refuse('The fields of NDJSON have no numbers: `idColumn` has to be a name.');
@@ -34,7 +34,7 @@ export class NdjsonUsers implements NdjsonReader {
     this.#message = message === undefined ? undefined : messageParts(message);
     this.#fileJson = `"fileId":${JSON.stringify(fileId)},"fileName":${JSON.stringify(fileName)}`;
     this.#users = users;
-    this.scanner = new NdjsonScanner(this, originalBytes);
+    this.scanner = new NdjsonScanner(this, encoding);
     this.segments = new Segments(this.#lines);
   }
 

@@ -1,4 +1,5 @@
-import { type OriginalBytes, TextWindow } from './text-window.ts';
+import { originalBytesIn, type TextEncoding } from './text-encoding.ts';
+import { TextWindow } from './text-window.ts';
 
 /**
  * Reads the records of a text that comes in chunks cut anywhere. Whoever takes the records may
@@ -10,11 +11,14 @@ export abstract class TextScanner {
   /** Whether whoever takes the records has paused the scan. */
   isPaused = false;
   protected readonly window: TextWindow;
+  /** Of the file, before it became UTF-8. */
+  protected readonly encoding: TextEncoding;
   /** No more text comes. */
   #isFinal = false;
 
-  constructor(originalBytes?: OriginalBytes) {
-    this.window = new TextWindow(originalBytes);
+  constructor(encoding: TextEncoding = 'utf-8') {
+    this.encoding = encoding;
+    this.window = new TextWindow(originalBytesIn(encoding));
   }
 
   push(chunk: Uint8Array): void {

@@ -97,6 +97,29 @@ const piece = fc.constantFrom(
 const soup = fc.array(piece, { maxLength: 60 }).map((it) => it.join(''));
 const places = fc.array(fc.nat(300), { maxLength: 10 });
 
+/** [the setting, the file, how the header line is called]. */
+const NO_TEXT: readonly [ReadingOrder['encoding'], Buffer, string][] = [
+  [undefined, Buffer.from('id,\xfc\n', 'latin1'), 'UTF-8'],
+  ['utf-8', Buffer.from('id,\xfc\n', 'latin1'), 'UTF-8'],
+  ['utf-16', Buffer.from('id,b\nu1,1\nu2,2\n'), 'UTF-16LE'],
+  ['utf-16le', Buffer.from('id,b\nu1,1\nu2,2\n'), 'UTF-16LE'],
+  ['utf-16be', Buffer.from('id,b\nu1,1\nu2,2\n'), 'UTF-16BE'],
+  // Its own mark wins.
+  ['windows-1252', utf16be('\ufeffid,\ud800\n'), 'UTF-16BE'],
+];
+
+describe('a header line that is no text', () => {
+  it.each(NO_TEXT)('in the encoding %s is called so', (encoding, file, name) => {
+    const { fault } = read(file, [], { encoding, format: 'csv' });
+    expect(fault).toEqual({
+      ...{ code: 'not_text', row: 0, byte: expect.any(Number) },
+      detail:
+        `The header line is not ${name} text. Name the \`encoding\` in which the file is ` +
+        'written, or save it as UTF-8.',
+    });
+  });
+});
+
 describe('any text', () => {
   it('comes to the same in UTF-8 and UTF-16, but for the bytes of its faults', () => {
     fc.assert(
