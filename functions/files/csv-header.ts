@@ -21,7 +21,7 @@ const BOM = [0xef, 0xbb, 0xbf];
 export interface CsvHeader {
   /** The header line's first byte. */
   readonly start: number;
-  /** Where the first row begins; INCOMPLETE, UNCLOSED or TOO_LONG where there is no header. */
+  /** Where the first row begins; or why there is none, as `readRecord` answers it. */
   readonly next: number;
   readonly separator: number;
   /** Absent while the header is incomplete, and when a file without any text is at its end. */

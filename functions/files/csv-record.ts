@@ -38,10 +38,12 @@ export class CsvRecord {
 
 /** The window ends before the record does. */
 export const INCOMPLETE = -1;
-/** A quoted field never ends, or passes FIELD_BYTES_MAX. */
+/** A quoted field is open at the end of the text. */
 export const UNCLOSED = -2;
 /** The record passes ROW_BYTES_MAX. */
 export const TOO_LONG = -3;
+/** A quoted field passes FIELD_BYTES_MAX, whether it ends or not. */
+export const FIELD_TOO_LONG = -4;
 
 /** Where in which bytes to look. `final`: no bytes come after the window. */
 export interface CsvWindow {
@@ -53,8 +55,8 @@ export interface CsvWindow {
 
 /**
  * Reads the record that begins at `start`, and returns where the next one begins, or one of
- * INCOMPLETE, UNCLOSED and TOO_LONG. The answer depends on the text alone, never on where the
- * window happens to end: a longer window changes nothing but INCOMPLETE.
+ * INCOMPLETE, UNCLOSED, TOO_LONG and FIELD_TOO_LONG. The answer depends on the text alone, never
+ * on where the window happens to end: a longer window changes nothing but INCOMPLETE.
  */
 export function readRecord(record: CsvRecord, window: CsvWindow, start: number): number {
   const { bytes, end, separator } = window;
@@ -97,7 +99,7 @@ function closingQuote(record: CsvRecord, window: CsvWindow, first: number): numb
   const stop = Math.min(end, limit + 1);
   for (let at = first; ; at += 2) {
     while (at < stop && bytes[at] !== QUOTE) at += 1;
-    if (at > limit) return fieldLimit <= rowLimit ? UNCLOSED : TOO_LONG;
+    if (at > limit) return fieldLimit <= rowLimit ? FIELD_TOO_LONG : TOO_LONG;
     if (at >= end) return final ? UNCLOSED : INCOMPLETE;
     if (at + 1 >= end) return final ? at : INCOMPLETE;
     if (bytes[at + 1] !== QUOTE) return at;

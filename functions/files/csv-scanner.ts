@@ -1,8 +1,11 @@
 import { isUtf8 } from 'node:buffer';
+import { KIB } from '../shared/units.ts';
 import { readHeader } from './csv-header.ts';
 import {
   CsvRecord,
   type CsvWindow,
+  FIELD_BYTES_MAX,
+  FIELD_TOO_LONG,
   INCOMPLETE,
   ROW_BYTES_ACCEPTED,
   ROW_BYTES_MAX,
@@ -12,6 +15,25 @@ import {
 import { FileFault, type FileFaultCode, type RowFaultCode } from './file-fault.ts';
 import type { TextEncoding } from './text-encoding.ts';
 import { TextScanner } from './text-scanner.ts';
+
+interface Refusal {
+  readonly code: FileFaultCode;
+  readonly how: string;
+}
+
+const ROW_TOO_LONG: Refusal = {
+  code: 'row_too_long',
+  how: `is longer than ${ROW_BYTES_MAX} bytes`,
+};
+
+/** By what `readRecord` answers. */
+const REFUSALS: Readonly<Record<number, Refusal>> = {
+  [UNCLOSED]: { code: 'unclosed_quote', how: 'has a quoted field without a closing quote' },
+  [FIELD_TOO_LONG]: {
+    code: 'unclosed_quote',
+    how: `has a quoted field that does not end within ${FIELD_BYTES_MAX / KIB} KiB`,
+  },
+};
 
 /** Who takes what the scanner finds, in the order of the file. */
 export interface CsvReader {
@@ -95,15 +117,11 @@ export class CsvScanner extends TextScanner {
   }
 
   #refuse(reason: number, at: number): never {
-    const code: FileFaultCode = reason === UNCLOSED ? 'unclosed_quote' : 'row_too_long';
+    const { code, how } = REFUSALS[reason] ?? ROW_TOO_LONG;
     const row = this.#separator === undefined ? 0 : this.rows + 1;
     const byte = this.window.byteAt(at);
     const name = row === 0 ? 'The header line' : `Row ${row}`;
-    const detail =
-      reason === UNCLOSED
-        ? `${name} has a quoted field without a closing quote.`
-        : `${name} is longer than ${ROW_BYTES_MAX} bytes.`;
-    throw new FileFault({ code, row, byte, detail });
+    throw new FileFault({ code, row, byte, detail: `${name} ${how}.` });
   }
 }
 

@@ -173,6 +173,9 @@ describe('the scanner finds a malformed row', () => {
 
 /** [what it is, the file, why it is refused]. */
 const wide = 'x,'.repeat(40_000);
+const HEADER = 'The header line';
+const LATE = 'that does not end within 64 KiB';
+const OPEN = 'without a closing quote';
 const BAD_FILES: readonly [string, string | Buffer, { code: string; row: number; byte: number }][] =
   [
     [
@@ -240,5 +243,18 @@ describe('the scanner refuses a file', () => {
     const file = (bytes: number) => `id\n"${'x'.repeat(bytes)}"\n`;
     expect(scanText(file(FIELD_BYTES_MAX)).fault).toBeUndefined();
     expect(scanText(file(FIELD_BYTES_MAX + 1)).fault).toMatchObject({ code: 'unclosed_quote' });
+  });
+
+  it.each([
+    ['closes too late', `id\nu1\n"${'x'.repeat(FIELD_BYTES_MAX + 1)}"\n`, 'Row 2', LATE],
+    ['closes too late, in the header', `"${'x'.repeat(FIELD_BYTES_MAX + 1)}"\n`, HEADER, LATE],
+    ['never closes, in a long text', `id\n"${'x'.repeat(FIELD_BYTES_MAX + 1)}`, 'Row 1', LATE],
+    ['never closes', `id\n"${'x'.repeat(FIELD_BYTES_MAX)}`, 'Row 1', OPEN],
+    ['never closes, in the header', 'id,"b\nu1,1\n', HEADER, OPEN],
+  ])('and says how a quoted field fails that %s', (_what, file, place, how) => {
+    const detail = `${place} has a quoted field ${how}.`;
+    const inPieces = cutAt(Buffer.from(file), [1, 30_000, 65_000, 65_545]);
+    expect(scanText(file).fault).toMatchObject({ code: 'unclosed_quote', detail });
+    expect(scanChunks(inPieces).fault).toMatchObject({ code: 'unclosed_quote', detail });
   });
 });
