@@ -30,7 +30,7 @@ const EARLY_MS = 2 * SECOND_MS;
  * nothing was lost. A file without an upload ends `expired` some hours after its form does.
  */
 export async function careForFile(
-  pk: string,
+  { pk, wasPaused }: { readonly pk: string; readonly wasPaused?: boolean | undefined },
   world: Needs,
   receipt: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
@@ -38,7 +38,7 @@ export async function careForFile(
   if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
 
   if (isTooOld(file, world.clock.nowMs())) await endTooOld(file, world);
-  else if (file.state === 'delivering') await careForBlocks(file, world, receipt);
+  else if (file.state === 'delivering') await careForBlocks({ ...file, wasPaused }, world, receipt);
   else if (file.state === 'cancelled' && !file.closed) await endFile(file, world);
   else if (file.state === 'cancelled' || isWaiting(file)) await careForPerson(file, world, receipt);
   else await careForUpload(file, world);
@@ -85,7 +85,7 @@ async function expire(file: AlertFile, { clock, db, ids, log }: Needs): Promise<
 }
 
 async function careForBlocks(
-  file: AlertFile,
+  { wasPaused = false, ...file }: AlertFile & { readonly wasPaused: boolean | undefined },
   world: Needs,
   receipt: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
@@ -95,7 +95,7 @@ async function careForBlocks(
   // Those before the floor tell when the limit of the file lets the first ones behind it begin.
   const from = Math.max(0, file.floor - file.window);
   for await (const block of eachBlock(db, name, from)) touched.push(block);
-  const { floor, stalled } = stalledBlocks(file, touched, clock.nowMs());
+  const { floor, stalled } = stalledBlocks({ ...file, wasPaused }, touched, clock.nowMs());
   if (stalled.length > 0) {
     log.warn('file.blocks-stalled', { tenant: file.tenantId, file: file.id, stalled });
     const ownFrom = new Map(touched.map((it) => [it.number + file.window, it.ownFromMs]));

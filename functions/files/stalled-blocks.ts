@@ -7,12 +7,13 @@ const LATE_MS = 30 * SECOND_MS;
 
 /**
  * The blocks that should be under way and seem not to be: nobody has them, and nobody waits for
- * their time. A finished block hands over to the next but `window`, so that each of the `window`
- * chains has one block at its head. `touched` are the blocks from the file's floor on that
- * anybody has begun; the new `floor` is the first of all that is not finished.
+ * their time. Of a file that was paused until now nobody does: what came meanwhile was not taken. A
+ * finished block hands over to the next but `window`, so that each of the `window` chains has one
+ * block at its head. `touched` are the blocks from the file's floor on that anybody has begun; the
+ * new `floor` is the first of all that is not finished.
  */
 export function stalledBlocks(
-  file: Pick<AlertFile, 'blocks' | 'window' | 'floor'>,
+  file: Pick<AlertFile, 'blocks' | 'window' | 'floor'> & { readonly wasPaused?: boolean },
   touched: readonly Block[],
   nowMs: number,
 ): { readonly floor: number; readonly stalled: readonly number[] } {
@@ -25,7 +26,10 @@ export function stalledBlocks(
     return head;
   });
   const floor = Math.min(file.blocks, ...heads);
-  const stalled = heads.filter((it) => it < file.blocks && isStalled(known.get(it), nowMs));
+  const lateMs = file.wasPaused ? 0 : LATE_MS;
+  const stalled = heads.filter((it) => {
+    return it < file.blocks && isStalled(known.get(it), nowMs, lateMs);
+  });
   return { floor, stalled };
 }
 
@@ -41,8 +45,8 @@ export function nextBlocksLookMs(touched: readonly Block[], nowMs: number): numb
   return Math.min(nowMs + BLOCKS_LOOK_MS, Math.max(nowMs + BLOCKS_LOOK_MS / 2, endMs));
 }
 
-function isStalled(block: Block | undefined, nowMs: number): boolean {
+function isStalled(block: Block | undefined, nowMs: number, lateMs: number): boolean {
   if (!block) return true;
   if (block.leaseMs !== undefined) return block.leaseMs < nowMs;
-  return (block.notBeforeMs ?? 0) + LATE_MS < nowMs;
+  return (block.notBeforeMs ?? 0) + lateMs < nowMs;
 }

@@ -4,8 +4,12 @@ import type { World } from '../shared/world.ts';
 import { careForFile } from './care-for-file.ts';
 import { SettleNotice, takeNotice } from './take-notice.ts';
 
-/** The sweeper's form: the key of a file whose `due` has come. */
-const DueFile = z.object({ pk: z.string(), dueMs: z.number() });
+/** The sweeper's form: the key of a file whose `due` has come; or that of whoever resumed it. */
+const DueFile = z.object({
+  pk: z.string(),
+  dueMs: z.number(),
+  wasPaused: z.boolean().optional(),
+});
 
 /** Decodes both kinds of messages. */
 export const CareMessage = z.union([SettleNotice, DueFile]);
@@ -18,6 +22,6 @@ export async function takeCare(
   world: Needs,
   receipt: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
-  if ('pk' in message) await careForFile(message.pk, world, receipt);
+  if ('pk' in message) await careForFile(message, world, receipt);
   else await takeNotice(message, world);
 }

@@ -222,6 +222,14 @@ describe('GET /v1/files/{id}', () => {
     expect((await read(file.id)).upload).toBeUndefined();
   });
 
+  it('has no form for a key that may not write files', async () => {
+    const { file } = await create(body());
+    const reader = { allows: (scope: string) => scope === 'files:read' };
+    expect((await read(file.id, reader)).upload).toBeUndefined();
+    const writer = { allows: () => true };
+    expect((await read(file.id, writer)).upload).toBeDefined();
+  });
+
   it('of another tenant is not found', async () => {
     const { file } = await create(body());
     const stranger = { tenantId: house.world.ids.next('ten') as never };

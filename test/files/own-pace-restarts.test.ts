@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pause, resume } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
+import { SECOND_MS } from '../../functions/shared/units.ts';
 import type { World } from '../../functions/shared/world.ts';
 import { intervalMs } from '../../functions/webhooks/pace.ts';
 import { checkFiles } from '../support/invariants/files.ts';
@@ -94,6 +95,27 @@ describe('a file with a limit of its own keeps it', () => {
   });
 });
 
+describe('a file whose block rests while it is paused', () => {
+  it.each([0.4, 0.2, 0.02])('goes on at once when it is resumed: %d a second', async (rate) => {
+    const file = await limitedFile({ rate, users: 6 }, async () => undefined);
+    const { clock, sent } = house.world;
+    while (house.received.length < 3) {
+      const message = house.takeMessage();
+      if (message) await house.handle(message);
+      else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
+    }
+    await house.handleAll();
+    await house.act(pause, file);
+    // The message of the block comes in between, and is not taken.
+    clock.advance(Math.ceil(intervalMs(rate)) + 5 * SECOND_MS);
+    await house.handleAll();
+    const resumedMs = clock.nowMs();
+    await house.act(resume, file);
+    await expectPaced(file, rate, 6);
+    expect((house.received[3]?.atMs ?? 0) - resumedMs).toBeLessThan(SECOND_MS);
+  });
+});
+
 /** Does what comes until the file is paused, and no more. */
 async function runUntilPaused(file: AlertFile): Promise<void> {
   const { clock, sent } = house.world;
@@ -101,7 +123,7 @@ async function runUntilPaused(file: AlertFile): Promise<void> {
     const message = house.takeMessage();
     if (message) await house.handle(message);
     else if (sent.length === 0) throw new Error('nothing is left to do');
-    else clock.set(Math.min(...sent.map(({ atMs = 0 }) => atMs)));
+    else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
   }
   await house.handleAll();
 }

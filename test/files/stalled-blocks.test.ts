@@ -38,6 +38,14 @@ describe('blocks that seem to be forgotten', () => {
   });
 });
 
+it('are all that rest and whose time has come, when their messages were not taken', () => {
+  const given = { blocks: 9, window: 3, floor: 0 };
+  const early = block(1, { notBeforeMs: NOW + 1 });
+  const touched = [block(0, { notBeforeMs: NOW - 1 }), early, busy(2)];
+  expect(stalledBlocks(given, touched, NOW).stalled).toEqual([]);
+  expect(stalledBlocks({ ...given, wasPaused: true }, touched, NOW).stalled).toEqual([0]);
+});
+
 describe('the next look at blocks', () => {
   const leased = (number: number, ms: number) => block(number, { leaseMs: NOW + ms });
 
