@@ -63,6 +63,12 @@ export function saidBy(metadata: Readonly<Record<string, string>>): Record<strin
   );
 }
 
+/** Under which header a setting is given with the object: `saidBy` the other way round. */
+export function headerOf(term: string): string {
+  const name = term.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return `x-amz-meta-${PREFIX}${name}`;
+}
+
 function toValue(term: string, value: string): unknown {
   if (term === 'allowRepeat') return value === 'true' ? true : value === 'false' ? false : value;
   const isNumber = NUMBERS.has(term) || (term === 'idColumn' && /^\d+$/.test(value));

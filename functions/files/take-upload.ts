@@ -1,11 +1,12 @@
 import type * as z from 'zod';
 import { insertEvent } from '../events/event.store.ts';
 import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
+import { wordsOf } from '../shared/http/fault-words.ts';
 import type { World } from '../shared/world.ts';
 import { isTenant } from '../tenants/find-limits.ts';
 import { findEndpoint } from '../webhooks/endpoint.store.ts';
 import { createFileRoute } from './contract.ts';
-import { type DroppedObject, dropFileId, saidBy } from './dropped-object.ts';
+import { type DroppedObject, dropFileId, headerOf, saidBy } from './dropped-object.ts';
 import { findFile, insertFile } from './file.store.ts';
 import { type AlertFile, failFile, newFile } from './file.ts';
 import type { FileError } from './file-fault.ts';
@@ -93,7 +94,7 @@ async function draft(
 ): Promise<{ readonly file: AlertFile; readonly error?: FileError }> {
   const { tenantId, endpointId, name, key: objectKey, objectVersion } = drop;
   const endpoint = await findEndpoint(db, tenantId, endpointId);
-  const said = Said.safeParse(saidBy(facts.metadata ?? {}));
+  const said = Said.safeParse(saidBy(facts.metadata ?? {}), { error: wordsOf });
   const place = { objectKey, objectVersion, fingerprint: undefined };
   const terms =
     endpoint && said.success
@@ -107,9 +108,19 @@ async function draft(
   return said.success ? { file } : { file, error: metadataFault(said.error) };
 }
 
+/** So many stand in the sentence for people. */
+const FAULTS_TOLD_MAX = 5;
+
 function metadataFault({ issues }: z.ZodError): FileError {
-  const [issue] = issues;
-  const at = issue?.path.join('.') ?? '';
-  const detail = `The metadata x-amz-meta-tallyhook-* do not fit: ${at} ${issue?.message ?? ''}.`;
+  const faults = issues.flatMap(toFaults).slice(0, FAULTS_TOLD_MAX);
+  const detail = `The metadata of the object do not fit: ${faults.join('; ')}.`;
   return { code: 'metadata_invalid', detail };
+}
+
+/** Each with the header as it was given, in the words of the API. */
+function toFaults(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((term) => `${headerOf(term)} is no setting of a drop`);
+  }
+  return [`${headerOf(String(issue.path[0]))} ${issue.message}`];
 }

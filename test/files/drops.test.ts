@@ -177,6 +177,37 @@ describe('a dropped object', () => {
     expect(house.received).toEqual([]);
   });
 
+  it.each([
+    [{ 'rate-per-second': 'fast' }, ['rate-per-second must be a number']],
+    [{ 'rate-per-second': '9999' }, ['rate-per-second must be at most 5000']],
+    [
+      { nosuch: 'x', size: '3' },
+      ['nosuch is no setting of a drop', 'size is no setting of a drop'],
+    ],
+    [{ message: '' }, ['message must not be empty']],
+    [{ 'allow-repeat': 'maybe' }, ['allow-repeat must be true or false']],
+    [{ 'on-malformed': 'x' }, ['on-malformed must be one of ask, skip, fail']],
+    [{ 'event-type': 'file.ready' }, ['event-type is a type of Tallyhook itself']],
+    [{ 'max-malformed-share': '1e-9' }, ['max-malformed-share must be 0 or at least 0.000001']],
+    [
+      { release: 'x', 'id-columns': 'y' },
+      ['release must be one of auto, manual', 'id-columns is no setting of a drop'],
+    ],
+  ])('with the metadata %j says in plain words what is wrong', async (said, faults) => {
+    const all = Object.entries(said).map(([name, value]) => [`tallyhook-${name}`, value]);
+    await house.handle(versions.put(keyOf(endpoint), usersFile(3), Object.fromEntries(all)));
+    const told = faults.map((it) => `x-amz-meta-tallyhook-${it}`).join('; ');
+    const detail = `The metadata of the object do not fit: ${told}.`;
+    expect((await theFile()).error).toEqual({ code: 'metadata_invalid', detail });
+  });
+
+  it('with more wrong metadata than anybody reads names the first five', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((it) => [`tallyhook-${it}`, 'x']);
+    await house.handle(versions.put(keyOf(endpoint), usersFile(3), Object.fromEntries(names)));
+    const { detail } = (await theFile()).error ?? {};
+    expect(detail?.match(/tallyhook-./g)).toEqual(names.slice(0, 5).map(([name]) => name));
+  });
+
   it('is one file however often and late its event comes', async () => {
     const event = versions.put(keyOf(endpoint), usersFile(3));
     await Promise.all([house.handle(event), house.handle(event)]);
