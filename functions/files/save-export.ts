@@ -10,6 +10,7 @@ import { findBlocks } from './block.store.ts';
 import { findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
 import { exportKey, faultsKey } from './file-keys.ts';
+import { readingMs } from './file-looks.ts';
 import { assertResultsKept, isUntouched, type ResultStatus, readResults } from './read-results.ts';
 import { exportFileRoute } from './result.contract.ts';
 
@@ -38,7 +39,8 @@ const Position = z.object({ block: z.int() });
 
 /**
  * POST /v1/files/{id}/export: the results as they are now, in as many parts as they need, or the
- * malformed rows that are listed. Refuses with `not_found` where there are none.
+ * malformed rows that are listed. Refuses with `not_found` where those are not kept any more, and
+ * malformed rows also of a file that was not read to its end.
  */
 export const exportFile = exporter({ bytes: PART_BYTES, ms: PART_MS });
 
@@ -72,10 +74,22 @@ async function linkTo(
   return { body: { url, expiresAt: toInstant(clock.nowMs() + LINK_MS), ...more } };
 }
 
-async function errorsOf(file: AlertFile, { bucket }: Needs): Promise<string> {
+const UNREAD = 'The file was not read to its end: it has no list of malformed rows.';
+
+/** A reading without malformed rows has stored no list of them: the empty one is made here. */
+async function errorsOf(file: AlertFile, world: Needs): Promise<string> {
   const key = faultsKey(file);
-  if (await bucket.stat(key)) return key;
-  throw new Problem('not_found', { detail: 'The file has no list of malformed rows.' });
+  if (await world.bucket.stat(key)) return key;
+  if (readingMs(file) === undefined) throw new Problem('not_found', { detail: UNREAD });
+  if (file.malformed === 0) return await store(file, new Uint8Array(0), world);
+  throw new Problem('not_found', { detail: 'The list of errors is not kept so long.' });
+}
+
+/** Each time as another object: links are to what the list was. */
+async function store(file: AlertFile, lines: Uint8Array, { bucket, ids }: Needs): Promise<string> {
+  const key = exportKey(file, ids.next('req'));
+  await bucket.put(key, lines, 'application/x-ndjson');
+  return key;
 }
 
 interface Order {
@@ -84,7 +98,7 @@ interface Order {
   readonly limits: PartLimits;
 }
 
-/** Stores the results from a block on, each time as another object: links are to what they were. */
+/** Stores the results from a block on. */
 async function storePart(
   file: AlertFile,
   { from, status, limits }: Order,
@@ -99,8 +113,7 @@ async function storePart(
     next = lines.next;
     if (bytes >= limits.bytes || world.clock.nowMs() >= endMs) break;
   }
-  const key = exportKey(file, world.ids.next('req'));
-  await world.bucket.put(key, Buffer.concat(parts), 'application/x-ndjson');
+  const key = await store(file, Buffer.concat(parts), world);
   return { key, next: next < file.blocks ? next : undefined };
 }
 

@@ -162,9 +162,42 @@ describe('POST /v1/files/{id}/export', () => {
     expect(faultsOf({ what: 'results', status: 'failed', cursor: 'x' })).toBeUndefined();
   });
 
-  it('of errors is refused where there are none', async () => {
-    const refused = exported({ what: 'errors' }).catch((error: unknown) => error);
-    expect(await refused).toMatchObject({ code: 'not_found' });
+  it('of errors is empty where a file was read and has none, like its list', async () => {
+    expect(await exported({ what: 'errors' })).toEqual([]);
+  });
+
+  it.each([
+    ['waits for its reading', 'user_id\nu1\n', false],
+    ['could not be read', 'user_id,a\nu1,"x', true],
+  ])('of errors is refused where the file %s', async (_how, content, isRead) => {
+    const before = file;
+    file = await house.upload(await house.addEndpoint(), content);
+    const [parse] = house.world.sent.splice(0);
+    if (isRead && parse) await house.handle(parse);
+    const refused = exportPart({ what: 'errors' }).catch((error: unknown) => error);
+    const problem = await refused;
+    file = before;
+    expect(problem).toMatchObject({
+      code: 'not_found',
+      message: 'The file was not read to its end: it has no list of malformed rows.',
+    });
+  });
+
+  it('of errors is the list, and refused when that is not kept any more', async () => {
+    const before = file;
+    const endpoint = await house.addEndpoint();
+    file = await house.upload(endpoint, 'user_id,a\nu1\n', { onMalformed: 'skip' });
+    const [parse] = house.world.sent.splice(0);
+    if (parse) await house.handle(parse);
+    const { rows, url } = await exportPart({ what: 'errors' });
+    house.world.objects.delete(url.slice(LINK.length));
+    const problem = await exportPart({ what: 'errors' }).catch((error: unknown) => error);
+    file = before;
+    expect(rows).toEqual([{ row: 1, byte: 10, code: 'column_count' }]);
+    expect(problem).toMatchObject({
+      code: 'not_found',
+      message: 'The list of errors is not kept so long.',
+    });
   });
 });
 
