@@ -21,7 +21,8 @@ export interface DropFolderOptions {
 
 /**
  * Takes what is put into a folder on disk to `drop/` in the bucket, once it is complete, and
- * removes it from the folder: the bucket has it then. Names that begin with a dot are left alone.
+ * removes it from the folder: the bucket has it then. What lies too high stays, and is told of.
+ * Names that begin with a dot are left alone, as links are.
  * Answers how to stop.
  */
 export function watchDropFolder(options: DropFolderOptions): () => Promise<void> {
@@ -43,9 +44,11 @@ async function watch(options: DropFolderOptions, signal: AbortSignal): Promise<v
       const { files: now, unread } = await look(dir);
       for (const [path, state] of now) {
         if (before.get(path) !== state) continue;
-        await tryTo(() => take({ path, state }, options), { path, refused }, options);
+        const step = isTooHigh(path, dir) ? refuseStray : () => take({ path, state }, options);
+        await tryTo(step, { path, refused }, options);
       }
       for (const path of unread) await tryTo(openFolder, { path, refused }, options);
+      forgetGone(refused, [...now.keys(), ...unread]);
       before = now;
     } catch (error) {
       log.line('drop', messageOf(error));
@@ -76,8 +79,14 @@ async function tryTo(
   }
 }
 
+/** What comes under their names later is told of anew. */
+function forgetGone(refused: Map<string, string>, there: readonly string[]): void {
+  const kept = new Set(there);
+  for (const path of refused.keys()) if (!kept.has(path)) refused.delete(path);
+}
+
 interface Look {
-  /** What tells each file that lies deep enough from another one under its name. */
+  /** What tells each file from another one under its name. */
   readonly files: Map<string, string>;
   /** Folders that could not be read. */
   readonly unread: string[];
@@ -86,16 +95,15 @@ interface Look {
 async function look(dir: string): Promise<Look> {
   const files = new Map<string, string>();
   const unread: string[] = [];
-  const left = [{ path: dir, depth: 1 }];
-  for (let folder = left.pop(); folder; folder = left.pop()) {
-    const { path, depth } = folder;
-    const entries = await readdir(path, { withFileTypes: true }).catch(
-      () => void unread.push(path),
+  const left = [dir];
+  for (const folder of left) {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(
+      () => void unread.push(folder),
     );
     for (const entry of (entries ?? []).filter(({ name }) => !name.startsWith('.'))) {
-      const inner = join(path, entry.name);
-      if (entry.isDirectory()) left.push({ path: inner, depth: depth + 1 });
-      if (entry.isFile() && depth > FOLDERS_ABOVE) await note(inner, files);
+      const inner = join(folder, entry.name);
+      if (entry.isDirectory()) left.push(inner);
+      if (entry.isFile()) await note(inner, files);
     }
   }
   return { files, unread };
@@ -116,6 +124,17 @@ async function stateOf(path: string): Promise<string> {
 /** Throws with the reason for which a folder cannot be read. */
 async function openFolder(path: string): Promise<void> {
   await readdir(path);
+}
+
+function isTooHigh(path: string, dir: string): boolean {
+  return relative(dir, path).split(sep).length <= FOLDERS_ABOVE;
+}
+
+/** Throws with the reason for which a file stays where it is. */
+async function refuseStray(path: string): Promise<never> {
+  throw new Error(
+    `${path}: lies in no folder <tenant>/<endpoint>/ and is not taken (drop.no-endpoint)`,
+  );
 }
 
 interface Complete {

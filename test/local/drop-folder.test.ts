@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -63,6 +64,35 @@ it('takes a complete file to the bucket under the same folders, and nothing else
   await eventually(() => expect(existsSync(join(folder, 'a list.csv'))).toBe(false));
   expect(existsSync(join(folder, '.hidden'))).toBe(true);
   expect(existsSync(join(dir, 'ten_1', 'stray.csv'))).toBe(true);
+});
+
+it('says once of what lies too high that nobody takes it, and leaves it there', async () => {
+  const folder = join(dir, 'ten_1', 'end_2');
+  mkdirSync(folder, { recursive: true });
+  const strays = [join(dir, 'root.csv'), join(dir, 'ten_1', 'stray.csv')];
+  for (const path of strays) writeFileSync(path, 'user_id\nu1\n');
+  writeFileSync(join(dir, 'ten_1', '.hidden'), 'x');
+  symlinkSync(join(dir, 'root.csv'), join(dir, 'ten_1', 'link.csv'));
+  const puts = await watch(() => 200);
+
+  const said = () => lines.filter((it) => !it.startsWith('took '));
+  const why = 'lies in no folder <tenant>/<endpoint>/ and is not taken (drop.no-endpoint)';
+  await eventually(() => expect(said()).toHaveLength(2));
+  // Each of these takes two looks at least.
+  for (const name of ['a.csv', 'b.csv']) {
+    writeFileSync(join(folder, name), 'user_id\nu1\n');
+    await eventually(() => expect(existsSync(join(folder, name))).toBe(false));
+  }
+  expect(said().toSorted()).toEqual(strays.map((it) => `${it}: ${why}`).toSorted());
+  expect(strays.map((it) => existsSync(it))).toEqual([true, true]);
+
+  const [first = ''] = strays;
+  rmSync(first);
+  writeFileSync(join(folder, 'c.csv'), 'user_id\nu1\n');
+  await eventually(() => expect(existsSync(join(folder, 'c.csv'))).toBe(false));
+  writeFileSync(first, 'user_id\nu1\n');
+  await eventually(() => expect(said()).toHaveLength(3));
+  expect(puts).toHaveLength(3);
 });
 
 it('takes what is beside a folder that cannot be read, and says once that it cannot', async () => {
