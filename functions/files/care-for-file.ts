@@ -21,6 +21,8 @@ import { uploadReminder } from './upload-message.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
+/** A retry waits for blocks that workers have in hand: they may be done long before a minute. */
+const RETRY_LOOK_MS = 15 * SECOND_MS;
 /** The sweeper may come this much before the time. */
 const EARLY_MS = 2 * SECOND_MS;
 
@@ -103,8 +105,10 @@ async function careForBlocks(
     await queues.send('file-blocks', messages);
   }
   // Before the long part: whatever ends that, the next look goes on.
-  const lookMs = floor < file.blocks ? nextBlocksLookMs(touched, clock.nowMs()) : Infinity;
-  await lookAgain({ ...file, floor }, world, lookMs);
+  const nowMs = clock.nowMs();
+  const retryMs = file.resendFrom === undefined ? Infinity : nowMs + RETRY_LOOK_MS;
+  const lookMs = Math.min(nextBlocksLookMs(touched, nowMs), retryMs);
+  await lookAgain({ ...file, floor }, world, floor < file.blocks ? lookMs : Infinity);
   if (file.resendFrom !== undefined) await sendFailed(file, world, receipt);
   else if (floor === file.blocks) await settleFromRecords(file, world, receipt);
 }

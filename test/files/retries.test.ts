@@ -79,6 +79,9 @@ describe('a retry', () => {
     expect(await looks(50), 'looks at a file of which nothing can be done').toBe(1);
     expect(house.received).toEqual([]);
     expect((await findPace(house.world.db, endpoint)).tatUs).toBe(before.tatUs);
+    const { clock, sent } = house.world;
+    const [next] = sent.filter(({ queue }) => queue === 'file-care');
+    expect((next?.atMs ?? Infinity) - clock.nowMs(), 'when it looks again').toBe(15 * SECOND_MS);
 
     const done = await house.settle(file);
     expect(done).toMatchObject({ state: 'completed', delivered: 40, failed: 0, pending: 0 });
