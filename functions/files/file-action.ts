@@ -96,8 +96,10 @@ export function retryFile(file: AlertFile, nowMs: number, unsure = file.uncertai
     return { file: next(file, { ...again, dueMs, readingsBefore: readings }) };
   }
   if (state !== 'completed' && state !== 'delivering') {
-    const detail = `The file is ${state}; a retry is for files that are completed or failed.`;
-    throw new Problem('not_retryable', { detail });
+    const from = 'delivering, completed or failed';
+    throw new Problem('not_retryable', {
+      detail: `The file is ${state}; a retry is for ${from} ones.`,
+    });
   }
   if (file.resendFrom !== undefined) {
     throw new Problem('not_retryable', { detail: 'A retry of this file is under way.' });
