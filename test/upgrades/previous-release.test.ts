@@ -26,7 +26,8 @@ beforeAll(async () => {
 const idOf = (name: string): string => fixture.ids[name] ?? '';
 
 async function read(house: ReleaseHouse, route: Route<never>, name: string) {
-  const call = { tenantId: idOf('tenantId'), params: { id: idOf(name) } };
+  const params = { id: idOf(name) };
+  const call = { tenantId: idOf('tenantId'), params, allows: () => true };
   const { body } = await route.answer(call as unknown as Call<Contract>, house.all as never);
   return body as Record<string, unknown>;
 }
