@@ -40,7 +40,7 @@ export async function careForFile(
   if (file?.dueMs === undefined || file.dueMs > world.clock.nowMs() + EARLY_MS) return;
 
   if (isTooOld(file, world.clock.nowMs())) await endTooOld(file, world);
-  else if (file.state === 'delivering') await careForBlocks({ ...file, wasPaused }, world, receipt);
+  else if (file.state === 'delivering') await careForBlocks({ file, wasPaused }, world, receipt);
   else if (file.state === 'cancelled' && !file.closed) await endFile(file, world);
   else if (file.state === 'cancelled' || isWaiting(file)) await careForPerson(file, world, receipt);
   else await careForUpload(file, world);
@@ -87,7 +87,7 @@ async function expire(file: AlertFile, { clock, db, ids, log }: Needs): Promise<
 }
 
 async function careForBlocks(
-  { wasPaused = false, ...file }: AlertFile & { readonly wasPaused: boolean | undefined },
+  { file, wasPaused = false }: { file: AlertFile; wasPaused: boolean | undefined },
   world: Needs,
   receipt: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {

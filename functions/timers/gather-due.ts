@@ -21,36 +21,34 @@ export function messagesOf(
   entries: readonly DueEntry[],
   nowMs: number,
 ): readonly Message[] {
-  const toMessage = ([first, ...rest]: readonly DueEntry[]): Message[] => {
-    if (!first) return [];
-    const { pk, sk, dueMs } = first;
+  return gather(table, entries, nowMs).map(([{ pk, sk, dueMs }, ...rest]) => {
     const others = rest.map((it) => ({ pk: it.pk, dueMs: it.dueMs }));
-    return [
-      {
-        body: { v: 1, pk, sk, dueMs, ...(others.length > 0 && { others }) },
-        atMs: messageTimeMs(dueMs, nowMs),
-        group: groupOf(table, pk),
-      },
-    ];
-  };
-  return gather(table, entries, nowMs).flatMap(toMessage);
+    return {
+      body: { v: 1, pk, sk, dueMs, ...(others.length > 0 && { others }) },
+      atMs: messageTimeMs(dueMs, nowMs),
+      group: groupOf(table, pk),
+    };
+  });
 }
+
+/** What shares a message, the first of it in front. */
+type Together = [DueEntry, ...DueEntry[]];
 
 function gather(
   table: SweptTable,
   entries: readonly DueEntry[],
   nowMs: number,
-): readonly (readonly DueEntry[])[] {
+): readonly Together[] {
   if (!GATHERED.includes(table)) return entries.map((it) => [it]);
-  const groups: DueEntry[][] = [];
-  const open = new Map<string, DueEntry[]>();
+  const groups: Together[] = [];
+  const open = new Map<string, Together>();
   for (const entry of entries) {
     const tenant = groupOf(table, entry.pk);
     const group = open.get(tenant);
     if (group && fits(group, entry, nowMs)) {
       group.push(entry);
     } else {
-      const next = [entry];
+      const next: Together = [entry];
       groups.push(next);
       open.set(tenant, next);
     }
@@ -58,8 +56,8 @@ function gather(
   return groups;
 }
 
-function fits(group: readonly DueEntry[], { dueMs }: DueEntry, nowMs: number): boolean {
+function fits(group: Together, { dueMs }: DueEntry, nowMs: number): boolean {
   const [first] = group;
-  if (!first || isOverdue(first.dueMs, nowMs)) return false;
+  if (isOverdue(first.dueMs, nowMs)) return false;
   return group.length < TOGETHER_MAX && dueMs - first.dueMs <= TOGETHER_MS;
 }

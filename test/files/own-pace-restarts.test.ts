@@ -98,13 +98,8 @@ describe('a file with a limit of its own keeps it', () => {
 describe('a file whose block rests while it is paused', () => {
   it.each([0.4, 0.2, 0.02])('goes on at once when it is resumed: %d a second', async (rate) => {
     const file = await limitedFile({ rate, users: 6 }, async () => undefined);
-    const { clock, sent } = house.world;
-    while (house.received.length < 3) {
-      const message = house.takeMessage();
-      if (message) await house.handle(message);
-      else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
-    }
-    await house.handleAll();
+    const { clock } = house.world;
+    await runUntil(async () => house.received.length >= 3);
     await house.act(pause, file);
     // The message of the block comes in between, and is not taken.
     clock.advance(Math.ceil(intervalMs(rate)) + 5 * SECOND_MS);
@@ -118,8 +113,13 @@ describe('a file whose block rests while it is paused', () => {
 
 /** Does what comes until the file is paused, and no more. */
 async function runUntilPaused(file: AlertFile): Promise<void> {
+  await runUntil(async () => (await house.find(file)).state === 'paused');
+}
+
+/** Does what comes until it is so, and what is to be done at that moment. */
+async function runUntil(isSo: () => Promise<boolean>): Promise<void> {
   const { clock, sent } = house.world;
-  while ((await house.find(file)).state !== 'paused') {
+  while (!(await isSo())) {
     const message = house.takeMessage();
     if (message) await house.handle(message);
     else if (sent.length === 0) throw new Error('nothing is left to do');

@@ -45,6 +45,12 @@ async function scheduleAt(dueMs: number): Promise<RoomBody> {
   return (await ask('POST /v1/tasks', { body: { dueAt, action: HELLO } })).body;
 }
 
+/** The action of a task that takes money from an account. */
+const debit = (accountId: string, amount: string) => ({
+  type: 'transaction',
+  transaction: { type: 'debit', accountId, amount, currency: 'EUR' },
+});
+
 const fire = (tasks: readonly RoomBody[], doors: TasksWorld = world) =>
   fireTasks(
     tasks.map((it) => messageOf(tenantId, it)),
@@ -200,18 +206,14 @@ describe('a batch of tasks with events that are due', () => {
 describe('a batch of all sorts', () => {
   it('does what each message is for, and gives back only what failed', async () => {
     const accountId = await ledgerClient(world, tenantId).open({}, '1000');
-    const debit = (amount: string) => ({
-      type: 'transaction',
-      transaction: { type: 'debit', accountId, amount, currency: 'EUR' },
-    });
     const [event, far, gone] = [
       await schedule(ask, 1),
       await schedule(ask, 60),
       await schedule(ask, 1),
     ];
     await ask(`DELETE /v1/tasks/${gone.id}`);
-    const tasks = [event, event, far, gone, await schedule(ask, 1, debit('1'))];
-    tasks.push(await schedule(ask, 1, debit('5000')), { ...event, id: 'tsk_none' });
+    const tasks = [event, event, far, gone, await schedule(ask, 1, debit(accountId, '1'))];
+    tasks.push(await schedule(ask, 1, debit(accountId, '5000')), { ...event, id: 'tsk_none' });
     expect(await outcomes(fire(tasks))).toEqual(fulfilled(7));
     expect(await statesOf(tasks.slice(0, 6))).toEqual([
       ...['fired', 'fired', 'scheduled', 'cancelled', 'fired', 'failed'],
@@ -228,18 +230,11 @@ describe('a batch of all sorts', () => {
     expect(checkTasks(await takeSnapshot(world.client, world.tables))).toEqual([]);
   });
 
-  it('does what each message names, and gives one back as long as any of it fails', async () => {
-    const debit = {
-      type: 'transaction',
-      transaction: {
-        type: 'debit',
-        accountId: await ledgerClient(world, tenantId).open({}, '1000'),
-        ...{ amount: '1', currency: 'EUR' },
-      },
-    };
+  it('does what each message names, and gives one back as long as a part of it fails', async () => {
+    const action = debit(await ledgerClient(world, tenantId).open({}, '1000'), '1');
     const tasks = await scheduleMany(5);
-    tasks.push(await schedule(ask, 1, debit));
-    const [broken] = tasks.splice(3, 1, await schedule(ask, 1, debit)) as [RoomBody];
+    tasks.push(await schedule(ask, 1, action));
+    const [broken] = tasks.splice(3, 1, await schedule(ask, 1, action)) as [RoomBody];
     const { pk } = messageOf(tenantId, broken);
     const key = { pk, sk: '#' };
     const eventType = { kind: 'update', table: 'tasks', key } as const;
@@ -267,11 +262,8 @@ describe('a batch of all sorts', () => {
 
   it('fires very many transactions of one account, a few of them at a time', async () => {
     const accountId = await ledgerClient(world, tenantId).open({}, '1000');
-    const transaction = { type: 'debit', accountId, amount: '1', currency: 'EUR' };
     const tasks: RoomBody[] = [];
-    while (tasks.length < 30) {
-      tasks.push(await schedule(ask, 1, { type: 'transaction', transaction }));
-    }
+    while (tasks.length < 30) tasks.push(await schedule(ask, 1, debit(accountId, '1')));
     let open = 0;
     let most = 0;
     const commit: Db['commit'] = async (writes) => {

@@ -34,7 +34,7 @@ describe('a tick whose clock is five minutes fast', () => {
     const startMs = world.clock.nowMs();
     world.clock.set(startMs + 5 * MINUTE_MS);
     await tickOnce(world);
-    // As far ahead as any tick finds it.
+    // As far ahead as every tick finds it.
     expect(await firstFind(startMs)).toBe(4);
   });
 
