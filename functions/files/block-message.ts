@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Message } from '../shared/world.ts';
 import type { AlertFile } from './file.ts';
-import type { KeptSlots } from './take-turn.ts';
+import type { KeptSlots } from './turn.ts';
 
 /** Asks a worker to go on with a block. Lost ones are found by the file's `due`. */
 export const BlockMessage = z.object({
@@ -12,8 +12,6 @@ export const BlockMessage = z.object({
   slots: z.array(z.number()).default([]),
   /** The version of the pace that they belong to. */
   pv: z.number().default(0),
-  /** From the block before it, where the file has a limit of its own: nobody is alerted before. */
-  from: z.number().optional(),
 });
 
 export type BlockMessage = z.output<typeof BlockMessage>;
@@ -25,13 +23,12 @@ export function blockMessage(
   later: {
     readonly atMs?: number;
     readonly kept?: KeptSlots | undefined;
-    readonly fromMs?: number | undefined;
   } = {},
 ): Message {
-  const { atMs, kept, fromMs: from } = later;
+  const { atMs, kept } = later;
   const slots = kept && { slots: kept.slotsMs, pv: kept.version };
   return {
-    body: { v: 1, tenant: tenantId, file: id, block, ...slots, from },
+    body: { v: 1, tenant: tenantId, file: id, block, ...slots },
     group: tenantId,
     ...(atMs !== undefined && { atMs }),
   };

@@ -30,7 +30,6 @@ const BlockItem = z.object({
   lease: z.number().optional(),
   token: z.string().optional(),
   notBefore: z.number().optional(),
-  own: z.number().optional(),
   finished: z.boolean().default(false),
   stopped: z.literal(true).optional(),
   again: z.object({ n: z.number(), below: z.number() }).optional(),
@@ -108,10 +107,9 @@ function saveBits(
   block: Block,
   { set, remove }: { readonly set: Item; readonly remove: readonly string[] },
 ): Write {
-  const { attempted, delivered, retried, uncertain, ownFromMs: own } = block;
+  const { attempted, delivered, retried, uncertain } = block;
   const fields = {
     ...bitFields({ att: attempted, done: delivered, fail: retried, unk: uncertain }),
-    ...(own !== undefined && { own }),
     ...set,
   };
   const removed = Object.fromEntries(remove.map((name) => [name, undefined]));
@@ -224,7 +222,7 @@ export function saveRetried(
 /** The block in a stored item. */
 export function toBlock(item: Item): Block {
   const stored = BlockItem.parse(known(item));
-  const { sk, n, sv, lease, token, notBefore, own, finished, stopped, again, at, ...bits } = stored;
+  const { sk, n, sv, lease, token, notBefore, finished, stopped, again, at, ...bits } = stored;
   const none = emptyBitmap(n);
   return {
     number: Number(sk.slice(PREFIX.length)),
@@ -243,7 +241,6 @@ export function toBlock(item: Item): Block {
     leaseMs: lease,
     token,
     notBeforeMs: notBefore,
-    ownFromMs: own,
     atMs: at,
     finished,
     stopped,

@@ -23,8 +23,6 @@ export interface Block {
   readonly token?: string | undefined;
   /** Nobody need begin before this time. */
   readonly notBeforeMs?: number | undefined;
-  /** Where its file has a limit of its own: when the next of its users may be alerted. */
-  readonly ownFromMs?: number | undefined;
   /** When a worker took it last. */
   readonly atMs?: number | undefined;
   readonly finished: boolean;

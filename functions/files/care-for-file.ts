@@ -94,15 +94,14 @@ async function careForBlocks(
   const { clock, db, log, queues } = world;
   const name = { tenantId: file.tenantId, fileId: file.id };
   const touched: Block[] = [];
-  // Those before the floor tell when the limit of the file lets the first ones behind it begin.
-  const from = Math.max(0, file.floor - file.window);
-  for await (const block of eachBlock(db, name, from)) touched.push(block);
+  for await (const block of eachBlock(db, name, file.floor)) touched.push(block);
   const { floor, stalled } = stalledBlocks({ ...file, wasPaused }, touched, clock.nowMs());
   if (stalled.length > 0) {
     log.warn('file.blocks-stalled', { tenant: file.tenantId, file: file.id, stalled });
-    const ownFrom = new Map(touched.map((it) => [it.number + file.window, it.ownFromMs]));
-    const messages = stalled.map((it) => blockMessage(file, it, { fromMs: ownFrom.get(it) }));
-    await queues.send('file-blocks', messages);
+    await queues.send(
+      'file-blocks',
+      stalled.map((it) => blockMessage(file, it)),
+    );
   }
   // Before the long part: whatever ends that, the next look goes on.
   const nowMs = clock.nowMs();

@@ -3,7 +3,7 @@ import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { isAiling } from '../webhooks/health.ts';
-import { MISSED_MAX } from '../webhooks/pace.ts';
+import { filePaced, MISSED_MAX } from '../webhooks/pace.ts';
 import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
 import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
 import { type Block, newBlock, nextPlaces, withAttempted, withResults } from './block.ts';
@@ -12,12 +12,13 @@ import { checkDoor } from './check-door.ts';
 import { leaveToProbe } from './defer-block.ts';
 import { endBlock } from './end-block.ts';
 import { findFile } from './file.store.ts';
-import { type AlertFile, slowerOf } from './file.ts';
+import type { AlertFile } from './file.ts';
 import { keepProgress } from './keep-progress.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { sendBatch } from './send-batch.ts';
 import { settleUnknown } from './settle-unknown.ts';
-import { batchSize, type KeptSlots, type OwnPace, takeTurn, WAIT_MS_MAX } from './take-turn.ts';
+import { takeTurn } from './take-turn.ts';
+import { batchSize, type KeptSlots, type OwnPaced, WAIT_MS_MAX } from './turn.ts';
 
 type Needs = Pick<
   World,
@@ -31,8 +32,6 @@ export interface Job {
   readonly users: readonly BlockUser[];
   /** Slots of the pace that an earlier worker took for the next users. */
   readonly kept: KeptSlots;
-  /** How many of the file's own limit are this block's, if it has one. */
-  readonly ownPerSecond?: number | undefined;
   /** How many batches in a row have come too late for their slots. */
   readonly missed: number;
   /** When Lambda kills this worker. */
@@ -67,31 +66,20 @@ export async function deliverBlock(
   const users = await readBlockUsers(world.bucket, file, number);
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
   const kept = { slotsMs: message.slots, version: message.pv };
-  const ownPerSecond = ownRate(file);
-  const job = { file, number, users, kept, ownPerSecond, missed: 0, deadlineMs, leaseMs };
-  const block = await claim(job, world, message.from);
+  const job = { file, number, users, kept, missed: 0, deadlineMs, leaseMs };
+  const block = await claim(job, world);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
 }
 
-/** All blocks that are under way at a time keep the limit of their file together. */
-function ownRate({ ratePerSecond, window, blocks }: AlertFile): number | undefined {
-  return ratePerSecond && ratePerSecond / Math.min(window, blocks);
-}
-
-/** `fromMs` is what the block before it leaves to this one. */
-async function claim(job: Job, world: Needs, fromMs = 0): Promise<Block | undefined> {
+async function claim(job: Job, world: Needs): Promise<Block | undefined> {
   const { file, number, users, leaseMs } = job;
   const wanted = { ...newBlock(number, users.length), leaseMs, token: world.ids.next('req') };
   const commit = await world.db.commit([claimBlock(file, wanted, world.clock.nowMs())]);
   // The answer to a claim may get lost and the claim be repeated: then it is refused by itself.
   const item = commit.ok ? commit.item : commit.reasons[0]?.item;
   if (item?.token !== wanted.token) return undefined;
-
-  const block = await settleUnknown(toBlock(item), job, world);
-  return job.ownPerSecond === undefined
-    ? block
-    : { ...block, ownFromMs: Math.max(fromMs, block.ownFromMs ?? 0) };
+  return settleUnknown(toBlock(item), job, world);
 }
 
 /** What a step of the work leads to: more of it, or its end. */
@@ -142,15 +130,13 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   if (!hasTime(job, known.endpoint, clock.nowMs())) return rest({ atMs: clock.nowMs() });
 
   const wanted = nextPlaces(block, countFor(known));
-  const own = ownPace(job, block, known);
   const left = isAiling(known.health) ? 1 : nextPlaces(block, 2 * wanted.length).length;
-  const order = { count: left, kept: job.kept, own };
+  const order = { count: left, kept: job.kept, own: ownPaced(job.file) };
   const turn = await keeping(() => takeTurn(world, known.endpoint, order));
   if (turn.kind === 'later') return rest(turn);
 
   const places = wanted.slice(0, turn.slotsMs.length);
-  const { ownFromMs = block.ownFromMs } = turn;
-  const marked = { ...withAttempted(block, places), ownFromMs };
+  const marked = withAttempted(block, places);
   const commit = await keeping(() => db.commit([saveProgress(job.file, marked)]));
   if (!commit.ok) return { kind: 'lost' };
   const { kept } = turn;
@@ -172,14 +158,10 @@ function countFor({ endpoint, health }: KnownEndpoint): number {
   return isAiling(health) ? 1 : batchSize(endpoint);
 }
 
-/** What the endpoint keeps anyway need not be kept twice. */
-function ownPace(
-  { file, ownPerSecond: perSecond }: Job,
-  { ownFromMs: fromMs = 0 }: Block,
-  { endpoint }: KnownEndpoint,
-): OwnPace | undefined {
-  const isLess = slowerOf(file.ratePerSecond, endpoint.perSecond) !== endpoint.perSecond;
-  return isLess && perSecond !== undefined ? { perSecond, fromMs } : undefined;
+function ownPaced(file: AlertFile): OwnPaced | undefined {
+  const { tenantId, id: fileId, ratePerSecond, window, blocks } = file;
+  if (ratePerSecond === undefined) return undefined;
+  return { ...filePaced({ tenantId, fileId }, ratePerSecond), blocks: Math.min(window, blocks) };
 }
 
 /** Whether the slowest batch would be stored before the worker is killed. */

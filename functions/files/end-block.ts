@@ -28,8 +28,7 @@ export async function endBlock(job: Job, block: Block, world: Needs): Promise<vo
   });
   const next = number + file.window;
   if (counted && next < file.blocks) {
-    const { ownFromMs: fromMs } = block;
-    await world.queues.send('file-blocks', [blockMessage(file, next, { fromMs })]);
+    await world.queues.send('file-blocks', [blockMessage(file, next)]);
   }
 }
 

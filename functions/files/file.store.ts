@@ -63,7 +63,6 @@ const FileItem = z.object({
   error: FileErrorItem.optional(),
   closed: z.literal(true).optional(),
   resendFrom: z.number().optional(),
-  nextResendUs: z.number().optional(),
   retries: z.number().optional(),
   readingsBefore: z.number().optional(),
   contentHash: z.string().optional(),
@@ -156,33 +155,14 @@ export function addOutcomes(seen: AlertFile, change: Outcomes): Update {
   };
 }
 
-/**
- * Counts users as pending again, who go until `nextResendUs`. Refused when others of the file were
- * sent again since `seen`, and when it is not delivering.
- */
-export function addReopened(
-  seen: AlertFile,
-  change: Outcomes,
-  nextResendUs: number | undefined,
-): Write {
+/** Counts users as pending again. Refused when it is not delivering. */
+export function addReopened(seen: AlertFile, change: Outcomes): Write {
   const adding = addOutcomes(seen, change);
-  const counting = {
+  return {
     ...adding,
     condition: `${adding.condition} AND #state = :state`,
     names: { '#state': 'state' },
     values: { ...adding.values, ':state': 'delivering' },
-  };
-  if (nextResendUs === undefined || nextResendUs === seen.nextResendUs) return counting;
-  const isSeen = seen.nextResendUs === undefined;
-  const same = isSeen ? 'attribute_not_exists(nextResendUs)' : 'nextResendUs = :seenNext';
-  return {
-    ...counting,
-    update: `SET nextResendUs = :next ${counting.update}`,
-    condition: `${counting.condition} AND ${same}`,
-    values: {
-      ...{ ...counting.values, ':next': nextResendUs },
-      ...(!isSeen && { ':seenNext': seen.nextResendUs }),
-    },
   };
 }
 

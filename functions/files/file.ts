@@ -50,11 +50,6 @@ export interface AlertFile extends FileTerms, RowCounts, Outcomes {
   readonly closed?: true | undefined;
   /** The block from which on failed and uncertain users are still to be sent again. */
   readonly resendFrom?: number | undefined;
-  /**
-   * With a rate of its own: when the next user of a retry may be alerted, in whole microseconds.
-   * Later retries begin there.
-   */
-  readonly nextResendUs?: number | undefined;
   /** How often a person has had it sent again. */
   readonly retries?: number | undefined;
   /** How many readings there were when a person last wanted another one. */

@@ -4,6 +4,7 @@ import type { World } from '../shared/world.ts';
 import { saveDelivery } from '../webhooks/delivery.store.ts';
 import { type Delivery, retryByHand } from '../webhooks/delivery.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
+import type { Slot } from '../webhooks/pace.ts';
 import { sendAllNext } from '../webhooks/settle-delivery.ts';
 import type { Slots } from '../webhooks/take-slots.ts';
 import { wait } from '../webhooks/waiting.ts';
@@ -15,7 +16,7 @@ import { isRetryKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { deliveryOf } from './send-alert.ts';
-import { type ResendPace, takeResendTimes } from './take-resend-times.ts';
+import { takeResendTimes } from './take-resend-times.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
@@ -54,17 +55,17 @@ export async function sendBlockAgain(order: BlockAgain, world: Needs): Promise<b
     users ??= await readBlockUsers(world.bucket, file, number);
     const batch = { file, endpoint, number, block, users, places };
     const again = await deliveriesOf(batch, world);
-    const pace = await takeResendTimes({ file, endpoint, count: again.length, spare }, world);
-    if (!pace.slots && isTooLate(file, pace)) return true;
-    if (await sendAgain({ ...batch, again, pace }, world)) spare = NO_SLOTS;
-    else [spare, refusals] = [pace.slots ?? spare, refusals + 1];
+    const slots = await takeResendTimes({ file, endpoint, count: again.length, spare }, world);
+    if (isTooLate(file, slots)) return true;
+    if (await sendAgain({ ...batch, again, slots }, world)) spare = NO_SLOTS;
+    else [spare, refusals] = [slots, refusals + 1];
   }
   return false;
 }
 
 /** By the file's own rate its turn would come when the alert is kept no longer. */
-function isTooLate(file: AlertFile, { duesMs: [firstMs = 0] }: ResendPace): boolean {
-  return !isRetryKept(file, firstMs);
+function isTooLate(file: AlertFile, { slotsMs: [firstMs = 0] }: Slots): boolean {
+  return file.ratePerSecond !== undefined && !isRetryKept(file, firstMs);
 }
 
 interface Batch extends BlockAgain {
@@ -108,14 +109,14 @@ function retryOf(before: Delivery, endpoint: Endpoint, nowMs: number): Delivery 
 
 /** False when anybody has stored an outcome, or changed a delivery or the file's state. */
 async function sendAgain(
-  batch: Batch & { readonly again: readonly Again[]; readonly pace: ResendPace },
+  batch: Batch & { readonly again: readonly Again[]; readonly slots: Slots },
   world: Needs,
 ): Promise<boolean> {
-  const { file, block, places, again, pace } = batch;
+  const { file, block, places, again, slots } = batch;
   const nowMs = world.clock.nowMs();
   const sent = again.map(({ before, after }, i) => {
-    const dueMs = pace.duesMs[i] ?? nowMs;
-    const timed = timedBy(pace, { ...after, dueMs }, nowMs);
+    const slot = { atMs: slots.slotsMs[i] ?? nowMs, version: slots.version };
+    const timed = timedBy(slot, { file, delivery: after }, nowMs);
     return { before, after: { ...timed, token: world.ids.next('req') } };
   });
   const reopened = withReopened(block, places, file.retries ?? 0);
@@ -123,7 +124,7 @@ async function sendAgain(
     saveReopened(file, block, reopened.block),
     ...sent.map(({ before, after }) => saveDelivery(after, before.token || undefined, nowMs)),
     // Who pauses or cancels it meanwhile wants nobody to be begun with any more.
-    addReopened(file, reopened.change, pace.nextResendUs),
+    addReopened(file, reopened.change),
   ]);
   if (!commit.ok) return false;
   await sendAllNext(
@@ -133,7 +134,13 @@ async function sendAgain(
   return true;
 }
 
-/** Without a slot it is like any retry: it takes one when it is due, and no release moves it. */
-function timedBy({ slots }: ResendPace, again: Delivery & { dueMs: number }, nowMs: number) {
-  return slots ? wait(again, { atMs: again.dueMs, version: slots.version }, nowMs) : again;
+/** By the file's own pace it is like any retry: it takes a slot of its endpoint's when due. */
+function timedBy(
+  slot: Slot,
+  { file, delivery }: { readonly file: AlertFile; readonly delivery: Delivery },
+  nowMs: number,
+): Delivery {
+  const { ratePerSecond: filePerSecond } = file;
+  if (filePerSecond === undefined) return wait(delivery, slot, nowMs);
+  return { ...delivery, dueMs: slot.atMs, filePerSecond };
 }

@@ -1,9 +1,9 @@
-import * as z from 'zod';
 import type { Receipt } from '../shared/aws/batch.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Message, World } from '../shared/world.ts';
 import { EARLY_MS, judgeArrival } from './arrival.ts';
+import type { DeliveryOrder } from './attempt-message.ts';
 import { changeLane } from './change-lane.ts';
 import { type ChosenSlot, chooseSlot, confirmBlock } from './choose-slot.ts';
 import { findDelivery, nameOfKey } from './delivery.store.ts';
@@ -21,33 +21,8 @@ import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
 import { sendNext, settleDelivery, settleLapsed, tellOrigin } from './settle-delivery.ts';
 import { takeProbe } from './take-probe.ts';
+import { takeTurnAgain } from './take-turn-again.ts';
 import { cancel, expire, hold, outlive, slotOf, wait } from './waiting.ts';
-
-/** Asks for one attempt. Unknown fields are a later release's. */
-const AttemptOrder = z.object({
-  tenant: z.string(),
-  endpoint: z.string(),
-  event: z.string(),
-  seq: z.int(),
-  slot: z.number().optional(),
-  pv: z.number().optional(),
-  lane: z.literal('fast').optional(),
-  body: z
-    .object({
-      type: z.string(),
-      timestampMs: z.number(),
-      data: z.string(),
-      traceparent: z.string().optional(),
-      hops: z.number().optional(),
-    })
-    .optional(),
-});
-
-/** The sweeper's form: the key of a record that is due. */
-const DueOrder = z.object({ pk: z.string(), sk: z.string(), dueMs: z.number() });
-
-/** Every message of the delivery queues. */
-export const DeliveryOrder = z.union([AttemptOrder, DueOrder]);
 
 type Needs = Pick<
   World,
@@ -56,7 +31,7 @@ type Needs = Pick<
 
 /** A message, understood. */
 interface Work {
-  readonly order: z.output<typeof DeliveryOrder>;
+  readonly order: DeliveryOrder;
   readonly name: DeliveryName;
   readonly seq?: number;
   readonly slot?: Slot | undefined;
@@ -84,7 +59,7 @@ const LEASE_SLACK_MS = 5 * SECOND_MS;
  * endpoint's limit is another one since it was relayed.
  */
 export async function deliverWebhook(
-  order: z.output<typeof DeliveryOrder>,
+  order: DeliveryOrder,
   world: Needs,
   { deadlineMs }: Pick<Receipt, 'deadlineMs'>,
 ): Promise<void> {
@@ -95,7 +70,7 @@ export async function deliverWebhook(
   await advance(work, row, world);
 }
 
-function toWork(order: z.output<typeof DeliveryOrder>, deadlineMs: number): Work {
+function toWork(order: DeliveryOrder, deadlineMs: number): Work {
   if ('pk' in order) return { order, name: nameOfKey(order), deadlineMs };
   const name = { tenantId: order.tenant, endpointId: order.endpoint, eventId: order.event };
   const { seq, slot: atMs, pv: version = 0, body } = order;
@@ -177,6 +152,8 @@ async function holdBack(ready: Ready, door: Exclude<Door, 'open'>, world: Needs)
 /** Waits for a slot that is near; one that is further away is written down and waits itself. */
 async function sendAtSlot(ready: Ready, world: Needs): Promise<void> {
   const { work, delivery, slot: reserved } = ready;
+  const later = await takeTurnAgain(delivery, world);
+  if (later) return sendLater(ready, later, world);
   // A queue delays by whole seconds, rounded down, so that a retry may come before its time.
   const open = await knownAt(delivery.dueMs, ready, world);
   if (!open) return startAnew(work, world);

@@ -64,6 +64,7 @@ const DeliveryItem = z.object({
   pv: z.number().optional(),
   urgent: z.literal(true).optional(),
   missed: z.number().optional(),
+  fileRate: z.number().optional(),
   attempts: z.array(AttemptItem).default([]),
   unsure: z.boolean().default(false),
   replay: ReplayItem.optional(),
@@ -155,6 +156,7 @@ function toFields(delivery: Delivery, nowMs: number) {
     pv: storedVersion(delivery),
     urgent: isNext ? delivery.urgent : undefined,
     missed: isNext ? delivery.missed : undefined,
+    fileRate: delivery.status === 'retrying' ? delivery.filePerSecond : undefined,
     openPk: isOpen ? openPartition(delivery, delivery.status, shard) : undefined,
     openSk: isOpen ? delivery.eventId : undefined,
     attempts: delivery.attempts.map(({ atMs, nextAtMs, possibleDuplicate, ...rest }) => ({
@@ -210,6 +212,7 @@ export function toDelivery(item: Item): Delivery {
     paceVersion: stored.pv,
     urgent: stored.urgent,
     missed: stored.missed,
+    filePerSecond: stored.fileRate,
     attempts: stored.attempts.map(({ at, nextAt, dup, ...rest }) => ({
       ...rest,
       atMs: at,

@@ -40,6 +40,8 @@ export interface Delivery {
    * breaker nor for the backlog.
    */
   readonly urgent?: true | undefined;
+  /** While it waits for its turn in a file with a limit of its own: that limit. */
+  readonly filePerSecond?: number | undefined;
   /** How many slots it has come too late for, since anything was sent. */
   readonly missed?: number | undefined;
   /** The last 20, the oldest first. */
@@ -144,6 +146,7 @@ export function claim(delivery: Delivery, leaseMs: number, nowMs: number): Deliv
     claimedAtMs: nowMs,
     leaseMs,
     reason: undefined,
+    filePerSecond: undefined,
     // Those who wait like others have one count for each attempt.
     missed: delivery.urgent && delivery.missed,
   };
@@ -277,6 +280,7 @@ export function retryByHand(
     firstAtMs: undefined,
     dueMs: nowMs,
     paceVersion: undefined,
+    filePerSecond: undefined,
     reason: undefined,
   };
 }

@@ -8,7 +8,8 @@ import { openSecrets } from '../shared/aws/secrets.ts';
 import { openGuardedSender } from '../shared/http/guarded-sender.ts';
 import { openInstance } from '../shared/instance.ts';
 import { bucketName, queues, receivers, secrets, tables } from '../shared/resources.ts';
-import { DeliveryOrder, deliverWebhook } from './deliver-webhook.ts';
+import { DeliveryOrder } from './attempt-message.ts';
+import { deliverWebhook } from './deliver-webhook.ts';
 import { rememberEndpoints } from './remember-endpoints.ts';
 
 const instance = openInstance('webhooks/on-delivery');

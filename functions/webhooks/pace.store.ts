@@ -1,19 +1,19 @@
 import * as z from 'zod';
 import { DAY_MS, SECOND_MS } from '../shared/units.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
-import type { Endpoint } from './endpoint.ts';
 import {
   type Block,
   firstSlotMs,
   HORIZON_MS,
   type LearnedRate,
   type Pace,
+  type Paced,
   RESTART_MS,
   type Stretch,
   toUs,
 } from './pace.ts';
 
-type Named = Pick<Endpoint, 'tenantId' | 'id'>;
+type Named = Pick<Paced, 'tenantId' | 'id'>;
 
 /** Stored items are read tolerantly: an unknown field is a later release's. */
 const PaceItem = z.object({
@@ -28,9 +28,9 @@ const PaceItem = z.object({
   start: z.number().optional(),
 });
 
-/** Where the pace of an endpoint lies. */
-export function paceKey(tenantId: string, endpointId: string): Key {
-  return { pk: `${tenantId}#${endpointId}`, sk: 'PACE' };
+/** Where the pace of an endpoint, or of a file, lies. */
+export function paceKey(tenantId: string, id: string): Key {
+  return { pk: `${tenantId}#${id}`, sk: 'PACE' };
 }
 
 /** The pace in a stored item; without one nothing is reserved and nothing is blocked. */
@@ -49,7 +49,7 @@ export function toPace(item: Item | undefined): Pace {
   };
 }
 
-/** The pace of an endpoint as it is now. */
+/** The pace as it is now. */
 export async function findPace(db: Pick<Db, 'get'>, { tenantId, id }: Named): Promise<Pace> {
   return toPace(await db.get('endpoints', paceKey(tenantId, id)));
 }
@@ -80,20 +80,22 @@ export function reserveBehind({ tenantId, id }: Named, slots: Reservation): Writ
 }
 
 /** Reserves from a time on. Refused when later slots are reserved already, or by another pace. */
-export function reserveFrom({ tenantId, id }: Named, slots: Reservation): Write {
+export function reserveFrom({ tenantId, id, isFile }: Paced, slots: Reservation): Write {
   const fromUs = toUs(slots.fromMs);
   return {
     kind: 'update',
     table: 'endpoints',
     key: paceKey(tenantId, id),
-    update: 'SET v = :v, tat = :end',
+    update: `SET v = :v, tat = :end${isFile ? ', #ttl = :ttl' : ''}`,
     answersItem: true,
     condition: `(attribute_not_exists(tat) OR tat <= :from) AND ${isVersion(slots.version)}`,
+    ...(isFile && { names: { '#ttl': 'ttl' } }),
     values: {
       ':v': 1,
       ':end': fromUs + slots.spanUs,
       ':from': fromUs,
       ...versionValue(slots.version),
+      ...(isFile && { ':ttl': monthAfter(slots.fromMs) }),
     },
   };
 }
@@ -163,7 +165,7 @@ export function checkBlock(
   };
 }
 
-/** Nothing late is written to the pace of a deleted endpoint after that. */
+/** Nothing late is written to the pace of a deleted endpoint, or an old file, after that. */
 const RETENTION_MS = 32 * DAY_MS;
 
 /** Lets the pace of an endpoint that is deleted end by itself. */
@@ -174,8 +176,12 @@ export function endPace({ tenantId, id }: Named, nowMs: number): Write {
     key: paceKey(tenantId, id),
     update: 'SET v = :v, #ttl = :ttl',
     names: { '#ttl': 'ttl' },
-    values: { ':v': 1, ':ttl': Math.floor((nowMs + RETENTION_MS) / SECOND_MS) },
+    values: { ':v': 1, ':ttl': monthAfter(nowMs) },
   };
+}
+
+function monthAfter(ms: number): number {
+  return Math.floor((ms + RETENTION_MS) / SECOND_MS);
 }
 
 /** A rate that was learned, and when its first slot is. */

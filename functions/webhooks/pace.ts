@@ -1,6 +1,24 @@
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 
-/** What the sends of one endpoint have to heed, all of them together. */
+/** Whose sends share a pace: an endpoint's, or those of a file that has a limit of its own. */
+export interface Paced {
+  readonly tenantId: string;
+  readonly id: string;
+  /** Its limit. */
+  readonly perSecond?: number | undefined;
+  /** Its pace ends by itself, a month after its last slot. */
+  readonly isFile?: true;
+}
+
+/** The pace of a file's own, so many users a second: for its first alerts and its retries. */
+export function filePaced(
+  { tenantId, fileId }: { readonly tenantId: string; readonly fileId: string },
+  perSecond: number,
+): Paced & { readonly perSecond: number } {
+  return { tenantId, id: fileId, perSecond, isFile: true };
+}
+
+/** What the sends of an endpoint, or a file, have to heed, all of them together. */
 export interface Pace {
   /**
    * The next free slot of a limited endpoint (GCRA's theoretical arrival time), in whole

@@ -2,9 +2,8 @@ import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
-import type { Endpoint } from './endpoint.ts';
 import { findPace, keepAhead } from './pace.store.ts';
-import { limitOf, NOTICE_MS, rateAt, type Slot, slotAhead } from './pace.ts';
+import { limitOf, NOTICE_MS, type Paced, rateAt, type Slot, slotAhead } from './pace.ts';
 import { takeKnownSlots } from './take-slots.ts';
 
 type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
@@ -20,7 +19,7 @@ const PAUSE = { baseMs: 10, capMs: SECOND_MS };
  * a limit it is now, or the end of the receiver's block. Refused with `busy` when others are always
  * quicker.
  */
-export async function takeSlotAhead(world: Needs, endpoint: Endpoint): Promise<Slot> {
+export async function takeSlotAhead(world: Needs, endpoint: Paced): Promise<Slot> {
   const { clock, db, ids } = world;
   for (let round = 0; round < ROUNDS; round += 1) {
     const pace = await findPace(db, endpoint);

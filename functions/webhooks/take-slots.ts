@@ -1,6 +1,5 @@
 import { Problem } from '../shared/problem.ts';
 import type { World } from '../shared/world.ts';
-import type { Endpoint } from './endpoint.ts';
 import { findPace, reserveBehind, reserveFrom, toPace } from './pace.store.ts';
 import {
   behindStretches,
@@ -9,6 +8,7 @@ import {
   limitOf,
   NO_PACE,
   type Pace,
+  type Paced,
   rateAt,
   slotsBefore,
   spanUs,
@@ -37,7 +37,7 @@ const ROUNDS = 8;
  * month: the slots are then so far away that nobody may use them. Refused with `busy` when others
  * reserve at the same moment again and again.
  */
-export async function takeSlots(world: Needs, endpoint: Endpoint, count: number): Promise<Slots> {
+export async function takeSlots(world: Needs, endpoint: Paced, count: number): Promise<Slots> {
   const isLimited = endpoint.perSecond !== undefined;
   const pace = isLimited ? NO_PACE : await findPace(world.db, endpoint);
   return takeKnownSlots(world, { endpoint, pace }, count);
@@ -45,14 +45,16 @@ export async function takeSlots(world: Needs, endpoint: Endpoint, count: number)
 
 /** What a sender knows, which may be some seconds old. */
 export interface KnownPace {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Paced;
   readonly pace: Pace;
+  /** No slot is wanted before. */
+  readonly fromMs?: number | undefined;
 }
 
 /** The same, by one write where what is known of the pace is still right. */
 export async function takeKnownSlots(
   world: Needs,
-  { endpoint, pace }: KnownPace,
+  { endpoint, pace, fromMs: wantedMs = 0 }: KnownPace,
   count: number,
 ): Promise<Slots> {
   let seen = pace;
@@ -61,7 +63,7 @@ export async function takeKnownSlots(
     const perSecond = rateAt(limitOf(endpoint, seen), seen, nowMs);
     if (perSecond === undefined) return toSlots(new Array(count).fill(nowMs), seen, nowMs);
 
-    const freeMs = Math.max(nowMs, seen.blockedUntilMs ?? 0);
+    const freeMs = Math.max(nowMs, wantedMs, seen.blockedUntilMs ?? 0);
     const fromMs = skipAhead(seen, freeMs);
     const endMs = fromMs + HORIZON_MS;
     if ((seen.tatUs ?? 0) >= toUs(endMs)) return toSlots(new Array(count).fill(endMs), seen, nowMs);

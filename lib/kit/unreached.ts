@@ -53,7 +53,8 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
     /@smithy\/core\/dist-es\/submodules\/config\/.*\/getInstanceMetadataRegion\.js$/,
     () => 'export const getInstanceMetadataRegion = async () => undefined;',
   ],
-  // Node has a SHA-256 of its own.
+  // Node has an MD5 and a SHA-256 of its own.
+  [/@smithy\/core\/dist-es\/submodules\/checksum\/md5\/Md5Js\.js$/, () => 'export class Md5Js {}'],
   [
     /@smithy\/core\/dist-es\/submodules\/checksum\/sha256\/Sha256Js\.js$/,
     () => 'export class Sha256Js {}',

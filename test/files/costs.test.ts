@@ -6,10 +6,10 @@ import { FilesHouse, usersFile } from './files-house.ts';
 const USERS = 10_000;
 
 /** Units per alert, from the upload to the last outcome. */
-async function unitsPerAlert(perSecond: number | undefined): Promise<ReadsAndWrites> {
+async function unitsPerAlert(perSecond?: number, rate?: number): Promise<ReadsAndWrites> {
   const house = await FilesHouse.open();
   const endpoint = await house.addEndpoint({ perSecond });
-  const file = await house.upload(endpoint, usersFile(USERS));
+  const file = await house.upload(endpoint, usersFile(USERS), { ratePerSecond: rate });
   house.world.units.splice(0);
   expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: USERS });
   const spent = (isRead: boolean) =>
@@ -22,10 +22,12 @@ async function unitsPerAlert(perSecond: number | undefined): Promise<ReadsAndWri
 
 describe('a file of 10,000 users', () => {
   it.each([
-    ['without a limit', undefined, UNITS_OF_ALERT.unlimited],
-    ['at 50 a second', 50, UNITS_OF_ALERT.fiftyASecond],
-  ])('%s costs little per alert', async (_what, perSecond, most) => {
-    const units = await unitsPerAlert(perSecond);
+    ['without a limit', undefined, undefined, UNITS_OF_ALERT.unlimited],
+    ['at 50 a second', 50, undefined, UNITS_OF_ALERT.fiftyASecond],
+    ['at 50 a second of its own', undefined, 50, UNITS_OF_ALERT.fiftyOfItsOwn],
+    ['at 50 a second of its own beside 100', 100, 50, UNITS_OF_ALERT.fiftyBesideMore],
+  ])('%s costs little per alert', async (_what, perSecond, rate, most) => {
+    const units = await unitsPerAlert(perSecond, rate);
     console.info(`${units.writes.toFixed(4)} WRU and ${units.reads.toFixed(4)} RRU per alert`);
     expect(units.writes).toBeLessThanOrEqual(most.writes);
     expect(units.reads).toBeLessThanOrEqual(most.reads);

@@ -13,8 +13,9 @@ import type { Call, Contract, Route } from '../../functions/shared/http/route.ts
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
+import { DeliveryOrder } from '../../functions/webhooks/attempt-message.ts';
 import { CareOrder, careForEndpoint } from '../../functions/webhooks/care-for-endpoint.ts';
-import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
+import { deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { DELIVERY_SHARDS, deliveryPartition } from '../../functions/webhooks/delivery.store.ts';
 import { insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';
 import { type Endpoint, secretContext } from '../../functions/webhooks/endpoint.ts';

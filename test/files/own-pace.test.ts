@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type OwnPace, takeTurn } from '../../functions/files/take-turn.ts';
+import { takeTurn } from '../../functions/files/take-turn.ts';
+import type { KeptSlots, OwnPaced } from '../../functions/files/turn.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import { intervalMs } from '../../functions/webhooks/pace.ts';
+import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { filePaced, intervalMs } from '../../functions/webhooks/pace.ts';
+import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { FilesHouse } from './files-house.ts';
 
 let house: FilesHouse;
@@ -9,24 +12,34 @@ beforeAll(async () => {
   house = await FilesHouse.open();
 });
 
+const NONE: KeptSlots = { slotsMs: [], version: 0 };
+
+function ownOf({ tenantId }: Endpoint, rate: number, blocks = 1): OwnPaced {
+  const fileId = house.world.ids.next('fil');
+  return { ...filePaced({ tenantId, fileId }, rate), blocks };
+}
+
 /** The slots of so many users, each turn begun when the last one's slots were used. */
-async function slotsOf(endpoint: Endpoint, perSecond: number, users: number) {
+async function slotsOf(endpoint: Endpoint, own: OwnPaced, users: number) {
   const { clock } = house.world;
   const slots: { slotMs: number; takenMs: number }[] = [];
-  let own: OwnPace = { perSecond, fromMs: 0 };
+  let kept = NONE;
   while (slots.length < users) {
-    const kept = { slotsMs: [], version: 0 };
     const turn = await takeTurn(house.doors, endpoint, { count: 25, kept, own });
     const takenMs = clock.nowMs();
+    kept = turn.kept ?? NONE;
     if (turn.kind === 'later') {
       clock.set(Math.max(takenMs, turn.atMs));
       continue;
     }
     slots.push(...turn.slotsMs.map((slotMs) => ({ slotMs, takenMs })));
     clock.set(Math.max(takenMs, ...turn.slotsMs));
-    own = { perSecond, fromMs: turn.ownFromMs ?? own.fromMs };
   }
   return slots;
+}
+
+function gapsOf(slots: readonly { readonly slotMs: number }[]): number[] {
+  return slots.slice(1).map(({ slotMs }, i) => slotMs - (slots[i]?.slotMs ?? 0));
 }
 
 describe('a file with a limit of its own', () => {
@@ -36,17 +49,67 @@ describe('a file with a limit of its own', () => {
     [0.5, undefined],
     [13, 100],
     [2, 50],
+    [0.5, 50],
   ])('of %d per second spaces its users beside %s of its endpoint', async (rate, perSecond) => {
     const endpoint = await house.addEndpoint({ perSecond });
-    const slots = await slotsOf(endpoint, rate, 40);
-    const gaps = slots.slice(1).map(({ slotMs }, i) => slotMs - (slots[i]?.slotMs ?? 0));
+    const gaps = gapsOf(await slotsOf(endpoint, ownOf(endpoint, rate), 40));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(intervalMs(rate)));
     expect(Math.max(...gaps)).toBeLessThanOrEqual(intervalMs(rate) * 1.1 + 25);
   });
 
+  it.each([13, 2, 0.5])('of %d keeps it behind a backlog that ends', async (rate) => {
+    const endpoint = await house.addEndpoint({ perSecond: 50 });
+    await takeSlots(house.world, endpoint, 1_000);
+    const slots = await slotsOf(endpoint, ownOf(endpoint, rate), 40);
+    const gaps = gapsOf(slots);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(intervalMs(rate)));
+    const most = Math.max(...gaps.slice(1));
+    expect(most).toBeLessThanOrEqual(intervalMs(rate) * 1.1 + 25);
+  });
+
+  it.each([1_500, 5_000, 60_000])('comes on behind others who are %d ms ahead', async (aheadMs) => {
+    const endpoint = await house.addEndpoint({ perSecond: 50 });
+    const { clock } = house.world;
+    const own = ownOf(endpoint, 0.5);
+    const startMs = clock.nowMs();
+    const sent: number[] = [];
+    for (let turns = 0, kept = NONE; sent.length < 5; turns += 1) {
+      expect(turns).toBeLessThan(40);
+      const ahead = aheadMs - Math.max(0, await backlogMs(endpoint));
+      if (ahead > 20) await takeSlots(house.world, endpoint, Math.ceil(ahead / intervalMs(50)));
+      const turn = await takeTurn(house.doors, endpoint, { count: 25, kept, own });
+      kept = turn.kept ?? NONE;
+      if (turn.kind === 'now') sent.push(...turn.slotsMs);
+      clock.set(turn.kind === 'later' ? turn.atMs : Math.max(...turn.slotsMs));
+    }
+    const gaps = gapsOf(sent.map((slotMs) => ({ slotMs })));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(intervalMs(0.5)));
+    expect((sent.at(-1) ?? 0) - startMs).toBeLessThan(5 * (aheadMs + 3 * intervalMs(0.5)));
+  });
+
   it('uses no slot of its endpoint much later than it was taken', async () => {
     const endpoint = await house.addEndpoint({ perSecond: 100 });
-    const slots = await slotsOf(endpoint, 10, 40);
+    const slots = await slotsOf(endpoint, ownOf(endpoint, 10), 40);
     for (const { slotMs, takenMs } of slots) expect(slotMs - takenMs).toBeLessThanOrEqual(460);
   });
+
+  it('takes nothing before it is free', async () => {
+    const endpoint = await house.addEndpoint({ perSecond: 100 });
+    const own = ownOf(endpoint, 0.2);
+    await slotsOf(endpoint, own, 1);
+    const [theirs, ours] = [await findPace(house.world.db, endpoint), await tatOf(own)];
+    const turn = await takeTurn(house.doors, endpoint, { count: 25, kept: NONE, own });
+    expect(turn).toEqual({ kind: 'later', atMs: Math.ceil((ours ?? 0) / 1_000) });
+    expect(await findPace(house.world.db, endpoint)).toEqual(theirs);
+    expect(await tatOf(own)).toBe(ours);
+  });
 });
+
+async function tatOf(own: OwnPaced) {
+  return (await findPace(house.world.db, own)).tatUs;
+}
+
+async function backlogMs(endpoint: Endpoint): Promise<number> {
+  const { tatUs = 0 } = await findPace(house.world.db, endpoint);
+  return tatUs / 1_000 - house.world.clock.nowMs();
+}

@@ -430,12 +430,24 @@ describe('a limit of the file itself', () => {
     expect((users - 1) / seconds).toBeGreaterThan(slower * 0.8);
   });
 
-  it('is shared by the blocks that are under way', async () => {
-    const file = await house.upload(await house.addEndpoint(), usersFile(2_400), {
-      ratePerSecond: 40,
+  it.each([
+    [40, 2_400, 3],
+    [20, 1_001, 2],
+  ])('of %d per second goes to whichever block is left: %d users', async (rate, users, window) => {
+    const file = await house.upload(await house.addEndpoint(), usersFile(users), {
+      ratePerSecond: rate,
     });
     const done = await house.settle(file);
-    expect(done).toMatchObject({ window: 3, blocks: 3, delivered: 2_400 });
+    expect(done).toMatchObject({ window, blocks: window, delivered: users });
+    const timesMs = house.received.map((it) => it.atMs).sort((a, b) => a - b);
+    const tookMs = (timesMs.at(-1) ?? 0) - (done.readyAtMs ?? 0);
+    expect(tookMs).toBeGreaterThanOrEqual(((users - 1) / rate) * 1_000);
+    expect(tookMs).toBeLessThan((users / rate) * 1_000 * 1.1);
+    for (const [nth, atMs] of timesMs.entries()) {
+      // No 1.35 times the rate within any second.
+      const after = timesMs[nth + Math.ceil(1.35 * rate)] ?? Infinity;
+      expect(after - atMs).toBeGreaterThan(1_000);
+    }
   });
 });
 

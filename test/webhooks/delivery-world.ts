@@ -5,7 +5,8 @@ import { openGuardedSender } from '../../functions/shared/http/guarded-sender.ts
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
 import type { GuardedSender } from '../../functions/shared/world.ts';
 import { type EndpointTerms, findEndpointTerms } from '../../functions/tenants/find-limits.ts';
-import { DeliveryOrder, deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
+import { DeliveryOrder } from '../../functions/webhooks/attempt-message.ts';
+import { deliverWebhook } from '../../functions/webhooks/deliver-webhook.ts';
 import { findDelivery } from '../../functions/webhooks/delivery.store.ts';
 import type { Delivery } from '../../functions/webhooks/delivery.ts';
 import { growSet, insertEndpoint } from '../../functions/webhooks/endpoint.store.ts';

@@ -1,0 +1,70 @@
+import type { World } from '../shared/world.ts';
+import { findPace } from '../webhooks/pace.store.ts';
+import { intervalMs, lastUseMs } from '../webhooks/pace.ts';
+import { type KnownPace, takeKnownSlots } from '../webhooks/take-slots.ts';
+import {
+  areKept,
+  batchSize,
+  type OwnPaced,
+  type Turn,
+  type TurnOrder,
+  WAIT_MS_MAX,
+} from './turn.ts';
+
+/** A slot of the endpoint's is used no later than this by a file that is slower itself. */
+const SPREAD_MS_MAX = 350;
+const NOTHING = { slotsMs: [], version: 0 };
+
+/** An endpoint, and what it takes now; undefined is without a limit. */
+interface Faster extends KnownPace {
+  readonly perSecond: number | undefined;
+}
+
+/**
+ * Takes slots of the file's own pace, which all its blocks and its retries share. Where the
+ * endpoint has a limit as well, they lie at slots of that, or shortly after. None is taken before
+ * the file is free: whoever is paused meanwhile has then taken nothing that others wait for.
+ */
+export async function takeOwnTurn(
+  world: Pick<World, 'clock' | 'db'>,
+  faster: Faster,
+  { count, kept, own }: TurnOrder & { readonly own: OwnPaced },
+): Promise<Turn> {
+  const { clock } = world;
+  const { perSecond } = faster;
+  const nowMs = clock.nowMs();
+  if (areKept(kept, faster.pace, { perSecond, nowMs })) return turnOf(kept.slotsMs, perSecond);
+  const pace = await findPace(world.db, own);
+  const freeMs = Math.ceil((pace.tatUs ?? 0) / 1_000);
+  const aheadMs = freeMs - nowMs;
+  if (aheadMs > WAIT_MS_MAX) return { kind: 'later', atMs: freeMs };
+  const known = { endpoint: own, pace };
+  if (perSecond === undefined) {
+    const { slotsMs } = await takeKnownSlots(world, known, Math.min(count, sizeOf(own)));
+    return turnOf(slotsMs);
+  }
+  if (aheadMs > 0) await clock.sleep(aheadMs);
+  const theirs = await takeKnownSlots(world, faster, Math.min(count, sizeBeside(own)));
+  const [fromMs = clock.nowMs()] = theirs.slotsMs;
+  const { slotsMs } = await takeKnownSlots(world, { ...known, fromMs }, theirs.slotsMs.length);
+  const [firstMs = fromMs] = slotsMs;
+  // Others of the file were quicker. These slots are over when it is free again.
+  if (firstMs - fromMs > SPREAD_MS_MAX) return { kind: 'later', atMs: firstMs };
+  if (firstMs - clock.nowMs() <= WAIT_MS_MAX) return turnOf(slotsMs, perSecond);
+  return { kind: 'later', atMs: firstMs, kept: { slotsMs, version: theirs.version } };
+
+  function turnOf(slots: readonly number[], rate = own.perSecond): Turn {
+    const [slotMs = clock.nowMs()] = slots;
+    return { kind: 'now', slotsMs: slots, lastMs: lastUseMs(slotMs, rate), kept: NOTHING };
+  }
+}
+
+/** As many as all blocks together can take without waiting for each other. */
+function sizeOf(own: OwnPaced): number {
+  return batchSize({ perSecond: own.perSecond / own.blocks });
+}
+
+/** The same, in the time for which a slot of the endpoint's can wait. */
+function sizeBeside({ perSecond, blocks }: OwnPaced): number {
+  return 1 + Math.floor(SPREAD_MS_MAX / intervalMs(perSecond / blocks));
+}

@@ -1,0 +1,57 @@
+import { SECOND_MS } from '../shared/units.ts';
+import { isLate, type Pace, type Paced } from '../webhooks/pace.ts';
+
+/** A worker waits no longer than this for its first slot: its time costs money. */
+export const WAIT_MS_MAX = 2 * SECOND_MS;
+export const BATCH_MAX = 25;
+
+/** Slots that a worker has taken and leaves to the next one. They are void in another pace. */
+export interface KeptSlots {
+  readonly slotsMs: readonly number[];
+  readonly version: number;
+}
+
+/**
+ * When to send the next users, one slot each; or, where that is too far away to wait for, from
+ * when on, and which slots are kept for then.
+ */
+export type Turn =
+  | {
+      readonly kind: 'now';
+      readonly slotsMs: readonly number[];
+      /** Until when the first of them may be used; absent without a limit. */
+      readonly lastMs?: number | undefined;
+      /** Taken for the batch after this one. */
+      readonly kept: KeptSlots;
+    }
+  | { readonly kind: 'later'; readonly atMs: number; readonly kept?: KeptSlots };
+
+/** How many users are sent at a time: as many as the endpoint takes in two seconds. */
+export function batchSize({ perSecond }: Pick<Paced, 'perSecond'>): number {
+  if (perSecond === undefined) return BATCH_MAX;
+  return Math.min(BATCH_MAX, Math.max(1, Math.floor(2 * perSecond)));
+}
+
+/** What a worker brings along. */
+export interface TurnOrder {
+  readonly count: number;
+  readonly kept: KeptSlots;
+  /** The file, where it has a limit of its own. */
+  readonly own?: OwnPaced | undefined;
+}
+
+/** A file with a limit of its own, which as many blocks at a time share. */
+export interface OwnPaced extends Paced {
+  readonly perSecond: number;
+  readonly blocks: number;
+}
+
+/** Whether these slots of the endpoint's can be used, by its pace and its present rate. */
+export function areKept(
+  { slotsMs: [firstMs], version }: KeptSlots,
+  { version: current, blockedUntilMs = 0 }: Pace,
+  { perSecond, nowMs }: { readonly perSecond: number | undefined; readonly nowMs: number },
+): boolean {
+  if (firstMs === undefined || perSecond === undefined || version < current) return false;
+  return blockedUntilMs <= nowMs && !isLate(firstMs, nowMs, perSecond);
+}
