@@ -30,6 +30,7 @@ const BlockItem = z.object({
   lease: z.number().optional(),
   token: z.string().optional(),
   notBefore: z.number().optional(),
+  pv: z.number().optional(),
   finished: z.boolean().default(false),
   stopped: z.literal(true).optional(),
   again: z.object({ n: z.number(), below: z.number() }).optional(),
@@ -76,9 +77,14 @@ export function saveProgress(file: AlertFile, block: Block): Write {
   return saveBits(file, block, { set: {}, remove: [] });
 }
 
-/** Stores results and gives the block back until `notBeforeMs`. Refused as `saveProgress`. */
-export function releaseBlock(file: AlertFile, block: Block, notBeforeMs: number): Write {
-  return saveBits(file, block, { set: { notBefore: notBeforeMs }, remove: ['lease', 'token'] });
+/** Stores results and gives the block back until it is to go on. Refused as `saveProgress`. */
+export function releaseBlock(
+  file: AlertFile,
+  block: Block,
+  { notBeforeMs, paceVersion }: Required<Pick<Block, 'notBeforeMs' | 'paceVersion'>>,
+): Write {
+  const set = { notBefore: notBeforeMs, ...(paceVersion !== undefined && { pv: paceVersion }) };
+  return saveBits(file, block, { set, remove: ['lease', 'token'] });
 }
 
 /** Stores the last results. Refused as `saveProgress`. */
@@ -222,7 +228,7 @@ export function saveRetried(
 /** The block in a stored item. */
 export function toBlock(item: Item): Block {
   const stored = BlockItem.parse(known(item));
-  const { sk, n, sv, lease, token, notBefore, finished, stopped, again, at, ...bits } = stored;
+  const { sk, n, sv, lease, token, notBefore, pv, finished, stopped, again, at, ...bits } = stored;
   const none = emptyBitmap(n);
   return {
     number: Number(sk.slice(PREFIX.length)),
@@ -241,6 +247,7 @@ export function toBlock(item: Item): Block {
     leaseMs: lease,
     token,
     notBeforeMs: notBefore,
+    paceVersion: pv,
     atMs: at,
     finished,
     stopped,

@@ -21,8 +21,9 @@ export interface Block {
   readonly leaseMs?: number | undefined;
   /** Of the worker that has it: nobody else may write. */
   readonly token?: string | undefined;
-  /** Nobody need begin before this time. */
+  /** Nobody need begin before this time, as long as the pace of the endpoint is of this version. */
   readonly notBeforeMs?: number | undefined;
+  readonly paceVersion?: number | undefined;
   /** When a worker took it last. */
   readonly atMs?: number | undefined;
   readonly finished: boolean;

@@ -2,6 +2,7 @@ import { insertEvent } from '../events/event.store.ts';
 import type { Receipt } from '../shared/aws/batch.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
+import { findPace } from '../webhooks/pace.store.ts';
 import { eachBlock } from './block.store.ts';
 import type { Block } from './block.ts';
 import { blockMessage } from './block-message.ts';
@@ -95,7 +96,9 @@ async function careForBlocks(
   const name = { tenantId: file.tenantId, fileId: file.id };
   const touched: Block[] = [];
   for await (const block of eachBlock(db, name, file.floor)) touched.push(block);
-  const { floor, stalled } = stalledBlocks({ ...file, wasPaused }, touched, clock.nowMs());
+  const paceVersion = await versionFor(file, touched, world);
+  const circumstances = { ...file, wasPaused, paceVersion };
+  const { floor, stalled } = stalledBlocks(circumstances, touched, clock.nowMs());
   if (stalled.length > 0) {
     log.warn('file.blocks-stalled', { tenant: file.tenantId, file: file.id, stalled });
     await queues.send(
@@ -110,6 +113,16 @@ async function careForBlocks(
   await lookAgain({ ...file, floor }, world, floor < file.blocks ? lookMs : Infinity);
   if (file.resendFrom !== undefined) await sendFailed(file, world, receipt);
   else if (floor === file.blocks) await settleFromRecords(file, world, receipt);
+}
+
+/** Of the endpoint's pace, where any block waits by it. */
+async function versionFor(
+  { tenantId, endpointId }: AlertFile,
+  touched: readonly Block[],
+  { db }: Needs,
+): Promise<number | undefined> {
+  if (!touched.some((it) => it.notBeforeMs !== undefined)) return undefined;
+  return (await findPace(db, { tenantId, id: endpointId })).version;
 }
 
 /**

@@ -94,10 +94,11 @@ type Step =
   | { readonly kind: 'stop'; readonly block: Block }
   | { readonly kind: 'lost' };
 
-/** When to go on, and the slots that are taken for then. */
+/** When to go on, the slots that are taken for then, and by which version of the pace. */
 interface Rest {
   readonly atMs: number;
   readonly kept?: KeptSlots;
+  readonly version: number;
 }
 
 /** Batch after batch, until the block, the time or the receiver's patience is at its end. */
@@ -119,14 +120,18 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { clock, db } = world;
   const keeping = <Done>(act: () => Promise<Done>) =>
     keepProgress(act, { file: job.file, block }, world);
-  const rest = (at: Rest): Step => ({ kind: 'rest', block, rest: at });
   const passage = await keeping(() => checkDoor(job.file, world));
   if (passage.kind === 'stopped') return { kind: 'stop', block };
   if (passage.kind === 'later') {
     const left = await leaveToProbe({ job, block, known: passage.known }, world);
-    return { kind: 'rest', block: left, rest: { atMs: passage.atMs } };
+    const { version } = passage.known.pace;
+    return { kind: 'rest', block: left, rest: { atMs: passage.atMs, version } };
   }
   const { known } = passage;
+  const { version } = known.pace;
+  const rest = (at: Omit<Rest, 'version'>): Step => {
+    return { kind: 'rest', block, rest: { version: at.kept?.version ?? version, ...at } };
+  };
   if (!hasTime(job, known.endpoint, clock.nowMs())) return rest({ atMs: clock.nowMs() });
 
   const wanted = nextPlaces(block, countFor(known));
@@ -150,7 +155,7 @@ async function alertBatch(job: Job, block: Block, world: Needs): Promise<Step> {
   const { result, restUntilMs } = await sendBatch(batch, world);
   const after = withResults(marked, result);
   if (restUntilMs === undefined) return { kind: 'go-on', block: after, kept, missed: 0 };
-  return { kind: 'rest', block: after, rest: { atMs: restUntilMs, kept } };
+  return { kind: 'rest', block: after, rest: { atMs: restUntilMs, kept, version } };
 }
 
 /** One at a time to a receiver that failed last, so that a dead one fails few. */
@@ -176,7 +181,8 @@ async function giveBack(
   world: Needs,
 ): Promise<void> {
   const atMs = Math.min(rest.atMs, world.clock.nowMs() + MESSAGE_AHEAD_MS_MAX);
-  const commit = await world.db.commit([releaseBlock(job.file, block, atMs)]);
+  const free = { notBeforeMs: atMs, paceVersion: rest.version };
+  const commit = await world.db.commit([releaseBlock(job.file, block, free)]);
   if (!commit.ok) return skip(job, 'block-lost', world);
 
   world.log.info('file.block-rests', { ...namesOf(job), untilMs: rest.atMs });
@@ -187,7 +193,8 @@ async function giveBack(
 
 /** Stores what is known. Whoever lets the file go on finds the block. */
 async function leave(job: Job, block: Block, world: Needs): Promise<void> {
-  const commit = await world.db.commit([releaseBlock(job.file, block, 0)]);
+  const free = { notBeforeMs: 0, paceVersion: undefined };
+  const commit = await world.db.commit([releaseBlock(job.file, block, free)]);
   skip(job, commit.ok ? 'file-not-delivering' : 'block-lost', world);
 }
 

@@ -5,15 +5,21 @@ import { type AlertFile, BLOCKS_LOOK_MS } from './file.ts';
 /** How long after its time a resting block's message may still be on its way. */
 const LATE_MS = 30 * SECOND_MS;
 
+interface Circumstances {
+  readonly wasPaused?: boolean;
+  readonly paceVersion?: number | undefined;
+}
+
 /**
  * The blocks that should be under way and seem not to be: nobody has them, and nobody waits for
- * their time. Of a file that was paused until now nobody does: what came meanwhile was not taken. A
+ * their time. Of a file that was paused until now nobody does: what came meanwhile was not taken.
+ * Nor does one count that waits by another version of its endpoint's pace than `paceVersion`. A
  * finished block hands over to the next but `window`, so that each of the `window` chains has one
  * block at its head. `touched` are the blocks from the file's floor on that anybody has begun; the
  * new `floor` is the first of all that is not finished.
  */
 export function stalledBlocks(
-  file: Pick<AlertFile, 'blocks' | 'window' | 'floor'> & { readonly wasPaused?: boolean },
+  file: Pick<AlertFile, 'blocks' | 'window' | 'floor'> & Circumstances,
   touched: readonly Block[],
   nowMs: number,
 ): { readonly floor: number; readonly stalled: readonly number[] } {
@@ -26,10 +32,7 @@ export function stalledBlocks(
     return head;
   });
   const floor = Math.min(file.blocks, ...heads);
-  const lateMs = file.wasPaused ? 0 : LATE_MS;
-  const stalled = heads.filter((it) => {
-    return it < file.blocks && isStalled(known.get(it), nowMs, lateMs);
-  });
+  const stalled = heads.filter((it) => it < file.blocks && isStalled(known.get(it), file, nowMs));
   return { floor, stalled };
 }
 
@@ -45,8 +48,13 @@ export function nextBlocksLookMs(touched: readonly Block[], nowMs: number): numb
   return Math.min(nowMs + BLOCKS_LOOK_MS, Math.max(nowMs + BLOCKS_LOOK_MS / 2, endMs));
 }
 
-function isStalled(block: Block | undefined, nowMs: number, lateMs: number): boolean {
+function isStalled(
+  block: Block | undefined,
+  { wasPaused, paceVersion }: Circumstances,
+  nowMs: number,
+): boolean {
   if (!block) return true;
   if (block.leaseMs !== undefined) return block.leaseMs < nowMs;
-  return (block.notBeforeMs ?? 0) + lateMs < nowMs;
+  if (block.paceVersion !== undefined && block.paceVersion < (paceVersion ?? 0)) return true;
+  return (block.notBeforeMs ?? 0) + (wasPaused ? 0 : LATE_MS) < nowMs;
 }

@@ -46,6 +46,15 @@ it('are all that rest and whose time has come, when their messages were not take
   expect(stalledBlocks({ ...given, wasPaused: true }, touched, NOW).stalled).toEqual([0]);
 });
 
+it('are those that wait by an older pace of their endpoint', () => {
+  const given = { blocks: 9, window: 3, floor: 0 };
+  const waiting = (number: number, paceVersion?: number) =>
+    block(number, { notBeforeMs: NOW + 60_000, paceVersion });
+  const touched = [waiting(0, 3), waiting(1, 4), waiting(2)];
+  expect(stalledBlocks({ ...given, paceVersion: 4 }, touched, NOW).stalled).toEqual([0]);
+  expect(stalledBlocks(given, touched, NOW).stalled).toEqual([]);
+});
+
 describe('the next look at blocks', () => {
   const leased = (number: number, ms: number) => block(number, { leaseMs: NOW + ms });
 

@@ -116,7 +116,7 @@ const attempt =
       message('webhooks/on-delivery', ASSUMED.sent, [house, load]),
     );
 
-function alert(how: keyof typeof UNITS_OF_ALERT): Job {
+function alert(how: keyof typeof ASSUMED.alertMs): Job {
   const { reads, writes } = UNITS_OF_ALERT[how];
   const blockMs = ASSUMED.alertMs[how];
   return (house) => {
