@@ -110,7 +110,8 @@ async function careForBlocks(
   const nowMs = clock.nowMs();
   const retryMs = file.resendFrom === undefined ? Infinity : nowMs + RETRY_LOOK_MS;
   const lookMs = Math.min(nextBlocksLookMs(touched, nowMs), retryMs);
-  await lookAgain({ ...file, floor }, world, floor < file.blocks ? lookMs : Infinity);
+  const isUnderWay = floor < file.blocks || file.resendFrom !== undefined;
+  await lookAgain({ ...file, floor }, world, isUnderWay ? lookMs : Infinity);
   if (file.resendFrom !== undefined) await sendFailed(file, world, receipt);
   else if (floor === file.blocks) await settleFromRecords(file, world, receipt);
 }

@@ -1,6 +1,6 @@
-import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
+import { fullJitterMs } from '../shared/backoff.ts';
 import { Problem } from '../shared/problem.ts';
-import type { World } from '../shared/world.ts';
+import type { World, Write } from '../shared/world.ts';
 import { saveDelivery } from '../webhooks/delivery.store.ts';
 import { type Delivery, retryByHand } from '../webhooks/delivery.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
@@ -8,7 +8,7 @@ import type { Slot } from '../webhooks/pace.ts';
 import { sendAllNext } from '../webhooks/settle-delivery.ts';
 import type { Slots } from '../webhooks/take-slots.ts';
 import { wait } from '../webhooks/waiting.ts';
-import { findBlock, saveReopened } from './block.store.ts';
+import { findBlock, saveReopened, toBlock } from './block.store.ts';
 import { type Block, placesToResend, withReopened } from './block.ts';
 import { addReopened, findFile } from './file.store.ts';
 import type { AlertFile } from './file.ts';
@@ -22,8 +22,12 @@ type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
 /** Users whose deliveries are stored in one transaction, with the block and the file's counts. */
 const AT_ONCE = 25;
-/** Notices of outcomes may refuse a commit; whoever meets so many comes back later. */
+/** Whoever is refused so often for another reason than notices of outcomes comes back later. */
 const REFUSALS_MAX = 8;
+/** Of those tens may come in each second, of users who were sent to a moment before. */
+const NOTICES_MAX = 50;
+/** While their transactions are in the way. */
+const PAUSE = { baseMs: 5, capMs: 100 };
 const NO_SLOTS: Slots = { slotsMs: [], version: 0 };
 
 /** A block of a file that is sent again. */
@@ -107,31 +111,57 @@ function retryOf(before: Delivery, endpoint: Endpoint, nowMs: number): Delivery 
   }
 }
 
-/** False when anybody has stored an outcome, or changed a delivery or the file's state. */
+/** False when anybody has changed a delivery or the file's state, or always stores outcomes. */
 async function sendAgain(
   batch: Batch & { readonly again: readonly Again[]; readonly slots: Slots },
   world: Needs,
 ): Promise<boolean> {
-  const { file, block, places, again, slots } = batch;
+  const { file, again, slots } = batch;
   const nowMs = world.clock.nowMs();
   const sent = again.map(({ before, after }, i) => {
     const slot = { atMs: slots.slotsMs[i] ?? nowMs, version: slots.version };
     const timed = timedBy(slot, { file, delivery: after }, nowMs);
     return { before, after: { ...timed, token: world.ids.next('req') } };
   });
-  const reopened = withReopened(block, places, file.retries ?? 0);
-  const commit = await commitDespiteConflicts(world, [
-    saveReopened(file, block, reopened.block),
-    ...sent.map(({ before, after }) => saveDelivery(after, before.token || undefined, nowMs)),
-    // Who pauses or cancels it meanwhile wants nobody to be begun with any more.
-    addReopened(file, reopened.change),
-  ]);
-  if (!commit.ok) return false;
+  const writes = sent.map(({ before, after }) => {
+    return saveDelivery(after, before.token || undefined, nowMs);
+  });
+  if (!(await reopen(batch, writes, world))) return false;
   await sendAllNext(
     sent.map(({ after }) => after),
     world,
   );
   return true;
+}
+
+/** An outcome of others that comes in meanwhile refuses the commit and changes nothing here. */
+async function reopen(
+  { file, block, places }: Batch,
+  writes: readonly Write[],
+  { clock, db, ids }: Needs,
+): Promise<boolean> {
+  const retry = file.retries ?? 0;
+  const name = { tenantId: file.tenantId, fileId: file.id };
+  let seen = block;
+  for (let notices = 0; notices < NOTICES_MAX; notices += 1) {
+    const reopened = withReopened(seen, places, retry);
+    const commit = await db.commit([
+      saveReopened(file, seen, reopened.block),
+      ...writes,
+      // Who pauses or cancels it meanwhile wants nobody to be begun with any more.
+      addReopened(file, reopened.change),
+    ]);
+    if (commit.ok) return true;
+    const [refused, ...others] = commit.reasons;
+    if (others.some((it) => it.code === 'condition')) return false;
+    const isJudged = refused?.code === 'condition';
+    if (!isJudged) await clock.sleep(fullJitterMs(notices, PAUSE, ids.random()));
+    const now = refused?.item ? toBlock(refused.item) : await findBlock(db, name, block.number);
+    const left = new Set(now && now.token === undefined ? placesToResend(now, retry) : []);
+    if (!now || !places.every((it) => left.has(it))) return false;
+    seen = now;
+  }
+  return false;
 }
 
 /** By the file's own pace it is like any retry: it takes a slot of its endpoint's when due. */

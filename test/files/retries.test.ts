@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { claimBlock, findBlock } from '../../functions/files/block.store.ts';
+import { blockKey, claimBlock, findBlock } from '../../functions/files/block.store.ts';
 import { retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findProgress } from '../../functions/files/find-progress.ts';
@@ -67,6 +67,33 @@ async function heldFile(endpoint: Endpoint, failing: number): Promise<AlertFile>
   return now;
 }
 
+/** A file at its end of whose users every second one has failed. */
+async function failedFile(users: number, ratePerSecond?: number): Promise<AlertFile> {
+  const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
+  house.reply = (userId) => (Number(userId.slice(1)) % 2 === 0 ? 500 : 200);
+  const file = await house.upload(endpoint, usersFile(users), { ratePerSecond });
+  expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: users / 2 });
+  house.received.length = 0;
+  house.reply = () => 200;
+  return house.find(file);
+}
+
+/** The doors of a worker that finds its block changed by an outcome so many times. */
+function outcomesBefore(file: AlertFile, refused: { count: number }, most: number) {
+  const { db } = house.doors;
+  const key = blockKey(nameOf(file), 0);
+  const update = 'SET sv = if_not_exists(sv, :none) + :one';
+  const values = { ':none': 0, ':one': 1 };
+  const commit: typeof db.commit = async (writes) => {
+    if (writes.length > 20 && refused.count < most) {
+      refused.count += 1;
+      await db.commit([{ kind: 'update', table: 'files', key, update, values }]);
+    }
+    return db.commit(writes);
+  };
+  return { ...house.doors, db: { ...db, commit } };
+}
+
 describe('a retry', () => {
   it('leaves a block alone that a worker has, and takes no slot for it', async () => {
     const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 }, perSecond: 50 });
@@ -120,6 +147,33 @@ describe('a retry', () => {
     const copies = [...house.copies().values()];
     expect([copies.length, Math.max(...copies)]).toEqual([60, 1]);
     expect(checkFiles(await takeSnapshot(house.world.client, house.world.tables))).toEqual([]);
+  });
+
+  it.each([undefined, 50])('is not held up by outcomes that come in: %s a second', async (rate) => {
+    const file = await failedFile(120, rate);
+    await askRetry(file);
+    const care = house.takeMessage();
+    if (!care) throw new Error('no message');
+    const refused = { count: 0 };
+    await house.handle(care, outcomesBefore(file, refused, 20));
+    expect(refused.count).toBe(20);
+    const { failed, pending, resendFrom } = await house.find(file);
+    expect({ failed, pending, resendFrom }).toEqual({ failed: 0, pending: 60 });
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 120 });
+    expect(checkFiles(await takeSnapshot(house.world.client, house.world.tables))).toEqual([]);
+  });
+
+  it('comes back soon where outcomes come in without end', async () => {
+    const file = await failedFile(120);
+    await askRetry(file);
+    const care = house.takeMessage();
+    if (!care) throw new Error('no message');
+    await house.handle(care, outcomesBefore(file, { count: 0 }, Infinity));
+    expect(await house.find(file)).toMatchObject({ failed: 60, pending: 0, resendFrom: 0 });
+    const startMs = house.world.clock.nowMs();
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 120 });
+    const [first] = house.received;
+    expect((first?.atMs ?? Infinity) - startMs).toBeLessThanOrEqual(15 * SECOND_MS);
   });
 
   it('that is asked for once more while it is under way is told so', async () => {
