@@ -3,7 +3,7 @@ import type { Endpoint } from '../webhooks/endpoint.ts';
 import { findPace } from '../webhooks/pace.store.ts';
 import { intervalMs, isOverrun, lastUseMs, limitOf, type Pace, rateAt } from '../webhooks/pace.ts';
 import { takeKnownSlots } from '../webhooks/take-slots.ts';
-import { takeOwnTurn } from './take-own-turn.ts';
+import { type OwnSlots, takeOwnSlots } from './take-own-slots.ts';
 import { areKept, BATCH_MAX, batchSize, type Turn, type TurnOrder, WAIT_MS_MAX } from './turn.ts';
 
 /**
@@ -24,13 +24,10 @@ export async function takeTurn(
   if (perSecond === undefined && blockedUntilMs > nowMs) {
     return { kind: 'later', atMs: blockedUntilMs };
   }
-  if (own && own.perSecond < (perSecond ?? Infinity)) {
-    return takeOwnTurn(world, { endpoint, pace, perSecond }, { count, kept, own });
-  }
+  const isOwn = own !== undefined && own.perSecond < (perSecond ?? Infinity);
   const most = Math.min(count, batchSize({ perSecond }));
-  const taken = areKept(kept, pace, { perSecond, nowMs })
-    ? kept
-    : await takeKnownSlots(world, { endpoint, pace }, withNext(most, pace, nowMs));
+  const taken = await take();
+  if ('freeMs' in taken) return { kind: 'later', atMs: taken.freeMs };
   const { version } = taken;
   // In the others something goes that waits for no backlog.
   const slotsMs = taken.slotsMs.filter((it) => !isOverrun(it, pace));
@@ -39,9 +36,16 @@ export async function takeTurn(
   if (firstMs - world.clock.nowMs() > WAIT_MS_MAX) {
     return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
   }
-  const lastMs = perSecond === undefined ? undefined : lastUseMs(firstMs, perSecond);
+  const rate = perSecond ?? own?.perSecond;
+  const lastMs = rate === undefined ? undefined : lastUseMs(firstMs, rate);
   const rest = { slotsMs: slotsMs.slice(most), version };
   return { kind: 'now', slotsMs: slotsMs.slice(0, most), lastMs, kept: rest };
+
+  async function take(): Promise<OwnSlots> {
+    if (areKept(kept, pace, { perSecond, nowMs })) return kept;
+    if (isOwn) return takeOwnSlots(world, { endpoint, pace, perSecond }, { count, own });
+    return takeKnownSlots(world, { endpoint, pace }, withNext(most, pace, nowMs));
+  }
 
   /** One write for two full batches, where nobody has to wait for that. */
   function withNext(batch: number, { tatUs = 0 }: Pace, atMs: number): number {

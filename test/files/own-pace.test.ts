@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { takeTurn } from '../../functions/files/take-turn.ts';
 import type { KeptSlots, OwnPaced } from '../../functions/files/turn.ts';
+import { MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { filePaced, intervalMs } from '../../functions/webhooks/pace.ts';
@@ -85,6 +86,18 @@ describe('a file with a limit of its own', () => {
     const gaps = gapsOf(sent.map((slotMs) => ({ slotMs })));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(intervalMs(0.5)));
     expect((sent.at(-1) ?? 0) - startMs).toBeLessThan(5 * (aheadMs + 3 * intervalMs(0.5)));
+  });
+
+  it('waits on with its slots when it is woken too early', async () => {
+    const endpoint = await house.addEndpoint({ perSecond: 50 });
+    await takeSlots(house.world, endpoint, 57_000);
+    const own = ownOf(endpoint, 2);
+    const order = { count: 25, own };
+    const first = await takeTurn(house.doors, endpoint, { ...order, kept: NONE });
+    expect(first).toMatchObject({ kind: 'later', kept: { slotsMs: [expect.any(Number)] } });
+    house.world.clock.advance(14 * MINUTE_MS);
+    const kept = first.kept ?? NONE;
+    expect(await takeTurn(house.doors, endpoint, { ...order, kept })).toEqual(first);
   });
 
   it('uses no slot of its endpoint much later than it was taken', async () => {

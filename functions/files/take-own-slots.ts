@@ -1,47 +1,38 @@
 import type { World } from '../shared/world.ts';
 import { findPace } from '../webhooks/pace.store.ts';
-import { intervalMs, lastUseMs } from '../webhooks/pace.ts';
+import { intervalMs } from '../webhooks/pace.ts';
 import { type KnownPace, takeKnownSlots } from '../webhooks/take-slots.ts';
-import {
-  areKept,
-  batchSize,
-  type OwnPaced,
-  type Turn,
-  type TurnOrder,
-  WAIT_MS_MAX,
-} from './turn.ts';
+import { batchSize, type KeptSlots, type OwnPaced, WAIT_MS_MAX } from './turn.ts';
 
 /** A slot of the endpoint's is used no later than this by a file that is slower itself. */
 const SPREAD_MS_MAX = 350;
-const NOTHING = { slotsMs: [], version: 0 };
 
-/** An endpoint, and what it takes now; undefined is without a limit. */
+/** An endpoint that takes more than the file wants, and how much; undefined is without a limit. */
 interface Faster extends KnownPace {
   readonly perSecond: number | undefined;
 }
+
+/** Slots that are taken, or when the file can have some. */
+export type OwnSlots = KeptSlots | { readonly freeMs: number };
 
 /**
  * Takes slots of the file's own pace, which all its blocks and its retries share. Where the
  * endpoint has a limit as well, they lie at slots of that, or shortly after. None is taken before
  * the file is free: whoever is paused meanwhile has then taken nothing that others wait for.
  */
-export async function takeOwnTurn(
+export async function takeOwnSlots(
   world: Pick<World, 'clock' | 'db'>,
   faster: Faster,
-  { count, kept, own }: TurnOrder & { readonly own: OwnPaced },
-): Promise<Turn> {
+  { count, own }: { readonly count: number; readonly own: OwnPaced },
+): Promise<OwnSlots> {
   const { clock } = world;
-  const { perSecond } = faster;
-  const nowMs = clock.nowMs();
-  if (areKept(kept, faster.pace, { perSecond, nowMs })) return turnOf(kept.slotsMs, perSecond);
   const pace = await findPace(world.db, own);
   const freeMs = Math.ceil((pace.tatUs ?? 0) / 1_000);
-  const aheadMs = freeMs - nowMs;
-  if (aheadMs > WAIT_MS_MAX) return { kind: 'later', atMs: freeMs };
+  const aheadMs = freeMs - clock.nowMs();
+  if (aheadMs > WAIT_MS_MAX) return { freeMs };
   const known = { endpoint: own, pace };
-  if (perSecond === undefined) {
-    const { slotsMs } = await takeKnownSlots(world, known, Math.min(count, sizeOf(own)));
-    return turnOf(slotsMs);
+  if (faster.perSecond === undefined) {
+    return takeKnownSlots(world, known, Math.min(count, sizeOf(own)));
   }
   if (aheadMs > 0) await clock.sleep(aheadMs);
   const theirs = await takeKnownSlots(world, faster, Math.min(count, sizeBeside(own)));
@@ -49,14 +40,8 @@ export async function takeOwnTurn(
   const { slotsMs } = await takeKnownSlots(world, { ...known, fromMs }, theirs.slotsMs.length);
   const [firstMs = fromMs] = slotsMs;
   // Others of the file were quicker. These slots are over when it is free again.
-  if (firstMs - fromMs > SPREAD_MS_MAX) return { kind: 'later', atMs: firstMs };
-  if (firstMs - clock.nowMs() <= WAIT_MS_MAX) return turnOf(slotsMs, perSecond);
-  return { kind: 'later', atMs: firstMs, kept: { slotsMs, version: theirs.version } };
-
-  function turnOf(slots: readonly number[], rate = own.perSecond): Turn {
-    const [slotMs = clock.nowMs()] = slots;
-    return { kind: 'now', slotsMs: slots, lastMs: lastUseMs(slotMs, rate), kept: NOTHING };
-  }
+  if (firstMs - fromMs > SPREAD_MS_MAX) return { freeMs: firstMs };
+  return { slotsMs, version: theirs.version };
 }
 
 /** As many as all blocks together can take without waiting for each other. */
