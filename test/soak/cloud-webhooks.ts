@@ -7,7 +7,14 @@ import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
 import { type Dice, diceOf } from '../support/fuzz/dice.ts';
 import { isRow } from '../support/invariants/deliveries.ts';
 import { type Audit, auditWebhooks } from './webhook-audit.ts';
-import { COPY, KINDS, type Receivers, startReceivers, TWICE } from './webhook-receivers.ts';
+import {
+  COPY,
+  KINDS,
+  pickerOf,
+  type Receivers,
+  startReceivers,
+  TWICE,
+} from './webhook-receivers.ts';
 import { openTables, type Tables } from './webhook-tables.ts';
 
 export interface WebhookPlan {
@@ -124,15 +131,13 @@ async function openEndpoints(api: ApiClient, receivers: Receivers): Promise<Map<
 
 async function load(run: Run): Promise<void> {
   const { plan, kinds, dice, api } = run;
-  const wheel = Object.entries(KINDS).flatMap(([kind, { share }]) =>
-    Array.from({ length: share }, () => kind),
-  );
+  const pick = pickerOf(dice, plan.events);
   while (kinds.length < plan.events) {
     while (unseen(run) > UNSEEN_MAX || (await queued(run)) > QUEUED_MAX) await wait(50);
     const count = Math.min(BATCH, plan.events - kinds.length);
     const first = kinds.length;
     if (first % TOLD_EACH === 0) plan.tell(`${first} events, ${run.killed} workers killed`);
-    kinds.push(...Array.from({ length: count }, () => dice.pick(wheel)));
+    kinds.push(...Array.from({ length: count }, pick));
     const made = kinds.slice(first);
     run.wanted += made.length + made.filter((it) => TWICE.includes(it)).length;
     run.held += made.filter((it) => KINDS[it]?.isHeld).length;

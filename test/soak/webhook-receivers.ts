@@ -15,7 +15,7 @@ type Answer =
 
 /** A receiver of a kind, and what its deliveries may come to in the end. */
 export interface Kind {
-  /** Of a hundred events. */
+  /** Of a hundred events, as long as they are few. */
   readonly share: number;
   /** `healed` once the load is over. */
   readonly answer: (dice: Dice, healed: boolean) => Answer;
@@ -78,6 +78,22 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     ends: ['exhausted'],
   },
 };
+
+/** So many events go to each kind that is held, about: the wait for them tests nothing more. */
+const HELD_MAX = 1_200;
+
+/** Says of one event after the other what kind it is. What is held too much of is `ok` instead. */
+export function pickerOf(dice: Dice, events: number): () => string {
+  const wheel = Object.entries(KINDS).flatMap(([kind, { share }]) =>
+    Array.from({ length: share }, () => kind),
+  );
+  return () => {
+    const kind = dice.pick(wheel);
+    const { share = 0, isHeld } = KINDS[kind] ?? {};
+    const expected = (events * share) / 100;
+    return isHeld && !dice.chance(HELD_MAX / expected) ? 'ok' : kind;
+  };
+}
 
 /** A second endpoint for two kinds of events: one event, two deliveries. */
 export const TWICE: readonly string[] = ['slow', 'resetting'];
