@@ -1,11 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { nameOfKey } from '../../functions/webhooks/delivery.store.ts';
-import { type DeliveryStatus, isFinal } from '../../functions/webhooks/delivery.ts';
 import { callAws } from '../../local/aws-call.ts';
 import type { LocalCloud } from '../../local/local-cloud.ts';
 import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
 import { type Dice, diceOf } from '../support/fuzz/dice.ts';
-import { isRow } from '../support/invariants/deliveries.ts';
 import { type Audit, auditWebhooks } from './webhook-audit.ts';
 import {
   COPY,
@@ -15,14 +12,15 @@ import {
   startReceivers,
   TWICE,
 } from './webhook-receivers.ts';
-import { openTables, type Tables } from './webhook-tables.ts';
+import { settle } from './webhook-settling.ts';
+import { openTables } from './webhook-tables.ts';
 
 export interface WebhookPlan {
   readonly events: number;
   readonly seed: number;
   /** Workers are killed and queues purged at random moments, about so far apart. */
   readonly troubleEveryMs: number;
-  /** How long nothing may settle, after the last trouble, before it is given up. */
+  /** How long nothing may settle, after the last trouble and beside looking, to be given up. */
   readonly settleMs: number;
   /** Told how far it is, every few seconds. */
   readonly tell: (line: string) => void;
@@ -101,7 +99,10 @@ export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Prom
     const loadSeconds = (Date.now() - startMs) / 1_000;
     receivers.heal();
     const tables = openTables(cloud, tenantId);
-    await settle(run, tables);
+    await settle({
+      ...{ api, wanted: run.wanted, settleMs: plan.settleMs, tell: plan.tell },
+      stored: { db: tables.db, tenantId, endpointIds: [...endpoints.values()] },
+    });
     const audit = await auditWebhooks(run, tables);
     const violations = [...audit.violations, ...(await deadLetters(run))];
     const seconds = (Date.now() - startMs) / 1_000;
@@ -201,58 +202,6 @@ async function purgeAll({ endpoints }: LocalCloud): Promise<void> {
   const sqs = { endpoint: endpoints.sqs, service: 'sqs' as const };
   const { QueueUrls = [] } = (await callAws(sqs, 'ListQueues', {})) as { QueueUrls?: string[] };
   await Promise.all(QueueUrls.map((QueueUrl) => callAws(sqs, 'PurgeQueue', { QueueUrl })));
-}
-
-/** A release looks twice at what it has to send, half a minute apart. */
-const REOPEN_MS = 30_000;
-
-/** Waits until nothing moves any more; endpoints behind an open breaker are opened by hand. */
-async function settle(run: Run, tables: Tables): Promise<void> {
-  let reopenMs = 0;
-  let deadlineMs = Date.now() + run.plan.settleMs;
-  let missing = Infinity;
-  for (;;) {
-    const lookedMs = Date.now();
-    const { rows, open, held } = await look(tables);
-    const isComplete = rows >= run.wanted;
-    if (open + run.wanted - rows < missing) {
-      missing = open + run.wanted - rows;
-      deadlineMs = Date.now() + run.plan.settleMs;
-    }
-    run.plan.tell(`${rows} deliveries of ${run.wanted}, ${open} of them open`);
-    if ((open === 0 && isComplete) || Date.now() > deadlineMs) return;
-    if (lookedMs > reopenMs + REOPEN_MS) {
-      reopenMs = lookedMs;
-      await reopen(run, held);
-    }
-    // Looking takes long where there is much to see: most of the time is left to the healing.
-    await wait(Math.max(2_000, Math.min(20_000, 3 * (Date.now() - lookedMs))));
-  }
-}
-
-/** How many deliveries there are, how many not at their end, and which endpoints hold some. */
-async function look(tables: Tables) {
-  let [rows, open] = [0, 0];
-  const held = new Set<string>();
-  for await (const page of tables.pages('deliveries')) {
-    for (const { pk, sk, status } of page.filter(isRow)) {
-      rows += 1;
-      if (!isFinal({ status: status as DeliveryStatus })) open += 1;
-      if (status === 'held') held.add(nameOfKey({ pk: String(pk), sk: String(sk) }).endpointId);
-    }
-  }
-  return { rows, open, held };
-}
-
-async function reopen({ api }: Run, endpointIds: ReadonlySet<string>): Promise<void> {
-  for (const id of endpointIds) {
-    const { status } = await api.send(`/v1/endpoints/${id}`, {
-      method: 'PATCH',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ status: 'active' }),
-    });
-    if (status !== 200) throw new Error(`the endpoint ${id} was not opened: ${status}`);
-  }
 }
 
 /** Nothing may be parked: a receive count means that our code crashed, and five are too many. */

@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { openDb } from '../../functions/shared/aws/db.ts';
-import type { Item, Key } from '../../functions/shared/world.ts';
+import type { Db, Item, Key } from '../../functions/shared/world.ts';
 import type { LocalCloud } from '../../local/local-cloud.ts';
 import { scanPages } from '../support/invariants/snapshot.ts';
 
@@ -13,8 +13,11 @@ export interface Tables {
   find(table: Table, keys: readonly Key[]): Promise<Item[]>;
 }
 
-/** The tables of a running cloud. */
-export function openTables(cloud: LocalCloud, tenantId: string): Tables {
+/** The tables of a running cloud, and what reads parts of them. */
+export function openTables(
+  cloud: LocalCloud,
+  tenantId: string,
+): Tables & { readonly db: Pick<Db, 'query'> } {
   const client = new DynamoDBClient({
     endpoint: cloud.endpoints.dynamodb,
     region: 'us-east-1',
@@ -23,6 +26,7 @@ export function openTables(cloud: LocalCloud, tenantId: string): Tables {
   const tables = { outbox: cloud.table('outbox'), deliveries: cloud.table('deliveries') };
   const db = openDb({ client, tables });
   return {
+    db,
     pages: (table) => scanPages(client, tables[table], tenantId),
     async find(table, keys) {
       const found = await db.getAll(keys.map((key) => ({ table, ...key })));
