@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { takeTurn } from '../../functions/files/take-turn.ts';
 import type { KeptSlots, OwnPaced } from '../../functions/files/turn.ts';
-import { MINUTE_MS } from '../../functions/shared/units.ts';
+import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
-import { findPace } from '../../functions/webhooks/pace.store.ts';
+import { findPace, paceKey } from '../../functions/webhooks/pace.store.ts';
 import { filePaced, intervalMs } from '../../functions/webhooks/pace.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { FilesHouse } from './files-house.ts';
@@ -104,6 +104,15 @@ describe('a file with a limit of its own', () => {
     const endpoint = await house.addEndpoint({ perSecond: 100 });
     const slots = await slotsOf(endpoint, ownOf(endpoint, 10), 40);
     for (const { slotMs, takenMs } of slots) expect(slotMs - takenMs).toBeLessThanOrEqual(460);
+  });
+
+  it('leaves a pace that ends by itself', async () => {
+    const endpoint = await house.addEndpoint();
+    const own = ownOf(endpoint, 5);
+    const nowMs = house.world.clock.nowMs();
+    await slotsOf(endpoint, own, 20);
+    const row = await house.world.db.get('endpoints', paceKey(own.tenantId, own.id));
+    expect(row?.ttl).toBe(Math.floor((nowMs + 32 * DAY_MS) / 1_000));
   });
 
   it('takes nothing before it is free', async () => {
