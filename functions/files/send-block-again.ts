@@ -24,8 +24,8 @@ type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 const AT_ONCE = 25;
 /** Whoever is refused so often for another reason than notices of outcomes comes back later. */
 const REFUSALS_MAX = 8;
-/** Of those tens may come in each second, of users who were sent to a moment before. */
-const NOTICES_MAX = 50;
+/** Of those many may come in each second, and a refused commit costs what it would have written. */
+const NOTICES_MAX = 20;
 /** While their transactions are in the way. */
 const PAUSE = { baseMs: 5, capMs: 100 };
 const NO_SLOTS: Slots = { slotsMs: [], version: 0 };

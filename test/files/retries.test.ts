@@ -155,8 +155,8 @@ describe('a retry', () => {
     const care = house.takeMessage();
     if (!care) throw new Error('no message');
     const refused = { count: 0 };
-    await house.handle(care, outcomesBefore(file, refused, 20));
-    expect(refused.count).toBe(20);
+    await house.handle(care, outcomesBefore(file, refused, 15));
+    expect(refused.count).toBe(15);
     const { failed, pending, resendFrom } = await house.find(file);
     expect({ failed, pending, resendFrom }).toEqual({ failed: 0, pending: 60 });
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 120 });
