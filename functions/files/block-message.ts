@@ -12,6 +12,8 @@ export const BlockMessage = z.object({
   slots: z.array(z.number()).default([]),
   /** The version of the pace that they belong to. */
   pv: z.number().default(0),
+  /** Somebody has seen that the block need not rest any longer. */
+  woken: z.boolean().default(false),
 });
 
 export type BlockMessage = z.output<typeof BlockMessage>;
@@ -23,12 +25,13 @@ export function blockMessage(
   later: {
     readonly atMs?: number;
     readonly kept?: KeptSlots | undefined;
+    readonly woken?: boolean;
   } = {},
 ): Message {
-  const { atMs, kept } = later;
+  const { atMs, kept, woken } = later;
   const slots = kept && { slots: kept.slotsMs, pv: kept.version };
   return {
-    body: { v: 1, tenant: tenantId, file: id, block, ...slots },
+    body: { v: 1, tenant: tenantId, file: id, block, ...slots, woken },
     group: tenantId,
     ...(atMs !== undefined && { atMs }),
   };

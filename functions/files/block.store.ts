@@ -47,31 +47,6 @@ export function blockKey(name: FileName, number: number): Key {
 const keyOf = (file: AlertFile, { number }: Block): Key =>
   blockKey({ tenantId: file.tenantId, fileId: file.id }, number);
 
-/**
- * Gives the block to the worker that is named in it. Refused when it is finished, or another
- * worker may still be alive. The commit answers with the block as it is then.
- */
-export function claimBlock(file: AlertFile, block: Block, nowMs: number): Write {
-  return {
-    kind: 'update',
-    table: 'files',
-    key: keyOf(file, block),
-    update: 'SET v = :v, n = :n, #at = :now, #lease = :lease, #token = :token REMOVE notBefore',
-    answersItem: true,
-    condition: 'attribute_not_exists(finished) AND (attribute_not_exists(#lease) OR #lease < :now)',
-    names: NAMES,
-    values: {
-      ':v': 1,
-      ':n': block.users,
-      ':lease': block.leaseMs,
-      ':token': block.token,
-      ':now': nowMs,
-    },
-  };
-}
-
-const NAMES = { '#lease': 'lease', '#token': 'token', '#at': 'at' };
-
 /** Stores results and what is about to be sent. Refused when the worker has lost the block. */
 export function saveProgress(file: AlertFile, block: Block): Write {
   return saveBits(file, block, { set: {}, remove: [] });

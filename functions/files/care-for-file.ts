@@ -103,7 +103,7 @@ async function careForBlocks(
     log.warn('file.blocks-stalled', { tenant: file.tenantId, file: file.id, stalled });
     await queues.send(
       'file-blocks',
-      stalled.map((it) => blockMessage(file, it)),
+      stalled.map((it) => blockMessage(file, it, { woken: true })),
     );
   }
   // Before the long part: whatever ends that, the next look goes on.

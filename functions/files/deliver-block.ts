@@ -5,8 +5,9 @@ import type { Endpoint } from '../webhooks/endpoint.ts';
 import { isAiling } from '../webhooks/health.ts';
 import { filePaced, MISSED_MAX } from '../webhooks/pace.ts';
 import type { EndpointMemory, KnownEndpoint } from '../webhooks/remember-endpoints.ts';
-import { claimBlock, releaseBlock, saveProgress, toBlock } from './block.store.ts';
+import { releaseBlock, saveProgress, toBlock } from './block.store.ts';
 import { type Block, newBlock, nextPlaces, withAttempted, withResults } from './block.ts';
+import { claimBlock } from './block-claim.store.ts';
 import { type BlockMessage, blockMessage } from './block-message.ts';
 import { checkDoor } from './check-door.ts';
 import { leaveToProbe } from './defer-block.ts';
@@ -67,15 +68,17 @@ export async function deliverBlock(
   const leaseMs = deadlineMs + LEASE_SLACK_MS;
   const kept = { slotsMs: message.slots, version: message.pv };
   const job = { file, number, users, kept, missed: 0, deadlineMs, leaseMs };
-  const block = await claim(job, world);
+  const block = await claim(job, message, world);
   if (block) await work(job, block, world);
   else skip(job, 'block-not-free', world);
 }
 
-async function claim(job: Job, world: Needs): Promise<Block | undefined> {
+async function claim(job: Job, { woken }: BlockMessage, world: Needs): Promise<Block | undefined> {
   const { file, number, users, leaseMs } = job;
   const wanted = { ...newBlock(number, users.length), leaseMs, token: world.ids.next('req') };
-  const commit = await world.db.commit([claimBlock(file, wanted, world.clock.nowMs())]);
+  const commit = await world.db.commit([
+    claimBlock(file, wanted, { nowMs: world.clock.nowMs(), woken }),
+  ]);
   // The answer to a claim may get lost and the claim be repeated: then it is refused by itself.
   const item = commit.ok ? commit.item : commit.reasons[0]?.item;
   if (item?.token !== wanted.token) return undefined;
@@ -97,7 +100,7 @@ type Step =
 /** When to go on, the slots that are taken for then, and by which version of the pace. */
 interface Rest {
   readonly atMs: number;
-  readonly kept?: KeptSlots;
+  readonly kept?: KeptSlots | undefined;
   readonly version: number;
 }
 

@@ -27,7 +27,7 @@ export async function takeTurn(
   const isOwn = own !== undefined && own.perSecond < (perSecond ?? Infinity);
   const most = Math.min(count, batchSize({ perSecond }));
   const taken = await take();
-  if ('freeMs' in taken) return { kind: 'later', atMs: taken.freeMs };
+  if ('freeMs' in taken) return { kind: 'later', atMs: taken.freeMs, kept: taken.kept };
   const { version } = taken;
   // In the others something goes that waits for no backlog.
   const slotsMs = taken.slotsMs.filter((it) => !isOverrun(it, pace));
@@ -42,8 +42,11 @@ export async function takeTurn(
   return { kind: 'now', slotsMs: slotsMs.slice(0, most), lastMs, kept: rest };
 
   async function take(): Promise<OwnSlots> {
-    if (areKept(kept, pace, { perSecond, nowMs })) return kept;
-    if (isOwn) return takeOwnSlots(world, { endpoint, pace, perSecond }, { count, own });
+    const left = areKept(kept, pace, { perSecond, nowMs }) ? kept : undefined;
+    if (isOwn) {
+      return takeOwnSlots(world, { endpoint, pace, perSecond }, { count, own, kept: left });
+    }
+    if (left) return left;
     return takeKnownSlots(world, { endpoint, pace }, withNext(most, pace, nowMs));
   }
 

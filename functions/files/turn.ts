@@ -24,7 +24,7 @@ export type Turn =
       /** Taken for the batch after this one. */
       readonly kept: KeptSlots;
     }
-  | { readonly kind: 'later'; readonly atMs: number; readonly kept?: KeptSlots };
+  | { readonly kind: 'later'; readonly atMs: number; readonly kept?: KeptSlots | undefined };
 
 /** How many users are sent at a time: as many as the endpoint takes in two seconds. */
 export function batchSize({ perSecond }: Pick<Paced, 'perSecond'>): number {

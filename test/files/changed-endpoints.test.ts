@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AlertFile } from '../../functions/files/file.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
+import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { updateEndpoint } from '../../functions/webhooks/update-endpoint.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
@@ -40,23 +41,58 @@ async function expectSoon(file: AlertFile): Promise<void> {
 }
 
 describe('a block that waits takes notice of its endpoint within a minute', () => {
-  it.each([50, 1, null])('when it gets another limit: %s', async (perSecond) => {
-    const endpoint = await house.addEndpoint({ perSecond: 0.01 });
-    const file = await house.upload(endpoint, usersFile(USERS));
+  it.each([
+    [50, undefined],
+    [1, undefined],
+    [null, undefined],
+    [50, 0.5],
+    [null, 0.5],
+  ])('when it gets another limit: %s, and the file %s', async (perSecond, ratePerSecond) => {
+    const endpoint = await house.addEndpoint({ perSecond: ratePerSecond ? 1 : 0.01 });
+    // Others are ahead of a file that is slower than its endpoint.
+    if (ratePerSecond) await takeSlots(house.world, endpoint, 700);
+    const file = await house.upload(endpoint, usersFile(USERS), { ratePerSecond });
     await runUntilItRests(90 * SECOND_MS);
     await change(file, { rateLimit: perSecond === null ? null : { perSecond } });
     await expectSoon(file);
   });
 
-  it.each([undefined, 50])('when a long Retry-After is forgotten: limit %s', async (perSecond) => {
+  it.each([
+    [undefined, undefined],
+    [50, undefined],
+    [undefined, 20],
+    [50, 30],
+  ])('when a Retry-After is forgotten: limit %s, file %s', async (perSecond, ratePerSecond) => {
     const endpoint = await house.addEndpoint({ perSecond });
     house.reply = () => ({ status: 429, retryAfter: '800' });
-    const file = await house.upload(endpoint, usersFile(USERS));
+    const file = await house.upload(endpoint, usersFile(USERS), { ratePerSecond });
     await runUntilItRests(5 * MINUTE_MS);
     house.reply = () => 200;
     house.received.length = 0;
     await change(file, { status: 'active' });
     await expectSoon(file);
+  });
+
+  it.each([
+    [undefined, undefined],
+    [undefined, 20],
+    [50, undefined],
+  ])('and has one message: limit %s, file %s', async (perSecond, ratePerSecond) => {
+    const endpoint = await house.addEndpoint({ perSecond });
+    house.reply = () => ({ status: 429, retryAfter: '20' });
+    const file = await house.upload(endpoint, usersFile(4_000), { ratePerSecond });
+    const { clock, sent } = house.world;
+    const endMs = clock.nowMs() + 20 * MINUTE_MS;
+    while (clock.nowMs() < endMs) {
+      await house.handleAll();
+      const { dueMs = Infinity } = await house.find(file);
+      const nextMs = Math.min(dueMs, ...sent.map(({ atMs = 0 }) => atMs));
+      clock.set(Math.max(clock.nowMs() + 1, Math.ceil(nextMs)));
+      await house.sweep(await house.find(file));
+    }
+    const waiting = sent.filter(({ queue }) => queue === 'file-blocks');
+    const { window, blocks } = await house.find(file);
+    expect(waiting.length).toBeLessThanOrEqual(Math.min(window, blocks) + 2);
   });
 
   it('and waits on where nothing has changed', async () => {

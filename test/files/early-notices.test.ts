@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { claimBlock, findBlock } from '../../functions/files/block.store.ts';
+import { findBlock } from '../../functions/files/block.store.ts';
+import { claimBlock } from '../../functions/files/block-claim.store.ts';
 import { pause, resume } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findProgress } from '../../functions/files/find-progress.ts';
@@ -185,7 +186,7 @@ describe('a notice that comes while a worker has the block', () => {
     if (!block) throw new Error('no block');
     clock.set((block.leaseMs ?? 0) + 1);
     const mine = { ...block, leaseMs: clock.nowMs() + 10 * MINUTE_MS, token: 'req_other' };
-    expect((await db.commit([claimBlock(file, mine, clock.nowMs())])).ok).toBe(true);
+    expect((await db.commit([claimBlock(file, mine, { nowMs: clock.nowMs() })])).ok).toBe(true);
     const waits: number[] = [];
     for (let n = 0; n < 8; n += 1) {
       sent.length = 0;

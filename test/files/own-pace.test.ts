@@ -6,7 +6,7 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace, paceKey } from '../../functions/webhooks/pace.store.ts';
 import { filePaced, intervalMs } from '../../functions/webhooks/pace.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
-import { FilesHouse } from './files-house.ts';
+import { FilesHouse, usersFile } from './files-house.ts';
 
 let house: FilesHouse;
 beforeAll(async () => {
@@ -98,6 +98,30 @@ describe('a file with a limit of its own', () => {
     house.world.clock.advance(14 * MINUTE_MS);
     const kept = first.kept ?? NONE;
     expect(await takeTurn(house.doors, endpoint, { ...order, kept })).toEqual(first);
+  });
+
+  it.each([
+    [200, 250, 10, 1_000],
+    [20, 100, 60, 12],
+    [20, 100, 1.5, 3_000],
+  ])('of %d beside %d comes on behind others, %d s ahead', async (rate, perSecond, s, least) => {
+    const endpoint = await house.addEndpoint({ perSecond });
+    const { clock, sent } = house.world;
+    sent.length = 0;
+    house.received.length = 0;
+    const file = await house.upload(endpoint, usersFile(16_000), { ratePerSecond: rate });
+    const endMs = clock.nowMs() + 180_000;
+    while (clock.nowMs() < endMs) {
+      const missingMs = s * 1_000 - Math.max(0, await backlogMs(endpoint));
+      const missing = Math.ceil(missingMs / intervalMs(perSecond));
+      if (missing > 2) await takeSlots(house.world, endpoint, missing);
+      await house.handleAll();
+      const nextMs = Math.min(clock.nowMs() + 500, ...sent.map(({ atMs = 0 }) => atMs));
+      clock.set(Math.max(clock.nowMs() + 1, Math.ceil(nextMs)));
+      await house.sweep(await house.find(file));
+    }
+    expect(house.received.length).toBeGreaterThanOrEqual(least);
+    expect(house.received.length).toBeLessThanOrEqual(200 * rate);
   });
 
   it('uses no slot of its endpoint much later than it was taken', async () => {

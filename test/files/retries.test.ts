@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { blockKey, claimBlock, findBlock } from '../../functions/files/block.store.ts';
+import { blockKey, findBlock } from '../../functions/files/block.store.ts';
+import { claimBlock } from '../../functions/files/block-claim.store.ts';
 import { retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { findProgress } from '../../functions/files/find-progress.ts';
@@ -63,7 +64,9 @@ async function heldFile(endpoint: Endpoint, failing: number): Promise<AlertFile>
   expect(now).toMatchObject({ state: 'delivering', failed: failing });
   if (!block || block.token) throw new Error('the block does not rest');
   const mine = { ...block, leaseMs: clock.nowMs() + MINUTE_MS, token: 'req_other' };
-  expect((await db.commit([claimBlock(now, mine, clock.nowMs())])).ok).toBe(true);
+  expect((await db.commit([claimBlock(now, mine, { nowMs: clock.nowMs(), woken: true })])).ok).toBe(
+    true,
+  );
   return now;
 }
 

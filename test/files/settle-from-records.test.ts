@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { claimBlock, saveProgress } from '../../functions/files/block.store.ts';
+import { saveProgress } from '../../functions/files/block.store.ts';
 import { newBlock, withAttempted } from '../../functions/files/block.ts';
+import { claimBlock } from '../../functions/files/block-claim.store.ts';
 import { cancel } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import { alertEventId } from '../../functions/files/send-alert.ts';
@@ -118,7 +119,9 @@ describe('a file whose records and bytes are gone', () => {
     const { clock, db, objects, sent } = house.world;
     const seen = await house.find(file);
     const mine = { ...newBlock(0, 3), leaseMs: clock.nowMs() + 1, token: 'req_dead' };
-    expect((await db.commit([claimBlock(seen, mine, clock.nowMs())])).ok).toBe(true);
+    expect(
+      (await db.commit([claimBlock(seen, mine, { nowMs: clock.nowMs(), woken: true })])).ok,
+    ).toBe(true);
     await db.commit([saveProgress(seen, withAttempted(mine, [0, 1]))]);
     for (const key of objects.keys()) if (key.startsWith('work/')) objects.delete(key);
     sent.length = 0;
