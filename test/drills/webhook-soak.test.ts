@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
-import { IMPATIENT, runWebhookSoak } from '../soak/cloud-webhooks.ts';
+import type { LocalCloud } from '../../local/local-cloud.ts';
+import { IMPATIENT, runWebhookSoak, startWebhookCloud } from '../soak/cloud-webhooks.ts';
 import { newStateDir } from '../support/state-dir.ts';
 
 /** `npm run soak -- webhooks --events 500000` is the long one. */
@@ -15,7 +15,7 @@ let cloud: LocalCloud;
 beforeAll(async () => {
   for (const [name, value] of Object.entries(IMPATIENT)) vi.stubEnv(name, value);
   stateDir = await newStateDir('webhook-soak');
-  cloud = await startLocalCloud({ stateDir });
+  cloud = await startWebhookCloud(stateDir);
 });
 afterAll(async () => {
   vi.unstubAllEnvs();

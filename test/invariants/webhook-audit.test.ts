@@ -9,6 +9,7 @@ import { WireLog } from '../soak/wire-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 21, 12);
 const TENANT = 'ten_01M7ZH7XZBJS136VA8BVJF8JMT';
+const OTHER = 'ten_01M7ZH7XZBJS136VA8BVJF8JMV';
 /** Of which the second goes to two endpoints. */
 const SENT = ['ok', 'slow', 'refusing'];
 
@@ -41,7 +42,11 @@ function scene(): Scene {
       );
     }
   }
-  const deeds = { tenantId: TENANT, receivers: { logs }, endpoints, kinds: SENT, killed: 0 };
+  const tenants = [
+    { tenantId: TENANT, endpoints },
+    { tenantId: OTHER, endpoints: new Map([['hanging', ids.next('end')]]) },
+  ];
+  const deeds = { receivers: { logs }, tenants, kinds: SENT, killed: 0 };
   return { deeds, outbox, deliveries };
 }
 
@@ -84,6 +89,11 @@ it.each<[string, (scene: Scene) => void, string]>([
   ['a lost event', ({ outbox }) => outbox.splice(0, 1), 'the event 0 is not there'],
   ['an event that was taken twice', again, 'the event 0 is there twice'],
   [
+    'an event of another tenant',
+    ({ outbox }) => set(outbox[0], { tenant: OTHER }),
+    `nobody sent evt_`,
+  ],
+  [
     'an event that nobody relayed',
     ({ outbox }) => set(outbox[0], { relayedAt: undefined }),
     'never relayed',
@@ -91,6 +101,7 @@ it.each<[string, (scene: Scene) => void, string]>([
   ['an endpoint that was left out', leaveOut, 'ok 0 has no delivery'],
   ['a delivery that is missing', ({ deliveries }) => deliveries.splice(2, 1), 'copy 1 has no'],
   ['a delivery that nobody wanted', stray, 'O2 nobody wanted the delivery'],
+  ['a delivery in the name of another tenant', borrow, 'O2 nobody wanted the delivery'],
   [
     'a delivery that is not at its end',
     ({ deliveries }) => set(deliveries[3], { status: 'held' }),
@@ -129,7 +140,12 @@ function leaveOut({ outbox, deliveries }: Scene): void {
 
 function stray({ deeds, deliveries }: Scene): void {
   const event = { id: openIds(() => NOW_MS + 1).next('evt'), type: 'soak.ok' };
-  deliveries.push(rowOf(String(deeds.endpoints.get('ok')), event));
+  deliveries.push(rowOf(String(deeds.tenants[0]?.endpoints.get('ok')), event));
+}
+
+function borrow({ deliveries }: Scene): void {
+  const [row] = deliveries;
+  deliveries.push({ ...row, pk: String(row?.pk).replace(TENANT, OTHER) });
 }
 
 function receive({ deeds, outbox }: Scene): void {

@@ -1,19 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { callAws } from '../../local/aws-call.ts';
-import type { LocalCloud } from '../../local/local-cloud.ts';
-import { type ApiClient, apiClient, newTenantOf } from '../support/api.ts';
+import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
+import { type ApiClient, apiClient } from '../support/api.ts';
 import { type Dice, diceOf } from '../support/fuzz/dice.ts';
 import { type Audit, auditWebhooks } from './webhook-audit.ts';
-import {
-  COPY,
-  KINDS,
-  pickerOf,
-  type Receivers,
-  startReceivers,
-  TWICE,
-} from './webhook-receivers.ts';
+import { KINDS, pickerOf, type Receivers, startReceivers, TWICE } from './webhook-receivers.ts';
 import { settle } from './webhook-settling.ts';
 import { openTables } from './webhook-tables.ts';
+import { openTenants, type SoakTenant } from './webhook-tenants.ts';
 
 export interface WebhookPlan {
   readonly events: number;
@@ -46,13 +40,35 @@ export const IMPATIENT = {
   TALLYHOOK_RECHECK_AFTER_SECONDS: '30',
 };
 
+/**
+ * More than the machine needs: with fewer than the functions of the soak have, some always end for
+ * others to start, and that took a sixth of the processor.
+ */
+const INSTANCES_MAX = 16;
+
+/** A cloud for this soak. */
+export function startWebhookCloud(stateDir: string): Promise<LocalCloud> {
+  return startLocalCloud({ stateDir, instancesMax: INSTANCES_MAX });
+}
+
 const BATCH = 100;
+/**
+ * From one batch to the next. A tenant's share of the fast lane grows with what comes steadily;
+ * where much waits in the slow lane already, bursts would only make that longer.
+ */
+const BATCH_MS = { swift: 250, steady: 750 };
 const TOLD_EACH = 1_000;
-/** More would wait in the queue for so long that the reconciler sends them again. */
-const QUEUED_MAX = 300;
-/** Posted and not yet seen by a receiver: queued, or lost and waiting to be found again. */
-const UNSEEN_MAX = 2_000;
+/** More would wait in a lane for so long that the reconciler sends them again. */
+const QUEUED_MAX = { fast: 300, slow: 1_000 };
+/**
+ * Posted and not yet seen by a receiver: queued, or lost and waiting to be found again. What a
+ * purge has taken is found after half a minute, and the load goes on meanwhile.
+ */
+const UNSEEN_MAX = 6_000;
 const TICK_MS = 3_000;
+/** A fifth of the processor went into ticks: under a long load they are as far apart as this. */
+const CALM_TICK_MS = 9_000;
+const LONG_EVENTS = 10_000;
 const VICTIMS = [
   ...['webhooks/on-delivery', 'webhooks/on-outbox', 'webhooks/on-delivery'],
   ...['webhooks/on-reconcile', 'timers/on-minute'],
@@ -62,10 +78,8 @@ interface Run {
   readonly cloud: LocalCloud;
   readonly plan: WebhookPlan;
   readonly dice: Dice;
-  readonly api: ApiClient;
-  readonly tenantId: string;
+  readonly tenants: readonly SoakTenant[];
   readonly receivers: Receivers;
-  readonly endpoints: ReadonlyMap<string, string>;
   /** The kind of each event, by its number. */
   readonly kinds: string[];
   /** How many deliveries they must come to. */
@@ -83,10 +97,9 @@ interface Run {
  */
 export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Promise<WebhookSoak> {
   const receivers = await startReceivers(plan.seed + 1);
-  const { api, tenantId } = await newTenantOf(cloud.apiUrl, cloud.adminKey);
-  const endpoints = await openEndpoints(api, receivers);
+  const tenants = await openTenants(cloud, receivers);
   const run: Run = {
-    ...{ cloud, plan, dice: diceOf(plan.seed), api, tenantId, receivers, endpoints },
+    ...{ cloud, plan, dice: diceOf(plan.seed), tenants, receivers },
     ...{ kinds: [], wanted: 0, held: 0, killed: 0, purges: 0, isLoading: true },
   };
   const startMs = Date.now();
@@ -98,11 +111,12 @@ export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Prom
     await trouble;
     const loadSeconds = (Date.now() - startMs) / 1_000;
     receivers.heal();
-    const tables = openTables(cloud, tenantId);
-    await settle({
-      ...{ api, wanted: run.wanted, settleMs: plan.settleMs, tell: plan.tell },
-      stored: { db: tables.db, tenantId, endpointIds: [...endpoints.values()] },
-    });
+    const tables = openTables(
+      cloud,
+      tenants.map((it) => it.tenantId),
+    );
+    const { settleMs, tell } = plan;
+    await settle({ db: tables.db, tenants, wanted: run.wanted, settleMs, tell });
     const audit = await auditWebhooks(run, tables);
     const violations = [...audit.violations, ...(await deadLetters(run))];
     const seconds = (Date.now() - startMs) / 1_000;
@@ -114,27 +128,11 @@ export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Prom
   }
 }
 
-async function openEndpoints(api: ApiClient, receivers: Receivers): Promise<Map<string, string>> {
-  const ids = new Map<string, string>();
-  for (const kind of [...Object.keys(KINDS), COPY]) {
-    const types = kind === COPY ? TWICE : [kind];
-    const { body } = await api.post<{ id: string; secret: string }>('/v1/endpoints', {
-      url: receivers.urlOf(kind),
-      eventTypes: types.map((it) => `soak.${it}`),
-      retry: { maxAttempts: 30, schedule: [1] },
-      ...KINDS[kind]?.endpoint,
-    });
-    receivers.trust(kind, body.secret);
-    ids.set(kind, body.id);
-  }
-  return ids;
-}
-
 async function load(run: Run): Promise<void> {
-  const { plan, kinds, dice, api } = run;
+  const { plan, kinds, dice } = run;
   const pick = pickerOf(dice, plan.events);
   while (kinds.length < plan.events) {
-    while (unseen(run) > UNSEEN_MAX || (await queued(run)) > QUEUED_MAX) await wait(50);
+    await takeTurn(run);
     const count = Math.min(BATCH, plan.events - kinds.length);
     const first = kinds.length;
     if (first % TOLD_EACH === 0) plan.tell(`${first} events, ${run.killed} workers killed`);
@@ -142,14 +140,28 @@ async function load(run: Run): Promise<void> {
     const made = kinds.slice(first);
     run.wanted += made.length + made.filter((it) => TWICE.includes(it)).length;
     run.held += made.filter((it) => KINDS[it]?.isHeld).length;
-    const events = made.map((kind, at) => ({ type: `soak.${kind}`, data: { n: first + at } }));
-    const key = { 'idempotency-key': `soak-${plan.seed}-${first}` };
-    for (;;) {
-      const { status, body } = await api.post('/v1/events/batch', { events }, key);
-      if (status === 202) break;
-      if (status < 500 && status !== 429) throw new Error(`${status} ${JSON.stringify(body)}`);
-      await wait(200);
-    }
+    const events = made.map((kind, at) => ({ kind, n: first + at }));
+    const posts = run.tenants.map(({ api, endpoints }) => {
+      const theirs = events.filter(({ kind }) => endpoints.has(kind));
+      return post(api, theirs, `soak-${plan.seed}-${first}`);
+    });
+    await Promise.all(posts);
+  }
+}
+
+async function post(
+  api: ApiClient,
+  made: readonly { readonly kind: string; readonly n: number }[],
+  key: string,
+): Promise<void> {
+  if (made.length === 0) return;
+  const events = made.map(({ kind, n }) => ({ type: `soak.${kind}`, data: { n } }));
+  for (;;) {
+    const headers = { 'idempotency-key': key };
+    const { status, body } = await api.post('/v1/events/batch', { events }, headers);
+    if (status === 202) return;
+    if (status < 500 && status !== 429) throw new Error(`${status} ${JSON.stringify(body)}`);
+    await wait(200);
   }
 }
 
@@ -159,23 +171,32 @@ function unseen({ wanted, held, receivers }: Run): number {
   return wanted - held - logs.reduce((sum, [, it]) => sum + it.seen, 0);
 }
 
-/** How many first attempts wait in the queue. */
-async function queued({ cloud }: Run): Promise<number> {
+/** Returns when there is room for one more batch. */
+async function takeTurn(run: Run): Promise<void> {
+  const isSteady = (await queued(run, 'slow')) > QUEUED_MAX.slow;
+  await wait(BATCH_MS[isSteady ? 'steady' : 'swift']);
+  while (unseen(run) > UNSEEN_MAX || (await queued(run, 'fast')) > QUEUED_MAX.fast) await wait(50);
+}
+
+/** How many attempts wait in a lane. */
+async function queued({ cloud }: Run, lane: 'fast' | 'slow'): Promise<number> {
   const sqs = { endpoint: cloud.endpoints.sqs, service: 'sqs' as const };
   const { Attributes } = (await callAws(sqs, 'GetQueueAttributes', {
-    QueueUrl: cloud.queue('delivery-fast'),
+    QueueUrl: cloud.queue(`delivery-${lane}`),
     AttributeNames: ['ApproximateNumberOfMessages'],
   })) as { Attributes: { ApproximateNumberOfMessages: string } };
   return Number(Attributes.ApproximateNumberOfMessages);
 }
 
 /** The minute of the clock is too long for a test. */
-function tick({ cloud }: Run): AbortController {
+function tick(run: Run): AbortController {
   const stop = new AbortController();
   const loop = async (entry: string) => {
     while (!stop.signal.aborted) {
-      await wait(TICK_MS, undefined, { signal: stop.signal }).catch(() => undefined);
-      if (!stop.signal.aborted) await cloud.invoke(entry, {});
+      const isCalm = run.isLoading && run.plan.events > LONG_EVENTS;
+      const tickMs = isCalm ? CALM_TICK_MS : TICK_MS;
+      await wait(tickMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (!stop.signal.aborted) await run.cloud.invoke(entry, {});
     }
   };
   void loop('webhooks/on-reconcile');

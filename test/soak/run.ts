@@ -7,7 +7,7 @@ import { type CloudBankResult, runCloudBank } from './cloud-bank.ts';
 import { FILE_KILLS, filePhases, runFileSoak } from './cloud-files.ts';
 import { INBOX_KILLS, type InboxDeath, runInboxSoak } from './cloud-inbox.ts';
 import { runTaskSoak, TASK_KILLS, type TaskDeath } from './cloud-tasks.ts';
-import { IMPATIENT, runWebhookSoak } from './cloud-webhooks.ts';
+import { IMPATIENT, runWebhookSoak, startWebhookCloud } from './cloud-webhooks.ts';
 import type { KillRecord } from './kill-points.ts';
 import { type KillableCloud, startKillableCloud } from './killable-cloud.ts';
 
@@ -54,7 +54,7 @@ const SOAKS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   ledger: () => onCloud((stateDir) => startLocalCloud({ stateDir }), soakLedger),
   webhooks: () => {
     Object.assign(process.env, IMPATIENT);
-    return onCloud((stateDir) => startLocalCloud({ stateDir }), soakWebhooks);
+    return onCloud(startWebhookCloud, soakWebhooks);
   },
   files: () => onCloud((dir) => startKillableCloud<KillRecord>(dir, FILE_KILLS), soakFiles),
   tasks: () => onCloud((dir) => startKillableCloud<TaskDeath>(dir, TASK_KILLS), soakTasks),

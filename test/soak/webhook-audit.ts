@@ -6,13 +6,12 @@ import type { Delivery } from '../../functions/webhooks/delivery.ts';
 import { checkDeliveries, isRow } from '../support/invariants/deliveries.ts';
 import { COPY, KINDS, type Receivers, TWICE } from './webhook-receivers.ts';
 import type { Tables } from './webhook-tables.ts';
+import type { SoakTenant } from './webhook-tenants.ts';
 
 /** What was done, as whoever did it knows. */
 export interface Deeds {
-  readonly tenantId: string;
   readonly receivers: Pick<Receivers, 'logs'>;
-  /** Ids by kind. */
-  readonly endpoints: ReadonlyMap<string, string>;
+  readonly tenants: readonly Pick<SoakTenant, 'tenantId' | 'endpoints'>[];
   /** The kind of each event, by its number. */
   readonly kinds: readonly string[];
   /** How many workers were killed. */
@@ -76,7 +75,7 @@ async function checkEvents(deeds: Deeds, { page, seen, tables }: EventPage): Pro
   const events = page.filter(({ id }) => String(id).startsWith('evt_')).map(toEvent);
   const names = events.flatMap((event) =>
     [...new Set([...(event.sentTo ?? []), ...wantedOf(deeds, event)])].map((endpointId) => ({
-      ...{ tenantId: deeds.tenantId, endpointId, eventId: event.id },
+      ...{ tenantId: event.tenantId, endpointId, eventId: event.id },
     })),
   );
   const items = await tables.find('deliveries', names.map(deliveryKey));
@@ -86,11 +85,12 @@ async function checkEvents(deeds: Deeds, { page, seen, tables }: EventPage): Pro
     ...events.filter(isOurs).flatMap((event) => {
       const n = numberOf(event);
       const kind = deeds.kinds[n] ?? '';
-      if (event.type !== `soak.${kind}`) return [`nobody sent ${event.id} as ${event.type} ${n}`];
+      const isSent = event.type === `soak.${kind}` && endpointsOf(deeds, event)?.has(kind);
+      if (!isSent) return [`nobody sent ${event.id} of ${event.tenantId} as ${event.type} ${n}`];
       if (seen[n]) return [`the event ${n} is there twice, also as ${event.id}`];
       seen[n] = 1;
       return receiversOf(kind).flatMap((to) => {
-        const endpointId = deeds.endpoints.get(to) ?? '';
+        const endpointId = endpointsOf(deeds, event)?.get(to) ?? '';
         const row = rows.get(nameOf({ eventId: event.id, endpointId }));
         return checkOutcome(to, { n, event, row, deeds });
       });
@@ -107,9 +107,14 @@ function numberOf({ data }: RelayedEvent): number {
 const nameOf = ({ eventId, endpointId }: Pick<Delivery, 'eventId' | 'endpointId'>) =>
   `${eventId} → ${endpointId}`;
 
-/** The endpoints that are to get the event. */
-function wantedOf({ endpoints }: Deeds, { type }: RelayedEvent): string[] {
-  return receiversOf(type.slice('soak.'.length)).flatMap((it) => endpoints.get(it) ?? []);
+/** The endpoints that are to get the event: only its own tenant's. */
+function wantedOf(deeds: Deeds, event: RelayedEvent): string[] {
+  const endpoints = endpointsOf(deeds, event);
+  return receiversOf(event.type.slice('soak.'.length)).flatMap((it) => endpoints?.get(it) ?? []);
+}
+
+function endpointsOf({ tenants }: Deeds, { tenantId }: RelayedEvent) {
+  return tenants.find((it) => it.tenantId === tenantId)?.endpoints;
 }
 
 const receiversOf = (kind: string) => (TWICE.includes(kind) ? [kind, COPY] : [kind]);
@@ -120,20 +125,21 @@ async function checkWanted(
   rows: readonly Delivery[],
   tables: Tables,
 ): Promise<string[]> {
-  const ids = [...new Set(rows.map(({ eventId }) => eventId))];
+  // None is asked for twice.
+  const events = new Map(rows.map((it) => [`${it.tenantId}#${it.eventId}`, it]));
   const items = await tables.find(
     'outbox',
-    ids.map((id) => eventKey(deeds.tenantId, id)),
+    [...events.values()].map((it) => eventKey(it.tenantId, it.eventId)),
   );
   const wanted = new Set(
     items.map(toEvent).flatMap((event) =>
       wantedOf(deeds, event)
         .filter((it) => event.sentTo?.includes(it))
-        .map((endpointId) => nameOf({ eventId: event.id, endpointId })),
+        .map((endpointId) => `${event.tenantId} ${nameOf({ eventId: event.id, endpointId })}`),
     ),
   );
-  const unwanted = rows.map(nameOf).filter((it) => !wanted.has(it));
-  return unwanted.map((it) => `O2 nobody wanted the delivery ${it}`);
+  const unwanted = rows.filter((it) => !wanted.has(`${it.tenantId} ${nameOf(it)}`));
+  return unwanted.map((it) => `O2 nobody wanted the delivery ${nameOf(it)} of ${it.tenantId}`);
 }
 
 interface Outcome {

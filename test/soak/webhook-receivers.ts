@@ -22,6 +22,8 @@ export interface Kind {
   readonly endpoint?: object;
   /** Its breaker opens, so that what comes later waits until the load is over. */
   readonly isHeld?: true;
+  /** It belongs to a tenant of its own, so that the lanes of the others do not depend on it. */
+  readonly isApart?: true;
   readonly ends: readonly string[];
 }
 
@@ -55,6 +57,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     answer: sometimes(0.05, 'hang'),
     // Longer than a busy process may stand still: else it reads a copy after the next one.
     endpoint: { timeoutSeconds: 5 },
+    isApart: true,
     ends: DELIVERED,
   },
   stopping: {

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ApiClient } from '../support/api.ts';
 import { type Look, lookAtAll, lookAtWaiting, type Stored } from './webhook-look.ts';
+import type { SoakTenant } from './webhook-tenants.ts';
 
 /** What has to come to its end, and for how long it may make no progress. */
 export interface Settling {
-  readonly api: Pick<ApiClient, 'send'>;
-  readonly stored: Stored;
+  readonly db: Stored['db'];
+  readonly tenants: readonly SoakTenant[];
   /** How many deliveries there must be. */
   readonly wanted: number;
   readonly settleMs: number;
@@ -47,25 +47,37 @@ export async function settle(settling: Settling): Promise<void> {
   }
 }
 
-async function look({ stored, wanted, tell }: Settling): Promise<Left> {
-  const waiting = await lookAtWaiting(stored);
+async function look({ db, tenants, wanted, tell }: Settling): Promise<Left> {
+  const stored = tenants.map(({ tenantId, endpoints }) => {
+    return { db, tenantId, endpointIds: [...endpoints.values()] };
+  });
+  const waiting = together(await Promise.all(stored.map(lookAtWaiting)));
   if (waiting.open > 0) {
     tell(`${waiting.open} deliveries wait`);
     return { ...waiting, count: waiting.open, isAll: false };
   }
-  const all = await lookAtAll(stored);
-  tell(`${all.rows} deliveries of ${wanted}, ${all.open} of them open`);
+  const looks = await Promise.all(stored.map(lookAtAll));
+  const rows = looks.reduce((sum, it) => sum + it.rows, 0);
+  const all = together(looks);
+  tell(`${rows} deliveries of ${wanted}, ${all.open} of them open`);
   // More than are wanted do not make up for one that is open.
-  return { ...all, count: all.open + Math.max(0, wanted - all.rows), isAll: true };
+  return { ...all, count: all.open + Math.max(0, wanted - rows), isAll: true };
 }
 
-async function reopen({ api }: Settling, endpointIds: ReadonlySet<string>): Promise<void> {
-  for (const id of endpointIds) {
-    const { status } = await api.send(`/v1/endpoints/${id}`, {
-      method: 'PATCH',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ status: 'active' }),
-    });
-    if (status !== 200) throw new Error(`the endpoint ${id} was not opened: ${status}`);
+function together(looks: readonly Look[]): Look {
+  const open = looks.reduce((sum, it) => sum + it.open, 0);
+  return { open, held: new Set(looks.flatMap((it) => [...it.held])) };
+}
+
+async function reopen({ tenants }: Settling, held: ReadonlySet<string>): Promise<void> {
+  for (const { api, endpoints } of tenants) {
+    for (const id of [...endpoints.values()].filter((it) => held.has(it))) {
+      const { status } = await api.send(`/v1/endpoints/${id}`, {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ status: 'active' }),
+      });
+      if (status !== 200) throw new Error(`the endpoint ${id} was not opened: ${status}`);
+    }
   }
 }

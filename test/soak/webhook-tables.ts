@@ -6,7 +6,7 @@ import { scanPages } from '../support/invariants/snapshot.ts';
 
 type Table = 'outbox' | 'deliveries';
 
-/** What is stored of a tenant, to be read piece by piece: the whole fits into no memory. */
+/** What is stored of a soak, to be read piece by piece: the whole fits into no memory. */
 export interface Tables {
   pages(table: Table): AsyncIterable<readonly Item[]>;
   /** What lies under these keys, of those that there are. */
@@ -16,7 +16,7 @@ export interface Tables {
 /** The tables of a running cloud, and what reads parts of them. */
 export function openTables(
   cloud: LocalCloud,
-  tenantId: string,
+  tenantIds: readonly string[],
 ): Tables & { readonly db: Pick<Db, 'query'> } {
   const client = new DynamoDBClient({
     endpoint: cloud.endpoints.dynamodb,
@@ -27,7 +27,7 @@ export function openTables(
   const db = openDb({ client, tables });
   return {
     db,
-    pages: (table) => scanPages(client, tables[table], tenantId),
+    pages: (table) => scanPages(client, tables[table], ...tenantIds),
     async find(table, keys) {
       const found = await db.getAll(keys.map((key) => ({ table, ...key })));
       return found.filter((it) => it !== undefined);

@@ -56,20 +56,24 @@ export async function scanTable(
   tenantId?: string,
 ): Promise<Item[]> {
   const items: Item[] = [];
-  for await (const page of scanPages(client, TableName, tenantId)) items.push(...page);
+  const tenantIds = tenantId === undefined ? [] : [tenantId];
+  for await (const page of scanPages(client, TableName, ...tenantIds)) items.push(...page);
   return items;
 }
 
-/** The same for tables that no memory holds: a megabyte at a time. */
+/** The same for tables that no memory holds: a megabyte at a time, of any of these tenants. */
 export async function* scanPages(
   client: DynamoDBClient,
   TableName: string,
-  tenantId?: string,
+  ...tenantIds: readonly string[]
 ): AsyncGenerator<Item[]> {
-  const ofTenant = tenantId && {
-    FilterExpression: 'contains(pk, :tenant) OR contains(sk, :tenant)',
-    ExpressionAttributeValues: { ':tenant': { S: tenantId } },
+  const isOf = (_: string, n: number) => `contains(pk, :tenant${n}) OR contains(sk, :tenant${n})`;
+  const ofTenants = tenantIds.length > 0 && {
+    FilterExpression: tenantIds.map(isOf).join(' OR '),
+    ExpressionAttributeValues: Object.fromEntries(
+      tenantIds.map((it, n) => [`:tenant${n}`, { S: it }]),
+    ),
   };
-  const pages = paginateScan({ client }, { TableName, ConsistentRead: true, ...ofTenant });
+  const pages = paginateScan({ client }, { TableName, ConsistentRead: true, ...ofTenants });
   for await (const page of pages) yield (page.Items ?? []).map(toItem);
 }
