@@ -27,7 +27,7 @@ it(
   'delivers each event once to whoever wants it, whatever receivers do and whoever is killed',
   async () => {
     const soak = await runWebhookSoak(cloud, {
-      ...{ events: EVENTS, seed: 1 },
+      ...{ events: EVENTS, seed: 1, stateDir },
       troubleEveryMs: 2_000,
       settleMs: SETTLE_MS,
       tell: () => undefined,

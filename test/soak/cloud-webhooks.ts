@@ -3,6 +3,7 @@ import { callAws } from '../../local/aws-call.ts';
 import { type LocalCloud, startLocalCloud } from '../../local/local-cloud.ts';
 import { type ApiClient, apiClient } from '../support/api.ts';
 import { type Dice, diceOf } from '../support/fuzz/dice.ts';
+import { indexScans } from './scan-index.ts';
 import { type Audit, auditWebhooks } from './webhook-audit.ts';
 import { KINDS, pickerOf, type Receivers, startReceivers, TWICE } from './webhook-receivers.ts';
 import { settle } from './webhook-settling.ts';
@@ -12,6 +13,8 @@ import { openTenants, type SoakTenant } from './webhook-tenants.ts';
 export interface WebhookPlan {
   readonly events: number;
   readonly seed: number;
+  /** Where the cloud keeps its tables. */
+  readonly stateDir: string;
   /** Workers are killed and queues purged at random moments, about so far apart. */
   readonly troubleEveryMs: number;
   /** How long nothing may settle, after the last trouble and beside looking, to be given up. */
@@ -115,8 +118,9 @@ export async function runWebhookSoak(cloud: LocalCloud, plan: WebhookPlan): Prom
       cloud,
       tenants.map((it) => it.tenantId),
     );
-    const { settleMs, tell } = plan;
+    const { settleMs, tell, stateDir } = plan;
     await settle({ db: tables.db, tenants, wanted: run.wanted, settleMs, tell });
+    indexScans(stateDir, [cloud.table('outbox'), cloud.table('deliveries')]);
     const audit = await auditWebhooks(run, tables);
     const violations = [...audit.violations, ...(await deadLetters(run))];
     const seconds = (Date.now() - startMs) / 1_000;

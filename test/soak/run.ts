@@ -71,13 +71,13 @@ process.exitCode = violations.length === 0 ? 0 : 1;
 /** On a cloud of its own, which is removed afterwards. */
 async function onCloud<Cloud extends LocalCloud>(
   start: (stateDir: string) => Promise<Cloud>,
-  work: (cloud: Cloud) => Promise<readonly string[]>,
+  work: (cloud: Cloud, stateDir: string) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const stateDir = await newStateDir('soak');
   let cloud: Cloud | undefined;
   try {
     cloud = await start(stateDir);
-    return await work(cloud);
+    return await work(cloud, stateDir);
   } finally {
     await cloud?.stop();
     await rm(stateDir, { recursive: true, force: true });
@@ -97,9 +97,9 @@ async function soakLedger(cloud: LocalCloud): Promise<readonly string[]> {
   return result.violations;
 }
 
-async function soakWebhooks(cloud: LocalCloud): Promise<readonly string[]> {
+async function soakWebhooks(cloud: LocalCloud, stateDir: string): Promise<readonly string[]> {
   const { violations, ...figures } = await runWebhookSoak(cloud, {
-    ...{ events: numberOf('events'), seed: numberOf('seed') },
+    ...{ events: numberOf('events'), seed: numberOf('seed'), stateDir },
     troubleEveryMs: numberOf('trouble') * 1_000,
     settleMs: 240_000,
     tell,
