@@ -15,8 +15,10 @@ type Answer =
 
 /** A receiver of a kind, and what its deliveries may come to in the end. */
 export interface Kind {
-  /** Of a hundred events, as long as they are few. */
+  /** Of a hundred events. */
   readonly share: number;
+  /** Of a long soak about so many: it would wait for these alone, and test nothing more. */
+  readonly most?: number;
   /** `healed` once the load is over. */
   readonly answer: (dice: Dice, healed: boolean) => Answer;
   readonly endpoint?: object;
@@ -27,6 +29,8 @@ export interface Kind {
   readonly ends: readonly string[];
 }
 
+/** What is held comes out slowly once the load is over. */
+const HELD_MAX = 1_200;
 const OK = { status: 200 };
 const DELIVERED = ['delivered'];
 const sometimes =
@@ -45,11 +49,17 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   failing: { share: 10, answer: sometimes(0.2, { status: 500 }), ends: DELIVERED },
   asking: {
     share: 5,
+    // After some refusals six a second are left, and 25,000 would take longer than all others.
+    most: 10_000,
     answer: sometimes(0.02, { status: 429, retryAfter: '1' }),
     ends: DELIVERED,
   },
   // Each refusal in a row doubles the time for which all of its deliveries wait, up to a minute.
-  throttling: { share: 5, answer: sometimes(0.01, { status: 429 }), ends: DELIVERED },
+  throttling: {
+    ...{ share: 5, most: 4_000 },
+    answer: sometimes(0.01, { status: 429 }),
+    ends: DELIVERED,
+  },
   resetting: { share: 8, answer: sometimes(0.15, 'reset'), ends: DELIVERED },
   cutting: { share: 6, answer: sometimes(0.3, 'cut'), ends: DELIVERED },
   hanging: {
@@ -67,14 +77,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     ends: ['delivered', 'uncertain'],
   },
   dead: {
-    share: 2,
+    ...{ share: 2, most: HELD_MAX },
     answer: (_, healed) => (healed ? OK : { status: 500 }),
     endpoint: { retry: { maxAttempts: 30, schedule: [5] } },
     isHeld: true,
     ends: ['delivered', 'exhausted'],
   },
   refusing: {
-    share: 2,
+    ...{ share: 2, most: HELD_MAX },
     answer: () => ({ status: 500 }),
     endpoint: { retry: { maxAttempts: 2, schedule: [1] } },
     isHeld: true,
@@ -82,19 +92,16 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** So many events go to each kind that is held, about: the wait for them tests nothing more. */
-const HELD_MAX = 1_200;
-
-/** Says of one event after the other what kind it is. What is held too much of is `ok` instead. */
+/** Says of one event after the other what kind it is. What there is too much of is `ok` instead. */
 export function pickerOf(dice: Dice, events: number): () => string {
   const wheel = Object.entries(KINDS).flatMap(([kind, { share }]) =>
     Array.from({ length: share }, () => kind),
   );
   return () => {
     const kind = dice.pick(wheel);
-    const { share = 0, isHeld } = KINDS[kind] ?? {};
+    const { share = 0, most } = KINDS[kind] ?? {};
     const expected = (events * share) / 100;
-    return isHeld && !dice.chance(HELD_MAX / expected) ? 'ok' : kind;
+    return most !== undefined && !dice.chance(most / expected) ? 'ok' : kind;
   };
 }
 
