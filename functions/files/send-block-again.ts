@@ -16,7 +16,7 @@ import { isRetryKept } from './file-looks.ts';
 import { findAlertDeliveries } from './find-alert-deliveries.ts';
 import { type BlockUser, readBlockUsers } from './read-block-users.ts';
 import { deliveryOf } from './send-alert.ts';
-import { takeResendTimes } from './take-resend-times.ts';
+import { NO_SLOTS, takeResendTimes } from './take-resend-times.ts';
 
 type Needs = Pick<World, 'bucket' | 'clock' | 'db' | 'ids' | 'log' | 'queues'>;
 
@@ -28,7 +28,6 @@ const REFUSALS_MAX = 8;
 const NOTICES_MAX = 20;
 /** While their transactions are in the way. */
 const PAUSE = { baseMs: 5, capMs: 100 };
-const NO_SLOTS: Slots = { slotsMs: [], version: 0 };
 
 /** A block of a file that is sent again. */
 export interface BlockAgain {

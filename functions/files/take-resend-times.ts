@@ -16,7 +16,8 @@ export interface ResendOrder {
 
 /** Its message, and whoever takes that, need some time: who comes late has to line up again. */
 const LEAD_MS = 2 * SECOND_MS;
-const NO_SLOTS: Slots = { slotsMs: [], version: 0 };
+/** For nobody. */
+export const NO_SLOTS: Slots = { slotsMs: [], version: 0 };
 
 /**
  * When users go who are sent again, one slot each: of the pace of their endpoint; or, in a file
