@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { closeServer } from '../../local/engines/engine.ts';
+import { listenExactly } from '../../local/http/listen.ts';
 
 /** One answer as it went over the wire, with the request that it belongs to. */
 export interface RecordedAnswer {
@@ -35,15 +36,11 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     answers.push({ method, path, status, text: `${status} ${head}\n${content}` });
     response.writeHead(status, answer.rawHeaders).end(content);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  // It hands on how long the API keeps connections, so it has to keep its own ones as long.
+  const port = await listenExactly(server, 0);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     answers,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => closeServer(server),
   };
 }
