@@ -1,10 +1,10 @@
 import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { findPace } from '../webhooks/pace.store.ts';
-import { intervalMs, isOverrun, lastUseMs, limitOf, type Pace, rateAt } from '../webhooks/pace.ts';
+import { isOverrun, lastUseMs, limitOf, rateAt } from '../webhooks/pace.ts';
 import { takeKnownSlots } from '../webhooks/take-slots.ts';
 import { type OwnSlots, takeOwnSlots } from './take-own-slots.ts';
-import { areKept, BATCH_MAX, batchSize, type Turn, type TurnOrder, WAIT_MS_MAX } from './turn.ts';
+import { areKept, batchSize, type Turn, type TurnOrder, WAIT_MS_MAX, withNext } from './turn.ts';
 
 /**
  * Takes up to `count` slots of the endpoint's pace, fewer while its receiver bears less than its
@@ -12,7 +12,7 @@ import { areKept, BATCH_MAX, batchSize, type Turn, type TurnOrder, WAIT_MS_MAX }
  * Where the file's own limit is the lower one its slots decide.
  */
 export async function takeTurn(
-  world: Pick<World, 'clock' | 'db'>,
+  world: Pick<World, 'clock' | 'db' | 'ids'>,
   endpoint: Endpoint,
   { count, kept, own }: TurnOrder,
 ): Promise<Turn> {
@@ -26,6 +26,7 @@ export async function takeTurn(
   }
   const isOwn = own !== undefined && own.perSecond < (perSecond ?? Infinity);
   const most = Math.min(count, batchSize({ perSecond }));
+  const rate = perSecond ?? own?.perSecond;
   const taken = await take();
   if ('freeMs' in taken) return { kind: 'later', atMs: taken.freeMs, kept: taken.kept };
   const { version } = taken;
@@ -36,24 +37,19 @@ export async function takeTurn(
   if (firstMs - world.clock.nowMs() > WAIT_MS_MAX) {
     return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
   }
-  const rate = perSecond ?? own?.perSecond;
   const lastMs = rate === undefined ? undefined : lastUseMs(firstMs, rate);
   const rest = { slotsMs: slotsMs.slice(most), version };
   return { kind: 'now', slotsMs: slotsMs.slice(0, most), lastMs, kept: rest };
 
   async function take(): Promise<OwnSlots> {
-    const left = areKept(kept, pace, { perSecond, nowMs }) ? kept : undefined;
+    const left = areKept(kept, pace, { perSecond: rate, nowMs }) ? kept : undefined;
     if (isOwn) {
-      return takeOwnSlots(world, { endpoint, pace, perSecond }, { count, own, kept: left });
+      const wanted = perSecond === undefined ? count : most;
+      const faster = { endpoint, pace, perSecond };
+      return takeOwnSlots(world, faster, { count: wanted, own, kept: left });
     }
     if (left) return left;
-    return takeKnownSlots(world, { endpoint, pace }, withNext(most, pace, nowMs));
-  }
-
-  /** One write for two full batches, where nobody has to wait for that. */
-  function withNext(batch: number, { tatUs = 0 }: Pace, atMs: number): number {
-    if (perSecond === undefined || batch < BATCH_MAX || count < 2 * BATCH_MAX) return batch;
-    const endsMs = Math.max(tatUs / 1_000, atMs) + 2 * batch * intervalMs(perSecond);
-    return endsMs - atMs <= WAIT_MS_MAX ? 2 * batch : batch;
+    const size = withNext(most, { pace, perSecond, nowMs, wanted: count });
+    return takeKnownSlots(world, { endpoint, pace }, size);
   }
 }

@@ -1,5 +1,5 @@
 import { SECOND_MS } from '../shared/units.ts';
-import { isLate, type Pace, type Paced } from '../webhooks/pace.ts';
+import { intervalMs, isLate, type Pace, type Paced } from '../webhooks/pace.ts';
 
 /** A worker waits no longer than this for its first slot: its time costs money. */
 export const WAIT_MS_MAX = 2 * SECOND_MS;
@@ -32,6 +32,21 @@ export function batchSize({ perSecond }: Pick<Paced, 'perSecond'>): number {
   return Math.min(BATCH_MAX, Math.max(1, Math.floor(2 * perSecond)));
 }
 
+/** What a batch is to be taken of, and how many users there are still. */
+interface Batch {
+  readonly pace: Pace;
+  readonly perSecond: number | undefined;
+  readonly nowMs: number;
+  readonly wanted: number;
+}
+
+/** Two full batches, for one write, where nobody has to wait for that; else the one. */
+export function withNext(size: number, { pace, perSecond, nowMs, wanted }: Batch): number {
+  if (perSecond === undefined || size < BATCH_MAX || wanted < 2 * BATCH_MAX) return size;
+  const fromMs = Math.max((pace.tatUs ?? 0) / 1_000, nowMs);
+  return fromMs + 2 * size * intervalMs(perSecond) - nowMs <= WAIT_MS_MAX ? 2 * size : size;
+}
+
 /** What a worker brings along. */
 export interface TurnOrder {
   readonly count: number;
@@ -46,7 +61,7 @@ export interface OwnPaced extends Paced {
   readonly blocks: number;
 }
 
-/** Whether these slots of the endpoint's can be used, by its pace and its present rate. */
+/** Whether these slots can be used, by the pace of the endpoint and the present rate. */
 export function areKept(
   { slotsMs: [firstMs], version }: KeptSlots,
   { version: current, blockedUntilMs = 0 }: Pace,

@@ -21,7 +21,7 @@ import { type Saved, saveStep } from './save-delivery.ts';
 import { sendWebhook } from './send-webhook.ts';
 import { sendNext, settleDelivery, settleLapsed, tellOrigin } from './settle-delivery.ts';
 import { takeProbe } from './take-probe.ts';
-import { takeTurnAgain } from './take-turn-again.ts';
+import { lastTurnMs, takeTurnAgain } from './take-turn-again.ts';
 import { cancel, expire, hold, outlive, slotOf, wait } from './waiting.ts';
 
 type Needs = Pick<
@@ -189,18 +189,33 @@ function giveBack(claimed: Delivery, world: Needs): Promise<void> {
   return change(claimed, unclaim(claimed, world.clock.nowMs()), world);
 }
 
-/** The claim has taken so long that its slot is over: nothing is sent, and it takes another one. */
+/** The claim has taken so long that its time is over: nothing is sent, and it gets another one. */
 async function missSlot(ready: Ready, claimed: Delivery, world: Needs): Promise<void> {
-  const { urgent, missed = 0 } = ready.delivery;
-  const found = { reserved: undefined, urgent, missed: missed + 1 };
-  const slot = await chooseSlot(ready.known, found, world).catch(async (error) => {
+  const after = await slotAgain(ready, claimed, world).catch(async (error) => {
     await giveBack(claimed, world);
     throw error;
   });
-  const nowMs = world.clock.nowMs();
-  const after = wait({ ...unclaim(claimed, nowMs), missed: slot.missed }, slot, nowMs);
-  world.log.info('delivery.slot-missed', { ...namesOf(ready.work.name), missed: slot.missed });
+  const names = namesOf(ready.work.name);
+  world.log.info('delivery.slot-missed', { ...names, missed: after.missed });
   return sendLater({ ...ready, delivery: claimed }, after, world);
+}
+
+/** In line behind the others of its file, where that is why it waited; else of its endpoint. */
+async function slotAgain(
+  { delivery, known }: Ready,
+  claimed: Delivery,
+  world: Needs,
+): Promise<Delivery> {
+  const free = unclaim(claimed, world.clock.nowMs());
+  const later = await takeTurnAgain(delivery, world);
+  if (later) {
+    const { dueMs, missed, filePerSecond } = later;
+    return { ...free, dueMs, missed, filePerSecond };
+  }
+  const { urgent, missed = 0 } = delivery;
+  const found = { reserved: undefined, urgent, missed: missed + 1 };
+  const slot = await chooseSlot(known, found, world);
+  return wait({ ...free, missed: slot.missed }, slot, world.clock.nowMs());
 }
 
 /**
@@ -241,7 +256,8 @@ async function sendNow(ready: Ready, chosen: ChosenSlot, world: Needs): Promise<
   if (!saved.won) return lost(ready, saved, world);
 
   const claimed = saved.delivery;
-  if (world.clock.nowMs() > (chosen.lastMs ?? Infinity)) return missSlot(ready, claimed, world);
+  const lastMs = chosen.lastMs ?? lastTurnMs(delivery) ?? Infinity;
+  if (world.clock.nowMs() > lastMs) return missSlot(ready, claimed, world);
   let marked: Promise<void> | undefined;
   const onSilence = () => {
     marked = markSilence(known, world);

@@ -92,7 +92,8 @@ describe('a block that waits takes notice of its endpoint within a minute', () =
     }
     const waiting = sent.filter(({ queue }) => queue === 'file-blocks');
     const { window, blocks } = await house.find(file);
-    expect(waiting.length).toBeLessThanOrEqual(Math.min(window, blocks) + 2);
+    // Whoever was woken just now leaves its earlier message behind, which comes to nothing.
+    expect(waiting.length).toBeLessThanOrEqual(2 * Math.min(window, blocks));
   });
 
   it('and waits on where nothing has changed', async () => {

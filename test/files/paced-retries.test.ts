@@ -8,6 +8,7 @@ import { findPace } from '../../functions/webhooks/pace.store.ts';
 import { intervalMs } from '../../functions/webhooks/pace.ts';
 import { checkFiles } from '../support/invariants/files.ts';
 import { takeSnapshot } from '../support/invariants/snapshot.ts';
+import { until } from '../support/until.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 import { Killed } from './killed-worker.ts';
 
@@ -116,6 +117,21 @@ function committing(happens: (nth: number) => void) {
   return { ...house.doors, db: { ...db, commit } };
 }
 
+/** The doors of workers whose claims are all stored at one moment. */
+function holdingClaims() {
+  const { db } = house.doors;
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let claims = 0;
+  const commit: World['db']['commit'] = async (writes) => {
+    if (JSON.stringify(writes).includes('"inflight"')) {
+      claims += 1;
+      await released;
+    }
+    return db.commit(writes);
+  };
+  return { doors: { ...house.doors, db: { ...db, commit } }, held: async () => claims, release };
+}
+
 describe('a retry of a file with a rate of its own', () => {
   it.each([
     [2, undefined, 60],
@@ -204,6 +220,27 @@ describe('a retry of a file with a rate of its own', () => {
     expect(Math.min(...gapsMs())).toBeGreaterThanOrEqual(rate < 1 ? 0.85 * intervalMs(rate) : 0);
     expect(tookMs()).toBeLessThan(60 * intervalMs(rate) + 20 * SECOND_MS);
     expect(checkFiles(await takeSnapshot(house.world.client, house.world.tables))).toEqual([]);
+  });
+
+  it.each([undefined, 50])('keeps it where claims take long, beside %s', async (perSecond) => {
+    const file = await failedFile({ rate: 4, perSecond, users: 80, fails: EVERY_SECOND });
+    await askRetry(file);
+    await runUntil(() => house.received.length >= 4);
+    const { doors, held, release } = holdingClaims();
+    const works: Promise<void>[] = [];
+    while (works.length < 8) {
+      const message = house.takeMessage();
+      if (message?.queue === 'file-care') await house.handle(message);
+      else if (message) works.push(house.handle(message, doors));
+      else house.world.clock.set(Math.min(...house.world.sent.map(({ atMs = 0 }) => atMs)));
+      await until(held, (it) => it === works.length);
+    }
+    release();
+    await Promise.all(works);
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 0, pending: 0 });
+    expect([house.received.length, house.copies().size]).toEqual([40, 40]);
+    expect(busiestSecond()).toBeLessThanOrEqual(1.35 * 4);
+    expect(tookMs()).toBeLessThan(60 * intervalMs(4));
   });
 
   it('keeps it together with the first alerts', async () => {

@@ -25,8 +25,8 @@ export const UNITS = {
 export const UNITS_OF_ALERT = {
   unlimited: { reads: 0.1, writes: 0.06 },
   fiftyASecond: { reads: 0.1, writes: 0.08 },
-  fiftyOfItsOwn: { reads: 0.15, writes: 0.1 },
-  fiftyBesideMore: { reads: 0.6, writes: 0.6 },
+  fiftyOfItsOwn: { reads: 0.15, writes: 0.08 },
+  fiftyBesideMore: { reads: 0.25, writes: 0.2 },
 } as const;
 
 /** Units of reading, and of writing tables and indexes together. */
