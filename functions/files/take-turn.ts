@@ -37,7 +37,9 @@ export async function takeTurn(
   if (firstMs - world.clock.nowMs() > WAIT_MS_MAX) {
     return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
   }
-  const lastMs = rate === undefined ? undefined : lastUseMs(firstMs, rate);
+  const rates = [perSecond, isOwn ? own.perSecond : undefined].filter((it) => it !== undefined);
+  const ends = rates.map((it) => lastUseMs(firstMs, it));
+  const lastMs = ends.length === 0 ? undefined : Math.min(...ends);
   const rest = { slotsMs: slotsMs.slice(most), version };
   return { kind: 'now', slotsMs: slotsMs.slice(0, most), lastMs, kept: rest };
 

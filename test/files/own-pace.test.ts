@@ -4,7 +4,7 @@ import type { KeptSlots, OwnPaced } from '../../functions/files/turn.ts';
 import { DAY_MS, MINUTE_MS } from '../../functions/shared/units.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace, paceKey } from '../../functions/webhooks/pace.store.ts';
-import { filePaced, intervalMs } from '../../functions/webhooks/pace.ts';
+import { filePaced, intervalMs, lastUseMs } from '../../functions/webhooks/pace.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
 import { mostInASecond } from '../webhooks/sender-crowd.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
@@ -130,6 +130,20 @@ describe('a file with a limit of its own', () => {
     const endpoint = await house.addEndpoint({ perSecond: 100 });
     const slots = await slotsOf(endpoint, ownOf(endpoint, 10), 40);
     for (const { slotMs, takenMs } of slots) expect(slotMs - takenMs).toBeLessThanOrEqual(460);
+  });
+
+  it.each([
+    [5, 50],
+    [0.5, 50],
+    [0.5, undefined],
+  ])('of %d is as late as that and %s of its endpoint allow', async (rate, perSecond) => {
+    const endpoint = await house.addEndpoint({ perSecond });
+    const order = { count: 25, kept: NONE, own: ownOf(endpoint, rate) };
+    const turn = await takeTurn(house.doors, endpoint, order);
+    if (turn.kind === 'later') throw new Error('it is free');
+    const [slotMs = 0] = turn.slotsMs;
+    const ends = [rate, perSecond ?? rate].map((it) => lastUseMs(slotMs, it));
+    expect(turn.lastMs).toBe(Math.min(...ends));
   });
 
   it('leaves a pace that ends by itself', async () => {
