@@ -53,7 +53,11 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
     /@smithy\/core\/dist-es\/submodules\/config\/.*\/getInstanceMetadataRegion\.js$/,
     () => 'export const getInstanceMetadataRegion = async () => undefined;',
   ],
-  // Node has an MD5 and a SHA-256 of its own.
+  // Node has an MD5, a SHA-1 and a SHA-256 of its own.
+  [
+    /@aws-sdk\/checksums\/dist-es\/submodules\/sha\/sha1\/Sha1Js\.js$/,
+    () => 'export class Sha1Js {}',
+  ],
   [/@smithy\/core\/dist-es\/submodules\/checksum\/md5\/Md5Js\.js$/, () => 'export class Md5Js {}'],
   [
     /@smithy\/core\/dist-es\/submodules\/checksum\/sha256\/Sha256Js\.js$/,
