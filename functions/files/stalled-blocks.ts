@@ -4,6 +4,8 @@ import { type AlertFile, BLOCKS_LOOK_MS } from './file.ts';
 
 /** How long after its time a resting block's message may still be on its way. */
 const LATE_MS = 30 * SECOND_MS;
+/** So long before its time it may have come already: a queue delays by whole seconds. */
+const EARLY_MS = 2 * SECOND_MS;
 
 interface Circumstances {
   readonly wasPaused?: boolean;
@@ -56,5 +58,5 @@ function isStalled(
   if (!block) return true;
   if (block.leaseMs !== undefined) return block.leaseMs < nowMs;
   if (block.paceVersion !== undefined && block.paceVersion < (paceVersion ?? 0)) return true;
-  return (block.notBeforeMs ?? 0) + (wasPaused ? 0 : LATE_MS) < nowMs;
+  return (block.notBeforeMs ?? 0) + (wasPaused ? -EARLY_MS : LATE_MS) < nowMs;
 }

@@ -1,18 +1,21 @@
 import type { World } from '../shared/world.ts';
 import { findPace } from '../webhooks/pace.store.ts';
-import { intervalMs, type Pace } from '../webhooks/pace.ts';
+import { graceMs, intervalMs, type Pace } from '../webhooks/pace.ts';
 import { type KnownPace, takeKnownSlots } from '../webhooks/take-slots.ts';
 import {
   BATCH_MAX,
   batchSize,
   type KeptSlots,
   type OwnPaced,
+  type TakenSlots,
   WAIT_MS_MAX,
   withNext,
 } from './turn.ts';
 
-/** A slot of the endpoint's is used no later than this by a file that is slower itself. */
-const SPREAD_MS_MAX = 350;
+/** Of the time for which a slot of the endpoint's can wait, what a slower file needs at most. */
+const SPREAD_SHARE = 0.6;
+/** What may come on top of a wait. */
+const SLACK_MS = 350;
 
 /** An endpoint that takes more than the file wants, and how much; undefined is without a limit. */
 interface Faster extends KnownPace {
@@ -21,7 +24,7 @@ interface Faster extends KnownPace {
 
 /** Slots to use, or when to ask again, and the slots of the endpoint's that are kept for then. */
 export type OwnSlots =
-  | KeptSlots
+  | TakenSlots
   | { readonly freeMs: number; readonly kept?: KeptSlots | undefined };
 
 /** What a worker wants, and slots that it has already. */
@@ -70,13 +73,13 @@ async function takeBeside(world: Needs, faster: Faster, order: OwnOrder): Promis
   const { untilMs = nowMs + WAIT_MS_MAX } = order;
   const pace = await findPace(db, own);
   const theirFreeMs = freeOf(faster.pace, nowMs);
-  const behindMs = behindEach(own, faster);
-  const size = sizeBeside(order, behindMs, isFar(theirFreeMs, nowMs));
-  const spareMs = spareOf(size, behindMs);
+  const fit = fitOf(own, faster);
+  const size = sizeBeside(order, fit, isFar(theirFreeMs, nowMs));
+  const spareMs = spareOf(size, fit);
   const lagMs = freeOf(pace, nowMs) - theirFreeMs;
   if (kept || lagMs <= spareMs) {
     const theirs = kept ?? (await takeKnownSlots(world, faster, size));
-    return takeAt(world, theirs, { endpoint: own, pace, behindMs });
+    return takeAt(world, theirs, { endpoint: own, pace, fit });
   }
   // A little earlier or later, so that not all blocks come that wait now.
   const freeMs = Math.ceil(nowMs + lagMs - spareMs * ids.random());
@@ -90,39 +93,53 @@ async function takeBeside(world: Needs, faster: Faster, order: OwnOrder): Promis
 async function takeAt(
   world: Needs,
   theirs: KeptSlots,
-  { endpoint, pace, behindMs }: KnownPace & { readonly behindMs: number },
+  { endpoint, pace, fit }: KnownPace & { readonly fit: Fit },
 ): Promise<OwnSlots> {
   const nowMs = world.clock.nowMs();
   const [fromMs = nowMs] = theirs.slotsMs;
   if (isFar(fromMs, nowMs)) return { freeMs: fromMs, kept: theirs };
   const size = theirs.slotsMs.length;
-  const lastMs = Math.ceil(fromMs + spareOf(size, behindMs));
+  const lateMs = Math.ceil(fromMs + spareOf(size, fit));
   const freeMs = freeOf(pace, 0);
   // Others of the file were quicker. These slots are over when it is free again.
-  if (freeMs > lastMs) return { freeMs };
+  if (freeMs > lateMs) return { freeMs };
   const { slotsMs } = await takeKnownSlots(world, { endpoint, pace, fromMs }, size);
   const [firstMs = fromMs] = slotsMs;
-  return firstMs > lastMs ? { freeMs: firstMs } : { slotsMs, version: theirs.version };
+  if (firstMs > lateMs) return { freeMs: firstMs };
+  // The last one comes latest behind the endpoint's.
+  const lastMs = fromMs + fit.graceMs - (size - 1) * fit.behindMs;
+  return { slotsMs, version: theirs.version, lastMs };
+}
+
+/** How the slots of a file go together with those of its endpoint. */
+interface Fit {
+  /** So much later than the endpoint's each further slot of the file is. */
+  readonly behindMs: number;
+  /** So long after its time a slot of the endpoint's may be used, by whomever. */
+  readonly graceMs: number;
+  /** So much of that a file takes for being slower. */
+  readonly spreadMs: number;
+}
+
+function fitOf(own: OwnPaced, { perSecond = Infinity }: Faster): Fit {
+  const grace = graceMs(perSecond);
+  const behindMs = intervalMs(own.perSecond) - intervalMs(perSecond);
+  return { behindMs, graceMs: grace, spreadMs: SPREAD_SHARE * grace };
 }
 
 /**
  * How many slots of the endpoint's a block takes, so that it can use all of them in time, and so
  * can another one right behind it. Those that are far away may follow each other for all blocks.
  */
-function sizeBeside({ count, own }: OwnOrder, behindMs: number, areFar: boolean): number {
+function sizeBeside({ count, own }: OwnOrder, fit: Fit, areFar: boolean): number {
   const blocks = areFar ? own.blocks : Math.min(own.blocks, 2);
-  const share = Math.floor((1 + SPREAD_MS_MAX / behindMs) / blocks);
+  const share = Math.floor((1 + fit.spreadMs / fit.behindMs) / blocks);
   return Math.min(count, BATCH_MAX, Math.max(1, share));
 }
 
 /** How much later than the endpoint's the first of so many slots of the file may be. */
-function spareOf(size: number, behindMs: number): number {
-  return SPREAD_MS_MAX - (size - 1) * behindMs;
-}
-
-/** So much later than the endpoint's each further slot of the file is. */
-function behindEach(own: OwnPaced, { perSecond }: Faster): number {
-  return intervalMs(own.perSecond) - (perSecond === undefined ? 0 : intervalMs(perSecond));
+function spareOf(size: number, { spreadMs, behindMs }: Fit): number {
+  return spreadMs - (size - 1) * behindMs;
 }
 
 /** When the next slot of a pace is. */
@@ -132,5 +149,5 @@ function freeOf({ tatUs = 0, blockedUntilMs = 0 }: Pace, nowMs: number): number 
 
 /** Too far away to wait for, with what may come on top. */
 function isFar(slotMs: number, nowMs: number): boolean {
-  return slotMs - nowMs > WAIT_MS_MAX - SPREAD_MS_MAX;
+  return slotMs - nowMs > WAIT_MS_MAX - SLACK_MS;
 }

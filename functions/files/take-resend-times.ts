@@ -3,7 +3,7 @@ import type { World } from '../shared/world.ts';
 import type { Endpoint } from '../webhooks/endpoint.ts';
 import { filePaced, NO_PACE } from '../webhooks/pace.ts';
 import { type Slots, takeKnownSlots, takeSlots } from '../webhooks/take-slots.ts';
-import { type AlertFile, slowerOf } from './file.ts';
+import type { AlertFile } from './file.ts';
 
 /** So many users of a file are to be sent again. */
 export interface ResendOrder {
@@ -22,7 +22,8 @@ export const NO_SLOTS: Slots = { slotsMs: [], version: 0 };
 /**
  * When users go who are sent again, one slot each: of the pace of their endpoint; or, in a file
  * with a limit of its own, of that file's. These take one of the endpoint's besides when theirs has
- * come: taken ahead, others of the endpoint would wait for nothing.
+ * come: taken ahead, others of the endpoint would wait for nothing, and a limit that is raised
+ * would not reach them.
  */
 export async function takeResendTimes(
   { file, endpoint, count, spare }: ResendOrder,
@@ -32,8 +33,7 @@ export async function takeResendTimes(
   if (spare.slotsMs.length >= count) return spare;
   const { tenantId, id: fileId, ratePerSecond } = file;
   if (ratePerSecond === undefined) return takeSlots(world, endpoint, count);
-  const perSecond = slowerOf(ratePerSecond, endpoint.perSecond) ?? ratePerSecond;
   const fromMs = world.clock.nowMs() + LEAD_MS;
-  const own = filePaced({ tenantId, fileId }, perSecond);
+  const own = filePaced({ tenantId, fileId }, ratePerSecond);
   return takeKnownSlots(world, { endpoint: own, pace: NO_PACE, fromMs }, count);
 }

@@ -38,8 +38,9 @@ export async function takeTurn(
     return { kind: 'later', atMs: firstMs, kept: { slotsMs, version } };
   }
   const rates = [perSecond, isOwn ? own.perSecond : undefined].filter((it) => it !== undefined);
-  const ends = rates.map((it) => lastUseMs(firstMs, it));
-  const lastMs = ends.length === 0 ? undefined : Math.min(...ends);
+  const ends = [...rates.map((it) => lastUseMs(firstMs, it)), taken.lastMs];
+  const lastMs =
+    rates.length === 0 ? undefined : Math.min(...ends.filter((it) => it !== undefined));
   const rest = { slotsMs: slotsMs.slice(most), version };
   return { kind: 'now', slotsMs: slotsMs.slice(0, most), lastMs, kept: rest };
 

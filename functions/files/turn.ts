@@ -11,6 +11,12 @@ export interface KeptSlots {
   readonly version: number;
 }
 
+/** Slots to use now. */
+export interface TakenSlots extends KeptSlots {
+  /** Until when the first of them may be used, where that is sooner than their pace allows. */
+  readonly lastMs?: number | undefined;
+}
+
 /**
  * When to send the next users, one slot each; or, where that is too far away to wait for, from
  * when on, and which slots are kept for then.

@@ -116,7 +116,8 @@ export function isLate(slotMs: number, nowMs: number, perSecond: number): boolea
  */
 export const MISSED_MAX = 3;
 
-function graceMs(perSecond: number): number {
+/** So long after its time a slot may be used. */
+export function graceMs(perSecond: number): number {
   if (perSecond < 1) return (0.15 * SECOND_MS) / perSecond;
   if (perSecond < 5) return 350;
   // Slots are whole milliseconds, so that two of them may be one closer than they should be.

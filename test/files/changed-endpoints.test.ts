@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { retry } from '../../functions/files/change-state.ts';
 import type { AlertFile } from '../../functions/files/file.ts';
 import type { Call, Contract } from '../../functions/shared/http/route.ts';
 import { MINUTE_MS, SECOND_MS } from '../../functions/shared/units.ts';
@@ -29,6 +30,16 @@ async function runUntilItRests(ms: number): Promise<void> {
     else if (sent.some((it) => it.queue === 'file-blocks' && (it.atMs ?? 0) > clock.nowMs() + ms)) {
       return;
     } else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
+  }
+}
+
+/** Does what comes until it is so. */
+async function runUntil(isSo: () => boolean): Promise<void> {
+  const { clock, sent } = house.world;
+  while (!isSo()) {
+    const message = house.takeMessage();
+    if (message) await house.handle(message);
+    else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
   }
 }
 
@@ -71,6 +82,23 @@ describe('a block that waits takes notice of its endpoint within a minute', () =
     house.received.length = 0;
     await change(file, { status: 'active' });
     await expectSoon(file);
+  });
+
+  it.each([20, undefined])('while it sends again: file %s', async (ratePerSecond) => {
+    const endpoint = await house.addEndpoint({ perSecond: 0.5, retry: { maxAttempts: 1 } });
+    house.reply = (userId, nth) => (Number(userId.slice(1)) % 2 === 1 && nth === 1 ? 500 : 200);
+    const file = await house.upload(endpoint, usersFile(300), { ratePerSecond });
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', failed: 150 });
+    house.received.length = 0;
+    house.reply = () => 200;
+    const { clock } = house.world;
+    await house.act(retry, file);
+    await runUntil(() => house.received.length >= 5);
+    const changedMs = clock.nowMs();
+    await change(file, { rateLimit: { perSecond: 100 } });
+    expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 300 });
+    const lastMs = Math.max(...house.received.map(({ atMs }) => atMs));
+    expect(lastMs - changedMs).toBeLessThan(2 * MINUTE_MS);
   });
 
   it.each([

@@ -109,6 +109,29 @@ describe('a file whose block rests while it is paused', () => {
     await expectPaced(file, rate, 6);
     expect((house.received[3]?.atMs ?? 0) - resumedMs).toBeLessThan(SECOND_MS);
   });
+
+  it.each([
+    [0.2, undefined],
+    [undefined, 0.2],
+  ])('goes on where its message came a little early: %s a second, %s', async (rate, perSecond) => {
+    const endpoint = await house.addEndpoint({ perSecond });
+    const file = await house.upload(endpoint, usersFile(6), { ratePerSecond: rate });
+    const { clock, sent } = house.world;
+    const next = () => sent.find(({ queue }) => queue === 'file-blocks');
+    await runUntil(async () => house.received.length === 3 && next() !== undefined);
+    const message = next();
+    if (!message?.atMs) throw new Error('no block rests');
+    // A queue delays by whole seconds, rounded down.
+    clock.set(message.atMs - 700);
+    await house.act(pause, file);
+    sent.splice(sent.indexOf(message), 1);
+    await house.handle(message);
+    clock.set(message.atMs - 300);
+    await house.act(resume, file);
+    const resumedMs = clock.nowMs();
+    await runUntil(async () => house.received.length === 4);
+    expect(clock.nowMs() - resumedMs).toBeLessThan(15 * SECOND_MS);
+  });
 });
 
 /** Does what comes until the file is paused, and no more. */

@@ -6,7 +6,7 @@ import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { findPace, paceKey } from '../../functions/webhooks/pace.store.ts';
 import { filePaced, intervalMs, lastUseMs } from '../../functions/webhooks/pace.ts';
 import { takeSlots } from '../../functions/webhooks/take-slots.ts';
-import { mostInASecond } from '../webhooks/sender-crowd.ts';
+import { leastGapMs, mostInASecond } from '../webhooks/sender-crowd.ts';
 import { FilesHouse, usersFile } from './files-house.ts';
 
 let house: FilesHouse;
@@ -102,8 +102,8 @@ describe('a file with a limit of its own', () => {
   });
 
   it.each([
-    [200, 250, 10, 3_600],
-    [20, 100, 60, 12],
+    [200, 250, 10, 3_000],
+    [20, 100, 60, 6],
     [20, 100, 1.5, 3_000],
     [50, 100, 0, 8_000],
   ])('of %d beside %d comes on behind others, %d s ahead', async (rate, perSecond, s, least) => {
@@ -134,16 +134,54 @@ describe('a file with a limit of its own', () => {
 
   it.each([
     [5, 50],
-    [0.5, 50],
+    [0.9, 50],
+    [8, 100],
+    [4, 5],
     [0.5, undefined],
   ])('of %d is as late as that and %s of its endpoint allow', async (rate, perSecond) => {
     const endpoint = await house.addEndpoint({ perSecond });
-    const order = { count: 25, kept: NONE, own: ownOf(endpoint, rate) };
-    const turn = await takeTurn(house.doors, endpoint, order);
-    if (turn.kind === 'later') throw new Error('it is free');
-    const [slotMs = 0] = turn.slotsMs;
-    const ends = [rate, perSecond ?? rate].map((it) => lastUseMs(slotMs, it));
-    expect(turn.lastMs).toBe(Math.min(...ends));
+    const own = ownOf(endpoint, rate);
+    const { clock } = house.world;
+    for (let sent = 0; sent < 20; ) {
+      const turn = await takeTurn(house.doors, endpoint, { count: 1, kept: NONE, own });
+      const [slotMs = 0] = turn.kind === 'now' ? turn.slotsMs : [];
+      clock.set(turn.kind === 'now' ? slotMs : turn.atMs);
+      if (turn.kind === 'later') continue;
+      const { tatUs = 0 } = await findPace(house.world.db, endpoint);
+      const theirsMs = tatUs / 1_000 - intervalMs(perSecond ?? 1);
+      const ends = [lastUseMs(slotMs, rate), perSecond ? lastUseMs(theirsMs, perSecond) : Infinity];
+      expect(turn.lastMs).toBeLessThanOrEqual(Math.min(...ends) + 1);
+      expect(turn.lastMs).toBeGreaterThan(slotMs);
+      sent += 1;
+    }
+  });
+
+  it.each([
+    [4, 5, 1_500, 2],
+    [0.5, 0.9, 5_000, 1],
+    [0.3, 0.5, 9_000, 1],
+    [7.9, 8, 3_000, 6],
+  ])('of %d keeps %d of its endpoint with others, each %d ms %d', async (rate, most, ms, count) => {
+    const endpoint = await house.addEndpoint({ perSecond: most });
+    const { clock } = house.world;
+    const own = ownOf(endpoint, rate);
+    const endMs = clock.nowMs() + 10 * MINUTE_MS;
+    const sentMs: number[] = [];
+    let [kept, turnMs, othersMs] = [NONE, clock.nowMs(), clock.nowMs() + ms];
+    while (clock.nowMs() < endMs) {
+      clock.set(Math.max(clock.nowMs(), Math.ceil(Math.min(turnMs, othersMs))));
+      if (othersMs <= turnMs) {
+        sentMs.push(...(await takeSlots(house.world, endpoint, count)).slotsMs);
+        othersMs += ms;
+        continue;
+      }
+      const turn = await takeTurn(house.doors, endpoint, { count: 25, kept, own });
+      kept = turn.kept ?? NONE;
+      if (turn.kind === 'now') sentMs.push(...turn.slotsMs);
+      turnMs = turn.kind === 'now' ? Math.max(...turn.slotsMs) + 5 : turn.atMs;
+    }
+    if (most < 1) expect(leastGapMs(sentMs)).toBeGreaterThanOrEqual(900 / most);
+    else expect(mostInASecond(sentMs)).toBeLessThanOrEqual(1.35 * most);
   });
 
   it('leaves a pace that ends by itself', async () => {

@@ -26,7 +26,7 @@ export const UNITS_OF_ALERT = {
   unlimited: { reads: 0.1, writes: 0.06 },
   fiftyASecond: { reads: 0.1, writes: 0.08 },
   fiftyOfItsOwn: { reads: 0.15, writes: 0.08 },
-  fiftyBesideMore: { reads: 0.25, writes: 0.2 },
+  fiftyBesideMore: { reads: 0.35, writes: 0.33 },
 } as const;
 
 /** Units of reading, and of writing tables and indexes together. */
