@@ -162,9 +162,15 @@ function sendAll(queue: string, entries: readonly SqsEntry[], context: SqsContex
   }));
 }
 
+/** What is not among #x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF. */
+const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
+
 function messageOf(entry: SqsEntry): NewMessage {
   const { MessageBody, DelaySeconds, MessageGroupId, MessageAttributes } = entry;
   if (!MessageBody) throw new SqsError('InvalidParameterValueException', 'MessageBody is empty.');
+  if (FORBIDDEN.test(MessageBody)) {
+    throw new SqsError('InvalidMessageContents', 'A character of MessageBody is not allowed.');
+  }
   if (DelaySeconds !== undefined && !(DelaySeconds >= 0 && DelaySeconds <= DELAY_SECONDS_MAX)) {
     throw new SqsError('InvalidParameterValueException', 'DelaySeconds must be 0 to 900.');
   }

@@ -196,6 +196,17 @@ describe('over HTTP', () => {
     await expect(send('work', 900)).resolves.toBeDefined();
   });
 
+  it.each(['\u0000', '\u000b', '\ufffe', '\uffff'])(
+    'refuses %j in a message',
+    async (character) => {
+      const send = (MessageBody: string) =>
+        sqs.send(new SendMessageCommand({ QueueUrl: `${endpoint}/0/work`, MessageBody }));
+      const refusal = { name: 'InvalidMessageContents' };
+      await expect(send(`a${character}`)).rejects.toMatchObject(refusal);
+      await expect(send('\t\n\r \u007f\ud7ff\ue000\ufffd\u{1f600}')).resolves.toBeDefined();
+    },
+  );
+
   it('wakes a long poll at once', async () => {
     // Its time is never over: whoever waits has to be woken.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

@@ -12,6 +12,10 @@ const BATCH_BYTES_MAX = 250 * KIB;
 /** Quota of DelaySeconds. */
 const DELAY_MS_MAX = 15 * MINUTE_MS;
 
+/** What SQS refuses in a message and JSON leaves as it is; a tenant's data may hold it. */
+const UNSENDABLE = /[\ufffe\uffff]/g;
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16)}`;
+
 interface Entry {
   readonly index: number;
   readonly body: string;
@@ -41,7 +45,7 @@ function toEntry(message: Message, index: number): Entry {
   if (aheadMs > DELAY_MS_MAX) throw new Error('a message may be at most 15 minutes ahead');
   return {
     index,
-    body: JSON.stringify(message.body),
+    body: JSON.stringify(message.body).replace(UNSENDABLE, escaped),
     // Rounded down: the consumer waits for the rest of the second, or comes early and is told.
     delaySeconds: Math.max(0, Math.floor(aheadMs / SECOND_MS)),
     group: message.group,
