@@ -181,7 +181,7 @@ export const updateEndpointRoute = defineRoute({
 export const deleteEndpointRoute = defineRoute({
   method: 'DELETE',
   path: '/v1/endpoints/{id}',
-  summary: 'Delete an endpoint; what is under way to it is cancelled',
+  summary: 'Delete an endpoint; what is open is cancelled, a retry when it is due',
   access: 'webhooks:write',
   params: EndpointParams,
   reply: {
