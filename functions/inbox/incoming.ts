@@ -2,16 +2,22 @@ import { createHash } from 'node:crypto';
 import type { Incoming, Verified } from './signature-scheme.ts';
 import type { Source } from './source.ts';
 
-/** Where the schemes write what they sign with, beside the header that a source names itself. */
-const SIGNING_HEADERS = [
-  'webhook-id',
-  'webhook-timestamp',
+/** Where the schemes write signatures, beside the header that a source names itself. */
+const SIGNATURE_HEADERS = [
   'webhook-signature',
   'stripe-signature',
+  'x-hub-signature',
   'x-hub-signature-256',
   'x-shopify-hmac-sha256',
-  'x-slack-request-timestamp',
   'x-slack-signature',
+];
+
+/** All that the schemes judge by. */
+const SIGNING_HEADERS = [
+  ...SIGNATURE_HEADERS,
+  'webhook-id',
+  'webhook-timestamp',
+  'x-slack-request-timestamp',
 ];
 
 /** What says what a webhook is about. Nothing that signs or proves anything is passed on. */
@@ -49,11 +55,21 @@ export function incomingOf({ header, bytes }: Asked, { hmac }: Source, nowMs: nu
   return { headers, body: bytes(), nowMs };
 }
 
+/** The headers but those that hold signatures: a source may name one of those that go on. */
+export function withoutSignatures(
+  { header }: Pick<Asked, 'header'>,
+  hmac: Source['hmac'],
+): Pick<Asked, 'header'> {
+  const signatures = [...SIGNATURE_HEADERS, hmac?.header.toLowerCase()];
+  return { header: (it) => (signatures.includes(it.toLowerCase()) ? undefined : header(it)) };
+}
+
 /** The headers that go on with the webhook. */
 export function forwardedHeaders(
-  { header }: Pick<Asked, 'header'>,
+  asked: Pick<Asked, 'header'>,
   hmac?: Source['hmac'],
 ): Record<string, string> {
+  const { header } = withoutSignatures(asked, hmac);
   const own = hmac?.idHeader === undefined ? [] : [hmac.idHeader];
   const found = [...FORWARDED_HEADERS, ...own].flatMap((name) => {
     const value = header(name);

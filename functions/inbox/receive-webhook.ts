@@ -8,7 +8,7 @@ import { readMasterKey } from '../shared/sealed.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import type { DuplicateMark } from './duplicate-mark.store.ts';
-import { forwardedHeaders, hashOf, identityOf, incomingOf } from './incoming.ts';
+import { forwardedHeaders, hashOf, identityOf, incomingOf, withoutSignatures } from './incoming.ts';
 import { receiveWebhookRoute } from './receipt.contract.ts';
 import { countConflict } from './receipt.store.ts';
 import type { Receipt } from './receipt.ts';
@@ -145,7 +145,7 @@ function draftOf(
       id,
       tenantId: source.tenantId,
       sourceId: source.id,
-      contentType: contentTypeOf(call),
+      contentType: contentTypeOf(withoutSignatures(call, source.hmac)),
       headers: forwardedHeaders(call, source.hmac),
       forwardAs: source.forwardAs,
       ...{ traceparent, hops },

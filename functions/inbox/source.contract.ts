@@ -64,6 +64,9 @@ export function secretFault(
   return `must be base64 of ${KEY_BYTES_MIN} bytes or more, with whsec_ before it or not`;
 }
 
+/** An id goes on with the webhook, and a signature must not. */
+const ID_FAULT = 'is the header of the signature: name the one with an id, or leave it out';
+
 const CreateSourceBody = z
   .strictObject({
     name: Name,
@@ -78,13 +81,14 @@ const CreateSourceBody = z
     status: SourceStatus.default('active'),
   })
   .superRefine(({ scheme, secret, hmac }, context) => {
-    const fault = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
+    const fault = (path: string | string[], message: string) =>
+      context.addIssue({ code: 'custom', path: [path].flat(), message });
     const wrong = secretFault(scheme, secret);
     if (wrong) fault('secret', wrong);
     if ((scheme === 'hmac') !== (hmac !== undefined)) {
       fault('hmac', 'belongs to the scheme hmac, and to no other');
     }
+    if (hmac !== undefined && hmac.idHeader === hmac.header) fault(['hmac', 'idHeader'], ID_FAULT);
   });
 
 /** What is absent stays; null takes away what a source need not have. */

@@ -225,7 +225,7 @@ describe('a webhook of another', () => {
 describe('a signature', () => {
   it('is no member that every object has', async () => {
     const header = 'constructor';
-    const hmac = { header, algorithm: 'sha256', encoding: 'hex', idHeader: header };
+    const hmac = { header, algorithm: 'sha256', encoding: 'hex' };
     const source = await newSource(ask, { scheme: 'hmac', hmac });
     const { status, body } = await ask(`POST /v1/in/${source.id}`, { text: '{}' });
     expect([status, body.code]).toEqual([401, 'signature_invalid']);

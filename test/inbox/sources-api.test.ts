@@ -83,6 +83,11 @@ describe('a source', () => {
       { scheme: 'hmac', secret: SECRET, hmac: { ...HMAC, idHeader: 'Authorization' } },
       ['/hmac/idHeader'],
     ],
+    [
+      'the signature as its id',
+      { scheme: 'hmac', secret: SECRET, hmac: { ...HMAC, idHeader: 'x-sIGN' } },
+      ['/hmac/idHeader'],
+    ],
     ['a type of Tallyhook', { scheme: 'none', forwardAs: 'transaction.posted' }, ['/forwardAs']],
     ['no backlog', { scheme: 'none', maxBacklog: 0 }, ['/maxBacklog']],
     ['too much backlog', { scheme: 'none', maxBacklog: 1_000_001 }, ['/maxBacklog']],
@@ -91,6 +96,18 @@ describe('a source', () => {
     const { status, body } = await create({ name: 'A', ...terms });
     expect([status, body.code]).toEqual([422, 'validation_failed']);
     expect(body.errors?.map(({ pointer }) => pointer)).toEqual(pointers);
+  });
+
+  it('whose id would be its signature is told what to name instead', async () => {
+    const hmac = { ...HMAC, idHeader: HMAC.header };
+    const { body } = await create({ name: 'A', scheme: 'hmac', secret: SECRET, hmac });
+    expect(body.errors).toEqual([
+      {
+        pointer: '/hmac/idHeader',
+        code: 'invalid',
+        detail: 'is the header of the signature: name the one with an id, or leave it out',
+      },
+    ]);
   });
 
   it('is made once under a key, and not again after it was deleted', async () => {
