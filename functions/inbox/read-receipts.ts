@@ -1,6 +1,7 @@
 import { findEvent } from '../events/event.store.ts';
 import type { DeliveryState, RelayedEvent } from '../events/event.ts';
 import { stateView } from '../events/event-view.ts';
+import { readEach } from '../shared/form.ts';
 import { route } from '../shared/http/route.ts';
 import { countFitting, makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
@@ -9,7 +10,7 @@ import type { Item, World } from '../shared/world.ts';
 import { findWholeBody } from './body.store.ts';
 import { getWebhookBodyRoute, getWebhookRoute, listWebhooksRoute } from './receipt.contract.ts';
 import { findReceipt, findReceipts, receiptListings } from './receipt.store.ts';
-import { RECEIPT_STATES, type Receipt, type ReceiptState } from './receipt.ts';
+import { RECEIPT_STATES, type ReceiptState } from './receipt.ts';
 import { receiptView } from './receipt-view.ts';
 
 /** Deliveries belong to another room. */
@@ -49,10 +50,12 @@ export const getWebhookBody = route(
 /** Few may be of one source or state: so many are looked at at once. */
 const ROWS_OF_SOME = 100;
 
+type Listing = Pick<World, 'clock' | 'db' | 'log'>;
+
 /** GET /v1/webhooks: which ones is up to a second old, what they are is not. */
 export const listWebhooks = route(
   listWebhooksRoute,
-  async ({ tenantId, query }, world: Pick<World, 'clock' | 'db' | 'secrets'>) => {
+  async ({ tenantId, query }, world: Listing & Pick<World, 'secrets'>) => {
     const { limit, cursor, ...filter } = query;
     const boundTo = [tenantId, 'webhooks', JSON.stringify(filter)];
     const key = await world.secrets.read('cursor-key');
@@ -67,7 +70,7 @@ export const listWebhooks = route(
         pick: (rows) => pick(rows, filter, world),
       },
     );
-    const views = items.map(({ receipt }) => receiptView(receipt));
+    const views = items.map(({ view }) => view);
     const count = countFitting(views);
     const at = count < items.length ? items[count - 1]?.place : next;
     const nextCursor = at && makeCursor({ at }, boundTo, key);
@@ -82,26 +85,27 @@ function partitionsOf(tenantId: string, status: ReceiptState | undefined): strin
 }
 
 interface Found {
-  readonly receipt: Receipt;
+  readonly view: ReturnType<typeof receiptView>;
   readonly place: string;
 }
 
-/** The receipts behind these rows; undefined for one that is not, or not any more, wanted. */
+/** The receipts behind these rows; undefined for one that is not wanted, or unreadable. */
 async function pick(
   rows: readonly Item[],
   filter: {
     readonly status?: ReceiptState | undefined;
     readonly sourceId?: string | undefined;
   },
-  { clock, db }: Pick<World, 'clock' | 'db'>,
+  world: Listing,
 ): Promise<(Found | undefined)[]> {
-  const receipts = await findReceipts(db, rows, clock.nowMs());
-  return rows.map((row) => {
+  const receipts = await findReceipts(world, rows);
+  const pickOne = (row: Item) => {
     const place = placeOf(row, { index: 'listing' });
     const receipt = receipts.get(idOfPlace(place));
     const isWanted =
       (filter.status === undefined || receipt?.status === filter.status) &&
       (filter.sourceId === undefined || receipt?.sourceId === filter.sourceId);
-    return receipt && isWanted ? { receipt, place } : undefined;
-  });
+    return receipt && isWanted ? { view: receiptView(receipt), place } : undefined;
+  };
+  return readEach(rows, pickOne, world);
 }

@@ -11,8 +11,10 @@ import { findSource, findSources, sourceListing } from './source.store.ts';
 import type { Source } from './source.ts';
 import { sourceView } from './source-view.ts';
 
+type Needs = Pick<World, 'clock' | 'db' | 'log'>;
+
 /** GET /v1/sources/{id}: strongly consistent, and what is open up to a second old. */
-export const getSource = route(getSourceRoute, async (call, world: Pick<World, 'clock' | 'db'>) => {
+export const getSource = route(getSourceRoute, async (call, world: Needs) => {
   const source = await findSource(world.db, call.tenantId, call.params.id);
   if (!source) throw new Problem('not_found');
   const backlog =
@@ -24,17 +26,15 @@ export const getSource = route(getSourceRoute, async (call, world: Pick<World, '
 /** So many of a tenant's open receipts are looked at for one of the source. */
 const OLDEST_ROWS = 100;
 
-async function findOldestAge(
-  { id, tenantId }: Source,
-  { clock, db }: Pick<World, 'clock' | 'db'>,
-): Promise<number | undefined> {
+async function findOldestAge({ id, tenantId }: Source, world: Needs): Promise<number | undefined> {
+  const { clock, db } = world;
   const partitions = receiptListings(tenantId, 'pending');
   const pages = await Promise.all(
     partitions.map((pk) => db.query({ table: 'inbox', index: 'listing', pk, limit: OLDEST_ROWS })),
   );
-  const nowMs = clock.nowMs();
   const rows = pages.flatMap(({ items }) => items).sort(byPlace);
-  const found = await findReceipts(db, rows.slice(0, OLDEST_ROWS), nowMs);
+  const found = await findReceipts(world, rows.slice(0, OLDEST_ROWS));
+  const nowMs = clock.nowMs();
   const times = [...found.values()].flatMap((it) => (it.sourceId === id ? [it.receivedAtMs] : []));
   return times.length === 0 ? undefined : Math.floor((nowMs - Math.min(...times)) / SECOND_MS);
 }
@@ -50,27 +50,27 @@ const ROWS_OF_STATUS = 100;
 /** GET /v1/sources. */
 export const listSources = route(
   listSourcesRoute,
-  async (call, { db, secrets }: Pick<World, 'db' | 'secrets'>) => {
+  async (call, world: Pick<World, 'db' | 'log' | 'secrets'>) => {
     const { tenantId, query } = call;
     const { limit, cursor, status } = query;
     const boundTo = [tenantId, 'sources', JSON.stringify({ status })];
-    const key = await secrets.read('cursor-key');
+    const key = await world.secrets.read('cursor-key');
     const partitions = [sourceListing(tenantId)];
-    const { items, next } = await readByTime<Source>(
-      db,
+    const { items, next } = await readByTime(
+      world.db,
       { table: 'inbox', index: 'listing', partitions },
       {
         limit,
         after: cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at),
         rows: status === undefined ? limit : ROWS_OF_STATUS,
-        pick: async (rows) =>
-          (await findSources(db, rows)).map((it) =>
-            status === undefined || it?.status === status ? it : undefined,
+        pick: (rows) =>
+          findSources(world, rows, (it) =>
+            status === undefined || it.status === status ? sourceView(it, call) : undefined,
           ),
       },
     );
     const nextCursor = next && makeCursor({ at: next }, boundTo, key);
-    const data = items.map((it) => sourceView(it, call));
+    const data = [...items];
     return { body: { data, nextCursor, hasMore: nextCursor !== undefined } };
   },
 );

@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { FORM, known } from '../shared/form.ts';
+import { FORM, known, readEach } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { setFields } from '../shared/set-fields.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import { SECOND_MS } from '../shared/units.ts';
-import type { Db, Item, Key, Write } from '../shared/world.ts';
+import type { Db, Item, Key, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import {
   expiryMs,
@@ -276,17 +276,17 @@ export async function findReceipt(
   return item && unlessExpired(toReceipt(item), nowMs);
 }
 
-/** The receipts behind the rows of a list, by id. */
+/** The receipts behind the rows of a list, by id. Left out is what cannot be read. */
 export async function findReceipts(
-  db: Pick<Db, 'getAll'>,
+  { clock, db, log }: Pick<World, 'clock' | 'db' | 'log'>,
   rows: readonly Item[],
-  nowMs: number,
 ): Promise<ReadonlyMap<string, Receipt>> {
   const items = await db.getAll(
     rows.map(({ pk }) => ({ table: 'inbox', pk: String(pk), sk: '#' })),
   );
-  const found = items.flatMap((it) => (it && unlessExpired(toReceipt(it), nowMs)) ?? []);
-  return new Map(found.map((it) => [it.id, it]));
+  const nowMs = clock.nowMs();
+  const found = readEach(items, (it) => unlessExpired(toReceipt(it), nowMs), { log });
+  return new Map(found.flatMap((it) => (it ? [[it.id, it]] : [])));
 }
 
 /** DynamoDB takes days to remove what has ended. */

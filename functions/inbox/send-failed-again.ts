@@ -54,9 +54,9 @@ async function sendAll(failed: readonly Receipt[], world: Needs): Promise<number
 async function pickFailed(
   rows: readonly Item[],
   sourceId: string | undefined,
-  { clock, db }: Needs,
+  world: Needs,
 ): Promise<(Receipt | undefined)[]> {
-  const receipts = await findReceipts(db, rows, clock.nowMs());
+  const receipts = await findReceipts(world, rows);
   return rows.map((row) => {
     const receipt = receipts.get(idOfPlace(placeOf(row, { index: 'listing' })));
     const isOfSource = sourceId === undefined || receipt?.sourceId === sourceId;

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { known } from '../shared/form.ts';
+import { known, readEach } from '../shared/form.ts';
 import { pagesOf } from '../shared/page.ts';
 import { setFields } from '../shared/set-fields.ts';
 import { sortableMs } from '../shared/sortable.ts';
-import type { Db, Item, Key, Write } from '../shared/world.ts';
+import type { Db, Item, Key, World, Write } from '../shared/world.ts';
 import { SCHEMES } from './signature-scheme.ts';
 import type { Source } from './source.ts';
 
@@ -166,11 +166,19 @@ export async function findReadableSources(
   return { sources, damaged };
 }
 
-/** The sources behind the rows of a list, in their order; undefined for a deleted one. */
-export async function findSources(
-  db: Pick<Db, 'getAll'>,
+/**
+ * What `show` makes of the sources behind the rows of a list, in their order; undefined for one
+ * that was deleted, or cannot be read.
+ */
+export async function findSources<Shown>(
+  { db, log }: Pick<World, 'db' | 'log'>,
   rows: readonly Item[],
-): Promise<(Source | undefined)[]> {
+  show: (source: Source) => Shown | undefined,
+): Promise<(Shown | undefined)[]> {
   const keys = rows.map(({ pk }) => ({ table: 'inbox' as const, ...sourceKey(String(pk)) }));
-  return (await db.getAll(keys)).map(toSource);
+  const showItem = (item: Item) => {
+    const source = toSource(item);
+    return source && show(source);
+  };
+  return readEach(await db.getAll(keys), showItem, { log });
 }

@@ -1,4 +1,4 @@
-import type { Item } from './world.ts';
+import type { Item, World } from './world.ts';
 
 /** The form of items and messages that this release writes: the `v` of each. */
 export const FORM = 1;
@@ -15,6 +15,25 @@ export function readable<Kind>(read: () => Kind): Kind | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What `read` answers of each item, in their order. One that has not the form that it must have
+ * hides no other: there is undefined in its place, and its key is logged.
+ */
+export function readEach<Kind>(
+  items: readonly (Item | undefined)[],
+  read: (item: Item) => Kind | undefined,
+  { log }: Pick<World, 'log'>,
+): (Kind | undefined)[] {
+  return items.map((item) => {
+    try {
+      return item && read(item);
+    } catch (error) {
+      log.error('row.unreadable', { pk: item?.pk, sk: item?.sk, error });
+      return undefined;
+    }
+  });
 }
 
 /**

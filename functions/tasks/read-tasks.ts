@@ -1,8 +1,9 @@
+import { readEach } from '../shared/form.ts';
 import { route } from '../shared/http/route.ts';
 import { countFitting, makeCursor, openCursor } from '../shared/page.ts';
 import { Problem } from '../shared/problem.ts';
 import { idOfPlace, placeOf, readByTime, type TimeList } from '../shared/time-list.ts';
-import type { Db, Item, World } from '../shared/world.ts';
+import type { Item, World } from '../shared/world.ts';
 import { getTaskRoute, listTasksRoute } from './contract.ts';
 import { findTask, findTasks, LISTING_SHARDS, taskListing } from './task.store.ts';
 import type { Task } from './task.ts';
@@ -24,7 +25,7 @@ const ROWS_OF_TYPE = 100;
 /** GET /v1/tasks: which ones is up to a second old, what they are is not. */
 export const listTasks = route(
   listTasksRoute,
-  async ({ tenantId, query }, { db, secrets }: Pick<World, 'db' | 'secrets'>) => {
+  async ({ tenantId, query }, world: Pick<World, 'db' | 'log' | 'secrets'>) => {
     const { limit, cursor, ...filter } = query;
     const { state, type, dueFrom, dueTo } = filter;
     const shards = Array.from({ length: LISTING_SHARDS }, (_, shard) => shard);
@@ -37,35 +38,37 @@ export const listTasks = route(
       toMs: dueTo,
     };
     const boundTo = [tenantId, 'tasks', JSON.stringify(filter)];
-    const key = await secrets.read('cursor-key');
-    const { items, next } = await readByTime(db, list, {
+    const key = await world.secrets.read('cursor-key');
+    const { items, next } = await readByTime(world.db, list, {
       limit,
       after: cursor === undefined ? undefined : String(openCursor(cursor, boundTo, key).at),
       rows: type === undefined ? limit : ROWS_OF_TYPE,
-      pick: (rows) => pickTasks(rows, { state, type }, db),
+      pick: (rows) => pickTasks(rows, { state, type }, world),
     });
     return { body: pageOf(items, next, (at) => makeCursor({ at }, boundTo, key)) };
   },
 );
 
 interface Found {
-  readonly task: Task;
+  readonly view: ReturnType<typeof taskView>;
   readonly place: string;
 }
 
-/** The tasks behind these rows; undefined for one that is not, or not any more, what is wanted. */
+/** The tasks behind these rows; undefined for one that is not what is wanted, or unreadable. */
 async function pickTasks(
   rows: readonly Item[],
   wanted: { readonly state: Task['state']; readonly type: Task['action']['type'] | undefined },
-  db: Pick<Db, 'getAll'>,
+  world: Pick<World, 'db' | 'log'>,
 ): Promise<(Found | undefined)[]> {
-  const tasks = await findTasks(db, rows);
-  return rows.map((row) => {
+  const tasks = await findTasks(world, rows);
+  const pick = (row: Item) => {
     const place = placeOf(row, { index: 'listing' });
     const task = tasks.get(idOfPlace(place));
     const isOfType = wanted.type === undefined || task?.action.type === wanted.type;
-    return task?.state === wanted.state && isOfType ? { task, place } : undefined;
-  });
+    if (task?.state !== wanted.state || !isOfType) return undefined;
+    return { view: taskView(task), place };
+  };
+  return readEach(rows, pick, world);
 }
 
 /** As many as one answer can carry: a task may have 64 KB. */
@@ -74,7 +77,7 @@ function pageOf(
   next: string | undefined,
   cursorAt: (place: string) => string,
 ) {
-  const views = found.map((it) => taskView(it.task));
+  const views = found.map((it) => it.view);
   const count = countFitting(views);
   const at = count < found.length ? found[count - 1]?.place : next;
   const nextCursor = at === undefined ? undefined : cursorAt(at);

@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { FORM, known } from '../shared/form.ts';
+import { FORM, known, readEach } from '../shared/form.ts';
 import { shardOf } from '../shared/ids/derive.ts';
 import { PROBLEMS, type ProblemCode } from '../shared/problem.ts';
 import { setFields } from '../shared/set-fields.ts';
 import { sortableMs } from '../shared/sortable.ts';
-import type { Db, Item, Key, Write } from '../shared/world.ts';
+import type { Db, Item, Key, World, Write } from '../shared/world.ts';
 import { dueAttributes } from '../timers/due.ts';
 import { TASK_STATES, type Task, type TaskAction, type TaskState } from './task.ts';
 
@@ -206,14 +206,14 @@ export async function findTask(
   return item && toTask(item);
 }
 
-/** The tasks behind the keys of a list, by id. */
+/** The tasks behind the keys of a list, by id. Left out is what cannot be read. */
 export async function findTasks(
-  db: Pick<Db, 'getAll'>,
+  { db, log }: Pick<World, 'db' | 'log'>,
   keys: readonly Item[],
 ): Promise<ReadonlyMap<string, Task>> {
   const items = await db.getAll(
     keys.map(({ pk }) => ({ table: 'tasks', pk: String(pk), sk: '#' })),
   );
-  const tasks = items.flatMap((it) => (it ? [toTask(it)] : []));
+  const tasks = readEach(items, toTask, { log }).flatMap((it) => it ?? []);
   return new Map(tasks.map((it) => [it.id, it]));
 }

@@ -349,6 +349,27 @@ describe('GET /v1/tasks', () => {
     expect(await pagesOf('')).toEqual([]);
   });
 
+  it.each([
+    ['without its due time', 'REMOVE dueMs', undefined],
+    ['of a later form', 'SET v = :v', 99],
+    ['whose data are no JSON', 'SET #data = :v', '{'],
+    ['of a time that there is not', 'SET ts = :v', 9e15],
+  ])('leaves one %s out, tells its key, and shows the others', async (_what, update, value) => {
+    const tasks = [await schedule(ask, 1), await schedule(ask, 2), await schedule(ask, 3)];
+    const [one, two = '', three] = idsOf(tasks);
+    const key = { pk: `${tenantId}#${two}`, sk: '#' };
+    const names = update.includes('#data') ? { names: { '#data': 'data' } } : {};
+    const values = value === undefined ? {} : { values: { ':v': value } };
+    await world.db.commit([{ kind: 'update', table: 'tasks', key, update, ...names, ...values }]);
+    world.lines.splice(0);
+    const { status, body } = await ask('GET /v1/tasks');
+    expect([status, idsOf(body.data ?? [])]).toEqual([200, [one, three]]);
+    const told = world.lines.filter(({ event }) => event === 'row.unreadable');
+    expect(told).toEqual([expect.objectContaining(key)]);
+    expect(await pagesOf('&type=event')).toEqual([one, three]);
+    expect((await ask(`GET /v1/tasks/${two}`)).status).toBe(500);
+  });
+
   it('opens no other list with its cursor', async () => {
     for (const seconds of [1, 2, 3]) await schedule(ask, seconds);
     const { body } = await ask('GET /v1/tasks?limit=2');
