@@ -10,15 +10,15 @@ const YEAR_FAULT = 'must be in the years 0000 to 9999 in UTC';
  * RFC 3339 with an offset on the wire, milliseconds since 1970 inside. The offset of one in year
  * 0000 or 9999 may lead out of them, where RFC 3339 ends: such a one is refused.
  */
-export const Instant = instant();
+export const Instant = instant(Date.parse);
 
-function instant(fault?: string) {
+function instant(decode: (text: string) => number, fault?: string) {
   const yearFault = fault ?? YEAR_FAULT;
   return z.codec(
     z.iso.datetime({ offset: true, ...(fault && { error: fault }) }),
     z.int().min(FIRST_MS, yearFault).max(LAST_MS, yearFault),
     {
-      decode: (text) => Date.parse(text),
+      decode,
       encode: (ms) => toInstant(ms),
     },
   );
@@ -61,8 +61,16 @@ export const DUE_AT_FAULT = 'must be a time with an offset, at most five years a
 export const DELAY_FAULT = 'must be whole seconds from 0 to 157680000: five years';
 export const ONE_DUE_FAULT = 'must name either a dueAt or a delaySeconds';
 
-/** When something is to happen, like `Instant`. Whether that is past or far is to be judged. */
-export const DueAt = instant(DUE_AT_FAULT);
+/**
+ * When something is to happen, like `Instant`, but never before that: a part of a millisecond
+ * counts as a whole one. Whether it is past or far is to be judged.
+ */
+export const DueAt = instant(roundedUp, DUE_AT_FAULT);
+
+/** `Date.parse` cuts off what is behind the milliseconds. */
+function roundedUp(text: string): number {
+  return Date.parse(text) + (/\.\d{3}\d*[1-9]/.test(text) ? 1 : 0);
+}
 
 /** In how many seconds something is to happen. */
 export const DelaySeconds = z.int(DELAY_FAULT).min(0, DELAY_FAULT).max(157_680_000, DELAY_FAULT);

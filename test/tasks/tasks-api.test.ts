@@ -72,6 +72,22 @@ describe('POST /v1/tasks', () => {
   });
 
   it.each([
+    ['12:00:20.0009Z', '12:00:20.001Z'],
+    ['12:00:20.9999999Z', '12:00:21.000Z'],
+    ['13:59:59.99900000000000000001+01:00', '13:00:00.000Z'],
+    ['12:00:20.0010000Z', '12:00:20.001Z'],
+    ['12:00:20.5Z', '12:00:20.500Z'],
+    ['12:00:20Z', '12:00:20.000Z'],
+  ])('is never due before the time that was asked for: %s', async (asked, shown) => {
+    const [wanted, dueAt] = [`2026-11-21T${asked}`, `2026-11-21T${shown}`];
+    const made = await ask('POST /v1/tasks', { body: { dueAt: wanted, action: HELLO } });
+    expect([made.status, made.body.dueAt]).toEqual([201, dueAt]);
+    const { id } = await schedule(ask, 90);
+    const moved = await ask(`PATCH /v1/tasks/${id}`, { body: { dueAt: wanted } });
+    expect([moved.status, moved.body.dueAt]).toEqual([200, dueAt]);
+  });
+
+  it.each([
     [180, 1],
     // The clock of the sweeper may be fast, and its index behind.
     [195, 1],
