@@ -5,58 +5,72 @@ import { draftTransaction } from '../ledger/transaction-draft.ts';
 import { commitDespiteConflicts } from '../shared/commit-despite-conflicts.ts';
 import { deriveId } from '../shared/ids/derive.ts';
 import { isRetryable, Problem } from '../shared/problem.ts';
-import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { type End, endWithEvent, noteEnd } from './end-task.ts';
+import { aLittleLaterMs, sendAgain } from './send-again.ts';
+import type { InTurn } from './take-lane.ts';
 import { findTask, saveEnd, toTask } from './task.store.ts';
 import { endTask, type Task, type TransactionAction } from './task.ts';
-import { type DueTask, EARLY_MS_MAX, taskMessage } from './task-message.ts';
+import { type DueTask, EARLY_MS_MAX } from './task-message.ts';
 import { taskEnded } from './task-view.ts';
 
 type Needs = Pick<World, 'clock' | 'ids' | 'db' | 'log' | 'meters' | 'queues'>;
 
-const BUSY_MS = { min: SECOND_MS, max: 5 * SECOND_MS };
-/** Quota of DelaySeconds. */
-const DELAY_MS_MAX = 15 * MINUTE_MS;
-
 /** Whoever changed the task meanwhile did so for later, or this one reads it again. */
 const ROUNDS = 3;
+
+/** What a task has among those of its batch. */
+export interface Place {
+  /** The task, where it was read with them. */
+  readonly read?: Task | undefined;
+  /** How it waits for its turn, once it is due. */
+  readonly inTurn?: InTurn | undefined;
+}
 
 /**
  * Does what a task is there for when it is due, never before, and once: what it does and its end
  * are one commit. Whoever cancelled or moved it first has won. Where others or an outage are in the
  * way, the same message comes again.
  */
-export async function fireTask(message: DueTask, world: Needs): Promise<void> {
+export async function fireTask(
+  message: DueTask,
+  world: Needs,
+  { read, inTurn = (_task, act) => act() }: Place = {},
+): Promise<void> {
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const task = await awaitTask(message, world);
-      if (!task || (await fire(task, world))) return;
+      const task = await awaitTask(message, world, round === 0 ? read : undefined);
+      if (!task || (await inTurn(task, () => fire(task, world)))) return;
     }
     throw new Problem('busy');
   } catch (error) {
     if (!(error instanceof Problem) || !isRetryable(error.code)) throw error;
-    const waitMs = BUSY_MS.min + world.ids.random() * (BUSY_MS.max - BUSY_MS.min);
-    const isSent = await sendAgain(message, world.clock.nowMs() + waitMs, world);
-    if (!isSent) throw error;
+    if (!(await sendAgain([message], aLittleLaterMs(world), world))) throw error;
   }
 }
 
 /** The task when it is due; undefined where there is nothing to do, or not yet. */
-async function awaitTask(message: DueTask, world: Needs): Promise<Task | undefined> {
-  const { clock, db } = world;
-  const item = await db.get('tasks', { pk: message.pk, sk: '#' });
-  const task = item && toTask(item);
+async function awaitTask(
+  message: DueTask,
+  world: Needs,
+  read: Task | undefined,
+): Promise<Task | undefined> {
+  const task = read ?? (await readTask(message, world));
   if (task?.state !== 'scheduled') return undefined;
-  const aheadMs = task.dueMs - clock.nowMs();
+  const aheadMs = task.dueMs - world.clock.nowMs();
   if (aheadMs > EARLY_MS_MAX) {
     // It was moved, and has another message, or the clock of whoever sent this one is fast.
     const isItsTime = task.dueMs === message.dueMs;
-    if (isItsTime && !(await sendAgain(message, task.dueMs, world))) throw new Problem('busy');
+    if (isItsTime && !(await sendAgain([message], task.dueMs, world))) throw new Problem('busy');
     return undefined;
   }
-  if (aheadMs > 0) await clock.sleep(aheadMs);
+  if (aheadMs > 0) await world.clock.sleep(aheadMs);
   return task;
+}
+
+async function readTask({ pk }: DueTask, { db }: Needs): Promise<Task | undefined> {
+  const item = await db.get('tasks', { pk, sk: '#' });
+  return item && toTask(item);
 }
 
 /** Whether that was its end; else somebody has changed it since it was read. */
@@ -115,18 +129,4 @@ async function fail(task: Task, { code, message, facts }: Problem, world: Needs)
   const ended = { ...endTask(task, { state: 'failed', problem }, nowMs), eventId };
   const writes = [saveEnd(ended, nowMs), insertEvent(taskEnded(ended))];
   return end({ ended, writes }, world);
-}
-
-/**
- * Not by failing: a message that fails often ends among the dead letters. False where the queue did
- * not take it.
- */
-async function sendAgain(
-  message: DueTask,
-  atMs: number,
-  { clock, queues }: Needs,
-): Promise<boolean> {
-  const again = taskMessage(message, Math.min(atMs, clock.nowMs() + DELAY_MS_MAX));
-  const refused = await queues.send('tasks', [again]).catch(() => [0]);
-  return refused.length === 0;
 }

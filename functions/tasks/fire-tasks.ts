@@ -2,7 +2,8 @@ import { readable } from '../shared/form.ts';
 import { KIB, MIB } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endWithEvent, noteEnd } from './end-task.ts';
-import { fireTask } from './fire-task.ts';
+import { fireTask, type Place } from './fire-task.ts';
+import { openLanes } from './take-lane.ts';
 import { toTask } from './task.store.ts';
 import type { EventAction, Task } from './task.ts';
 import { type DueTask, EARLY_MS_MAX, type TaskMessage, tasksIn } from './task-message.ts';
@@ -26,30 +27,28 @@ interface Soon {
   readonly action: EventAction;
 }
 
-/** So many are fired by themselves at a time: transactions of one account hinder each other. */
-const ALONE_MAX = 20;
-
 /**
- * Does for each task of each message what `fireTask` does. Those that send an event are read
- * together, and those that are due together end in one commit, so that many tasks of one second are
- * not late. Any that cannot is fired by itself. Settles each message: one that is rejected has to
- * come again.
+ * Does for each task of each message what `fireTask` does. All are read together, and those that
+ * send an event and are due together end in one commit, so that many tasks of one second are not
+ * late. Any that cannot is fired by itself. Settles each message: one that is rejected has to come
+ * again.
  */
 export async function fireTasks(
   messages: readonly TaskMessage[],
   world: Needs,
 ): Promise<readonly PromiseSettledResult<void>[]> {
   const failures = new Map<DueTask, unknown>();
-  const fireAlone = async (task: DueTask): Promise<void> => {
-    await fireTask(task, world).catch((error: unknown) => failures.set(task, error));
+  const fireAlone: FireAlone = async (task, place) => {
+    await fireTask(task, world, place).catch((error: unknown) => failures.set(task, error));
   };
   const named = messages.map(tasksIn);
   const all = named.flat();
-  const soon = await findSoon(all, world);
+  const read = await readTasks(all, world);
+  const soon = findSoon(all, read, world);
   const together = new Set(soon.map((it) => it.due.pk));
   // A copy of a message in the same batch has nothing left to do.
   const others = all.filter((it) => !together.has(it.pk));
-  await Promise.all([fireEach(others, fireAlone), fireInTurn(soon, fireAlone, world)]);
+  await Promise.all([fireEach(others, read, fireAlone), fireInTurn(soon, fireAlone, world)]);
   return named.map((tasks) => {
     const failed = tasks.find((it) => failures.has(it));
     if (!failed) return { status: 'fulfilled', value: undefined };
@@ -57,30 +56,44 @@ export async function fireTasks(
   });
 }
 
-type FireAlone = (task: DueTask) => Promise<void>;
+type Read = ReadonlyMap<string, Task>;
+type FireAlone = (task: DueTask, place?: Place) => Promise<void>;
 
-/** The soonest first, because each waits for its time. */
-async function fireEach(tasks: readonly DueTask[], fireAlone: FireAlone): Promise<void> {
-  const left = tasks.toSorted((a, b) => a.dueMs - b.dueMs);
-  const fireNext = async () => {
-    for (let task = left.shift(); task; task = left.shift()) await fireAlone(task);
-  };
-  await Promise.all(Array.from({ length: ALONE_MAX }, fireNext));
+/** Each waits for its time, and a few act at a time: the soonest first, and fair among tenants. */
+async function fireEach(
+  tasks: readonly DueTask[],
+  read: Read,
+  fireAlone: FireAlone,
+): Promise<void> {
+  const inTurn = openLanes();
+  const dueMs = (it: DueTask) => read.get(it.pk)?.dueMs ?? it.dueMs;
+  const inOrder = tasks.toSorted((a, b) => dueMs(a) - dueMs(b));
+  await Promise.all(inOrder.map((it) => fireAlone(it, { read: read.get(it.pk), inTurn })));
 }
 
-/** Which of them can be fired together; none where that cannot be known. */
-async function findSoon(all: readonly DueTask[], { clock, db, log }: Needs) {
-  if (all.length === 1) return [];
+/** The tasks that can be read together, by their keys. */
+async function readTasks(all: readonly DueTask[], { db, log }: Needs): Promise<Read> {
+  if (all.length === 1) return new Map();
   const keys = all.map(({ pk }) => ({ table: 'tasks' as const, pk, sk: '#' }));
   const items = await db.getAll(keys).catch((error: unknown) => {
     log.warn('tasks.read-alone', { error });
     return [];
   });
-  const soon = new Map<string, Soon>();
-  for (const [index, due] of all.entries()) {
+  const read = new Map<string, Task>();
+  for (const [index, { pk }] of all.entries()) {
     const item = items[index];
     // One that is damaged has to fail by itself, and no other.
     const task = item && readable(() => toTask(item));
+    if (task) read.set(pk, task);
+  }
+  return read;
+}
+
+/** Which of them can be fired together, the soonest first. */
+function findSoon(all: readonly DueTask[], read: Read, { clock }: Needs): readonly Soon[] {
+  const soon = new Map<string, Soon>();
+  for (const due of all) {
+    const task = read.get(due.pk);
     if (task?.state !== 'scheduled' || task.action.type !== 'event') continue;
     if (task.dueMs - clock.nowMs() > EARLY_MS_MAX) continue;
     soon.set(due.pk, { due, task, action: task.action });
