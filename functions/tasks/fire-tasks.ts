@@ -3,6 +3,7 @@ import { KIB, MIB } from '../shared/units.ts';
 import type { World } from '../shared/world.ts';
 import { endWithEvent, noteEnd } from './end-task.ts';
 import { fireTask, type Place } from './fire-task.ts';
+import { settleMessage } from './settle-message.ts';
 import { openLanes } from './take-lane.ts';
 import { toTask } from './task.store.ts';
 import type { EventAction, Task } from './task.ts';
@@ -31,7 +32,7 @@ interface Soon {
  * Does for each task of each message what `fireTask` does. All are read together, and those that
  * send an event and are due together end in one commit, so that many tasks of one second are not
  * late. Any that cannot is fired by itself. Settles each message: one that is rejected has to come
- * again.
+ * again, whole.
  */
 export async function fireTasks(
   messages: readonly TaskMessage[],
@@ -49,11 +50,7 @@ export async function fireTasks(
   // A copy of a message in the same batch has nothing left to do.
   const others = all.filter((it) => !together.has(it.pk));
   await Promise.all([fireEach(others, read, fireAlone), fireInTurn(soon, fireAlone, world)]);
-  return named.map((tasks) => {
-    const failed = tasks.find((it) => failures.has(it));
-    if (!failed) return { status: 'fulfilled', value: undefined };
-    return { status: 'rejected', reason: failures.get(failed) };
-  });
+  return Promise.all(named.map((it) => settleMessage(it, failures, world)));
 }
 
 type Read = ReadonlyMap<string, Task>;
