@@ -14,6 +14,11 @@ export interface TaskPlan {
   readonly seed: number;
   /** Tasks are due at some moment within so long of their creation. */
   readonly withinMs: number;
+  /**
+   * Half of them so much later, many at one moment: the sweeper meets these before their time and
+   * puts several into one message. Absent: none.
+   */
+  readonly laterMs?: number;
   /** A step at which a worker has died is ordered again so much later; absent: never. */
   readonly againAfterMs?: number;
   /** How long nothing may end, after all are created, before the rest is given up. */
@@ -63,6 +68,8 @@ const KINDS: readonly Kind[] = [
   'refused',
 ];
 const CHANGED_SHARE = 0.3;
+/** Those that are due later are due at one of the moments that lie so far apart. */
+const MOMENT_MS = 2_000;
 
 interface Run {
   readonly cloud: KillableCloud<TaskDeath>;
@@ -126,7 +133,7 @@ async function load(run: Run): Promise<void> {
 async function create(run: Run, n: number): Promise<Wanted> {
   const { api, dice, plan } = run;
   const kind = dice.pick(KINDS);
-  const dueMs = Date.now() + dice.below(plan.withinMs);
+  const dueMs = isLater(run) ? laterTime(run) : Date.now() + dice.below(plan.withinMs);
   const body = { dueAt: new Date(dueMs).toISOString(), action: actionOf(run, kind, n) };
   const key = { 'idempotency-key': `soak-${plan.seed}-${n}` };
   const answer = await answered(() => api.post('/v1/tasks', body, key));
@@ -134,6 +141,15 @@ async function create(run: Run, n: number): Promise<Wanted> {
   const task: Wanted = { n, kind, id: String(answer.body.id), dueMs };
   run.wanted.push(task);
   return task;
+}
+
+function isLater({ dice, plan }: Run): boolean {
+  return plan.laterMs !== undefined && dice.chance(0.5);
+}
+
+function laterTime({ dice, plan: { laterMs = 0, withinMs } }: Run): number {
+  const ms = Date.now() + laterMs + dice.below(withinMs);
+  return Math.ceil(ms / MOMENT_MS) * MOMENT_MS;
 }
 
 function actionOf({ accounts, plan }: Run, kind: Kind, n: number): object {

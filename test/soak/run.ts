@@ -135,8 +135,8 @@ async function soakFiles(cloud: KillableCloud<KillRecord>): Promise<readonly str
 async function soakTasks(cloud: KillableCloud<TaskDeath>): Promise<readonly string[]> {
   const tasks = numberOf('tasks');
   const { violations, deaths, ...figures } = await runTaskSoak(cloud, {
-    ...{ tasks, seed: numberOf('seed'), withinMs: 60_000, againAfterMs: 20_000 },
-    settleMs: 240_000,
+    ...{ tasks, seed: numberOf('seed'), withinMs: 60_000, laterMs: 240_000 },
+    ...{ againAfterMs: 20_000, settleMs: 480_000 },
     tell,
   });
   const bySteps = Map.groupBy(deaths, ({ step }) => step);

@@ -17,7 +17,7 @@ export type TaskKillStep = (typeof TASK_KILL_STEPS)[keyof typeof TASK_KILL_STEPS
 
 /** The step of a call, before it goes out or after it was answered. */
 function stepOf(call: string, isAnswered: boolean): TaskKillStep | undefined {
-  if (call === 'GetItem' && isAnswered) return 'task-read';
+  if (/^(Batch)?GetItem$/.test(call) && isAnswered) return 'task-read';
   if (call === 'TransactWriteItems') return isAnswered ? 'after-fire' : 'before-fire';
   return call === 'PutItem' && isAnswered ? 'refusal-stored' : undefined;
 }
