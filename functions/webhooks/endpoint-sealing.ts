@@ -1,7 +1,13 @@
 import { isSealedWithCurrent, type MasterKey, seal, unseal } from '../shared/sealed.ts';
 import { SECOND_MS } from '../shared/units.ts';
 import type { Ids } from '../shared/world.ts';
-import { type Endpoint, headersContext, type SealedHeaders, secretContext } from './endpoint.ts';
+import {
+  type Endpoint,
+  headersContext,
+  type Rotation,
+  type SealedHeaders,
+  secretContext,
+} from './endpoint.ts';
 
 /** Whose parts are sealed: what was sealed for one endpoint opens for no other. */
 type Named = Pick<Endpoint, 'tenantId' | 'id'>;
@@ -31,9 +37,10 @@ function active({ secrets }: Endpoint, nowMs: number): Endpoint['secrets'] {
   return secrets.filter(({ untilMs }) => untilMs === undefined || untilMs > nowMs);
 }
 
-/** A new secret, and how long the older ones are signed with as well. */
-export interface Rotation {
+/** A new secret, by which request, and how long the older ones are signed with as well. */
+export interface NewSecret {
   readonly secret: string;
+  readonly rotation?: Rotation | undefined;
   readonly graceSeconds: number;
   readonly nowMs: number;
 }
@@ -44,7 +51,7 @@ export interface Rotation {
  */
 export function rotateSecrets(
   endpoint: Endpoint,
-  { secret, graceSeconds, nowMs }: Rotation,
+  { secret, rotation, graceSeconds, nowMs }: NewSecret,
   sealer: Sealer,
 ): Endpoint['secrets'] {
   const context = secretContext(endpoint);
@@ -53,7 +60,20 @@ export function rotateSecrets(
     .filter(({ sealed }) => unseal(sealer.masterKey, sealed, context) !== secret)
     .map((it) => ({ ...it, untilMs: Math.min(it.untilMs ?? endMs, endMs) }));
   const kept = graceSeconds > 0 ? older : [];
-  return [...sealFirstSecret(endpoint, secret, sealer), ...kept].slice(0, SECRETS_MAX);
+  const newest = sealFirstSecret(endpoint, secret, sealer).map((it) => ({ ...it, rotation }));
+  return [...newest, ...kept].slice(0, SECRETS_MAX);
+}
+
+/** The secret that this request has made already, while that is active, and the request. */
+export function findRotated(
+  endpoint: Endpoint,
+  rotation: Pick<Rotation, 'id'> | undefined,
+  { masterKey, nowMs }: { readonly masterKey: MasterKey; readonly nowMs: number },
+): { readonly secret: string; readonly rotation: Rotation } | undefined {
+  const made = rotation && active(endpoint, nowMs).find((it) => it.rotation?.id === rotation.id);
+  if (!made?.rotation) return undefined;
+  const secret = unseal(masterKey, made.sealed, secretContext(endpoint));
+  return { secret, rotation: made.rotation };
 }
 
 /** Undefined where there is no header. The names are in lower case already. */

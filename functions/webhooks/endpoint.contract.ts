@@ -198,6 +198,7 @@ export const rotateSecretRoute = defineRoute({
   path: '/v1/endpoints/{id}/secret/rotate',
   summary: 'Give an endpoint a new signing secret',
   access: 'webhooks:write',
+  idempotencyKey: 'accepted',
   params: EndpointParams,
   body: z.strictObject({
     graceSeconds: z.int().min(0).max(WEEK_SECONDS).default(DAY_SECONDS).meta({
@@ -206,7 +207,7 @@ export const rotateSecretRoute = defineRoute({
     secret: Secret.optional(),
   }),
   reply: { status: 200, schema: z.object({ secret: z.string() }) },
-  refusals: ['not_found', 'busy'],
+  refusals: ['not_found', 'idempotency_key_reused', 'busy'],
 });
 
 export const testEndpointRoute = defineRoute({

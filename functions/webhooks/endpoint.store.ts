@@ -11,8 +11,12 @@ import { type DisabledReason, type Endpoint, type EndpointStatus, withStatus } f
 const StoredSecret = z.union([
   z.string().transform((sealed) => ({ sealed })),
   z
-    .object({ sealed: z.string(), until: z.number().optional() })
-    .transform(({ sealed, until }) => ({ sealed, untilMs: until })),
+    .object({
+      sealed: z.string(),
+      until: z.number().optional(),
+      rotation: z.object({ id: z.string(), fingerprint: z.string() }).optional(),
+    })
+    .transform(({ sealed, until, rotation }) => ({ sealed, untilMs: until, rotation })),
 ]);
 
 const StoredFileDefaults = z.object({
@@ -87,7 +91,7 @@ function fieldsOf(endpoint: Endpoint): Item {
     timeoutMs: endpoint.timeoutMs,
     onUnknown: endpoint.onUnknown,
     perSecond: endpoint.perSecond,
-    secrets: endpoint.secrets.map(({ sealed, untilMs }) => ({ sealed, until: untilMs })),
+    secrets: endpoint.secrets.map(({ untilMs, ...rest }) => ({ ...rest, until: untilMs })),
     headers: endpoint.headers?.sealed,
     headerNames: endpoint.headers?.names,
     fileDefaults: endpoint.fileDefaults,

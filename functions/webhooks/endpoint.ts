@@ -49,6 +49,15 @@ export interface SealedSecret {
   readonly sealed: string;
   /** When it ends because a newer one took its place. */
   readonly untilMs?: number | undefined;
+  /** The request with an Idempotency-Key that has made it. */
+  readonly rotation?: Rotation | undefined;
+}
+
+/** A request for a new secret. */
+export interface Rotation {
+  /** Derived from its key. */
+  readonly id: string;
+  readonly fingerprint: string;
 }
 
 /** Headers of a tenant's own. Their values are secret; their lower-case names are not. */
