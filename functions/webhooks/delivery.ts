@@ -268,7 +268,10 @@ export function retryByHand(
   { force, nowMs }: { readonly force: boolean; readonly nowMs: number },
 ): Delivery {
   const refuse = (detail: string) => new Problem('not_retryable', { detail });
-  if (endpoint?.status !== 'active') throw refuse('The endpoint is not active.');
+  if (!endpoint) throw refuse('The endpoint was deleted.');
+  if (endpoint.status !== 'active') {
+    throw refuse(`The endpoint is ${endpoint.status}: change its status to active first.`);
+  }
   if (delivery.status === 'inflight') throw refuse('An attempt is being made right now.');
   if (['delivered', 'cancelled'].includes(delivery.status) && !force) {
     throw refuse(`It is ${delivery.status}; add ?force=true to send it again.`);

@@ -216,6 +216,9 @@ describe('retryByHand', () => {
 
   it.each(['paused', 'disabled'] as const)('refuses while the endpoint is %s', (status) => {
     expect(by('exhausted', true, { ...endpoint, status })).toBe('not_retryable');
+    const ask = (target?: Endpoint) => retryByHand(fresh, target, { force: true, nowMs: NOW });
+    expect(() => ask({ ...endpoint, status })).toThrow(`The endpoint is ${status}: change its`);
+    expect(() => ask()).toThrow('The endpoint was deleted.');
   });
 
   it('begins a full plan and a new lifetime', () => {
