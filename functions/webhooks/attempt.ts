@@ -34,7 +34,7 @@ export function judge(result: SendResult, nowMs: number): Attempt {
     return { ...plain, outcome: result.kind, error: result.error };
   }
   const { status, headers } = result;
-  const disable = status === 410 || headers['webhook-delivery']?.trim() === 'disable';
+  const disable = status === 410 || headers['webhook-delivery']?.trim().toLowerCase() === 'disable';
   if (status >= 200 && status < 300) return { ...plain, outcome: 'delivered', status, disable };
 
   const waitMs = retryAfterMs(headers['retry-after'], nowMs);

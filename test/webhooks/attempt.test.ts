@@ -40,6 +40,7 @@ describe('judge', () => {
     { status: 410, headers: {}, disable: true },
     { status: 500, headers: { 'webhook-delivery': 'disable' }, disable: true },
     { status: 200, headers: { 'webhook-delivery': 'disable' }, disable: true },
+    { status: 200, headers: { 'webhook-delivery': ' Disable' }, disable: true },
     { status: 500, headers: { 'webhook-delivery': 'enable' }, disable: false },
     { status: 404, headers: {}, disable: false },
   ])('$status $headers asks to be disabled: $disable', ({ status, headers, disable }) => {
