@@ -33,16 +33,6 @@ async function runUntilItRests(ms: number): Promise<void> {
   }
 }
 
-/** Does what comes until it is so. */
-async function runUntil(isSo: () => boolean): Promise<void> {
-  const { clock, sent } = house.world;
-  while (!isSo()) {
-    const message = house.takeMessage();
-    if (message) await house.handle(message);
-    else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
-  }
-}
-
 async function expectSoon(file: AlertFile): Promise<void> {
   const changedMs = house.world.clock.nowMs();
   expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: USERS });
@@ -93,7 +83,7 @@ describe('a block that waits takes notice of its endpoint within a minute', () =
     house.reply = () => 200;
     const { clock } = house.world;
     await house.act(retry, file);
-    await runUntil(() => house.received.length >= 5);
+    await house.runUntil(() => house.received.length >= 5);
     const changedMs = clock.nowMs();
     await change(file, { rateLimit: { perSecond: 100 } });
     expect(await house.settle(file)).toMatchObject({ state: 'completed', delivered: 300 });

@@ -167,6 +167,17 @@ export class FilesHouse {
     return at < 0 ? undefined : sent.splice(at, 1)[0];
   }
 
+  /** Lets messages and time run until it is so. */
+  async runUntil(isSo: () => boolean | Promise<boolean>): Promise<void> {
+    const { clock, sent } = this.world;
+    while (!(await isSo())) {
+      const message = this.takeMessage();
+      if (message) await this.handle(message);
+      else if (sent.length === 0) throw new Error('nothing is left to do');
+      else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
+    }
+  }
+
   /** Lets messages, time and the sweeper run until the file is at its end. */
   async settle(file: AlertFile): Promise<AlertFile> {
     const endMs = this.world.clock.nowMs() + 8 * HOUR_MS;

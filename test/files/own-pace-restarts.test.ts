@@ -141,12 +141,6 @@ async function runUntilPaused(file: AlertFile): Promise<void> {
 
 /** Does what comes until it is so, and what is to be done at that moment. */
 async function runUntil(isSo: () => Promise<boolean>): Promise<void> {
-  const { clock, sent } = house.world;
-  while (!(await isSo())) {
-    const message = house.takeMessage();
-    if (message) await house.handle(message);
-    else if (sent.length === 0) throw new Error('nothing is left to do');
-    else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
-  }
+  await house.runUntil(isSo);
   await house.handleAll();
 }

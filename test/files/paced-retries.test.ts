@@ -56,16 +56,6 @@ async function setRate({ tenantId, id }: AlertFile, rate: number): Promise<void>
 
 const askRetry = (file: AlertFile) => house.act(retry, file);
 
-/** Does what comes until it is so. */
-async function runUntil(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const { clock, sent } = house.world;
-  while (!(await isSo())) {
-    const message = house.takeMessage();
-    if (message) await house.handle(message);
-    else clock.set(Math.ceil(Math.min(...sent.map(({ atMs = 0 }) => atMs))));
-  }
-}
-
 function nextCare() {
   const message = house.takeMessage();
   if (message?.queue !== 'file-care') throw new Error('nobody is told to send again');
@@ -210,7 +200,7 @@ describe('a retry of a file with a rate of its own', () => {
   ])('of %d per second keeps it after an outage, beside %s', async (rate, perSecond) => {
     const file = await failedFile({ rate, perSecond, users: 80, fails: EVERY_SECOND });
     await askRetry(file);
-    await runUntil(() => house.received.length >= 8);
+    await house.runUntil(() => house.received.length >= 8);
     // Nobody works for so long; what came meanwhile is then met by many workers at once.
     house.world.clock.advance(Math.ceil(12 * intervalMs(rate)));
     await house.handleAll();
@@ -225,7 +215,7 @@ describe('a retry of a file with a rate of its own', () => {
   it.each([undefined, 50])('keeps it where claims take long, beside %s', async (perSecond) => {
     const file = await failedFile({ rate: 4, perSecond, users: 80, fails: EVERY_SECOND });
     await askRetry(file);
-    await runUntil(() => house.received.length >= 4);
+    await house.runUntil(() => house.received.length >= 4);
     const { doors, held, release } = holdingClaims();
     const works: Promise<void>[] = [];
     while (works.length < 8) {
@@ -247,7 +237,7 @@ describe('a retry of a file with a rate of its own', () => {
     const endpoint = await house.addEndpoint({ retry: { maxAttempts: 1 } });
     house.reply = (userId, nth) => (EVERY_SECOND(Number(userId.slice(1))) && nth === 1 ? 500 : 200);
     const file = await house.upload(endpoint, usersFile(60), { ratePerSecond: 0.4 });
-    await runUntil(async () => (await house.find(file)).failed >= 10);
+    await house.runUntil(async () => (await house.find(file)).failed >= 10);
     await askRetry(file);
     const { state, delivered, failed } = await house.settle(file);
     expect({ state, users: delivered + failed }).toEqual({ state: 'completed', users: 60 });
