@@ -106,7 +106,7 @@ function startSource(
 ): EventSource {
   const { services, log } = options;
   const pool = poolOf(mapping.id, mapping.functionName, options.pools);
-  const invoke: Invoke = (event) => pool.invoke(event);
+  const invoke: Invoke = (event) => pool.invoke(event, mapping.id);
   const { endpoint } = services.sqs;
   const service = mapping.sourceArn.split(':')[2];
   if (service === 'sqs') {

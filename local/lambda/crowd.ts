@@ -17,12 +17,16 @@ export interface Member {
  */
 const INSTANCES_MAX = Math.max(8, 4 * availableParallelism());
 
+/** So many that wait do not keep their functions from working: a receiver's timeout is long. */
+const WAITING_MAX = 12;
+
 /** An instance between two events is idle too, and would be missed at once. */
 const EVICTED_AFTER_MS = 1_000;
 
 /**
  * Keeps the instances of all functions together within what the machine can bear. One that waits
  * does not count, up to half as many more: a receiver that hangs must not keep others from theirs.
+ * Nor is a function left with hardly any that works because most of its instances wait.
  */
 export class Crowd {
   readonly #members = new Set<Member>();
@@ -38,20 +42,23 @@ export class Crowd {
 
   /**
    * Whether the member may start one more instance. Its first is always admitted, so that no
-   * function has to wait for others. When the crowd is full, the longest idle instance of another
-   * member ends for any further one.
+   * function has to wait for others, and one more while over half of its own wait. When the
+   * crowd is full, the longest idle instance of another member ends for any further one.
    */
   admits(member: Member): boolean {
     if (member.size === 0) return true;
+    if (member.size < 2 * member.waiting && this.#waiting < WAITING_MAX) return true;
     if (this.#size >= this.#instancesMax) this.#idlestBut(member)?.endLongestIdle();
     return this.#size < this.#instancesMax;
   }
 
   get #size(): number {
-    const members = [...this.#members];
-    const waiting = members.reduce((sum, member) => sum + member.waiting, 0);
-    const spared = Math.min(waiting, Math.floor(this.#instancesMax / 2));
-    return members.reduce((sum, { size }) => sum + size, -spared);
+    const spared = Math.min(this.#waiting, Math.floor(this.#instancesMax / 2));
+    return [...this.#members].reduce((sum, { size }) => sum + size, -spared);
+  }
+
+  get #waiting(): number {
+    return [...this.#members].reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
   #idlestBut(asking: Member): Member | undefined {

@@ -31,6 +31,7 @@ export type PoolTools = InstanceTools & {
 
 interface Waiting {
   readonly event: unknown;
+  readonly source: string;
   readonly resolve: (result: InvokeResult) => void;
 }
 
@@ -49,8 +50,8 @@ export class FunctionPool implements Member {
   readonly #tools: PoolTools;
   readonly #limits: PoolLimits;
   readonly #instances = new Set<Instance>();
-  /** Since when each works at its event. */
-  readonly #busySince = new Map<Instance, number>();
+  /** Whose event each works at, and since when. */
+  readonly #busy = new Map<Instance, { readonly source: string; readonly sinceMs: number }>();
   /** The longest idle one first; the one that worked last is taken first. */
   readonly #idle: Idle[] = [];
   readonly #waiting: Waiting[] = [];
@@ -75,7 +76,7 @@ export class FunctionPool implements Member {
 
   get waiting(): number {
     const latestMs = Date.now() - WAITS_AFTER_MS;
-    return [...this.#busySince.values()].filter((sinceMs) => sinceMs <= latestMs).length;
+    return [...this.#busy.values()].filter(({ sinceMs }) => sinceMs <= latestMs).length;
   }
 
   get idleSinceMs(): number | undefined {
@@ -92,12 +93,15 @@ export class FunctionPool implements Member {
     return [...this.#instances].flatMap(({ processId }) => processId ?? []);
   }
 
-  /** Never throws: whatever goes wrong is a failure of the function. */
-  invoke(event: unknown): Promise<InvokeResult> {
+  /**
+   * Never throws: whatever goes wrong is a failure of the function. Events of one source wait for
+   * their turn in it, not for those of another source.
+   */
+  invoke(event: unknown, source = ''): Promise<InvokeResult> {
     if (this.#stopped) return Promise.resolve(STOPPED);
     this.#tools.activity.touch();
     return new Promise((resolve) => {
-      this.#waiting.push({ event, resolve });
+      this.#waiting.push({ event, source, resolve });
       this.#assign();
     });
   }
@@ -155,15 +159,31 @@ export class FunctionPool implements Member {
   }
 
   async #run(instance: Instance): Promise<void> {
-    const next = this.#waiting.shift();
+    const next = this.#takeNext();
     if (!next) return this.#rest(instance);
-    this.#busySince.set(instance, Date.now());
+    this.#busy.set(instance, { source: next.source, sinceMs: Date.now() });
     next.resolve(await instance.invoke(next.event));
-    this.#busySince.delete(instance);
+    this.#busy.delete(instance);
     this.#tools.activity.touch();
     if (!instance.isGone) return this.#rest(instance);
     this.#instances.delete(instance);
     this.#assign();
+  }
+
+  /** The first of the source that has the fewest instances. */
+  #takeNext(): Waiting | undefined {
+    const busy = [...this.#busy.values()];
+    const countOf = (of: string) => busy.filter(({ source }) => source === of).length;
+    const firsts = Map.groupBy(this.#waiting, ({ source }) => source);
+    let next: Waiting | undefined;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const [source, [first]] of firsts) {
+      const count = countOf(source);
+      if (count >= fewest) continue;
+      [next, fewest] = [first, count];
+    }
+    if (next) this.#waiting.splice(this.#waiting.indexOf(next), 1);
+    return next;
   }
 
   #rest(instance: Instance): void {

@@ -48,6 +48,22 @@ describe('Crowd', () => {
     expect(crowd.admits(asking)).toBe(false);
   });
 
+  it.each([
+    [1, 1, 0, true],
+    [2, 1, 0, false],
+    [2, 2, 0, true],
+    [3, 2, 9, true],
+    [3, 2, 10, false],
+  ])(
+    'when it is full, %i instances of which %i wait, and %i others: one more is %s',
+    (...given) => {
+      const [size, waiting, waitingElsewhere, isAdmitted] = given;
+      const crowd = new Crowd(4);
+      memberOf(crowd, 20, undefined, waitingElsewhere);
+      expect(crowd.admits(memberOf(crowd, size, undefined, waiting))).toBe(isAdmitted);
+    },
+  );
+
   it('always admits the first instance of a function, and ends none for it', () => {
     const crowd = new Crowd(2);
     const other = memberOf(crowd, 2, 5_000);

@@ -197,6 +197,16 @@ describe('FunctionPool', () => {
     expect([idle.processIds.length, busy.processIds.length]).toEqual([0, 2]);
   });
 
+  it('lets the event of one source not wait behind those of another', async () => {
+    const pool = open({}, { instancesMax: 2 });
+    const order: string[] = [];
+    const told = (name: string, source: string) =>
+      pool.invoke({ do: 'wait' }, source).then(() => void order.push(name));
+    void pool.invoke({ do: 'hang' }, 'a');
+    await Promise.all([told('a1', 'a'), told('a2', 'a'), told('b1', 'b'), told('b2', 'b')]);
+    expect(order).toEqual(['b1', 'b2', 'a1', 'a2']);
+  });
+
   it('ends an instance that is idle for too long', async () => {
     const pool = open({}, { idleMs: 50, onlyIdleMs: 50 });
     await pool.invoke({});
