@@ -16,12 +16,13 @@ import { cancel, hold } from './waiting.ts';
 type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'>;
 
 /**
- * One step for an endpoint that is deleted: what was held or put off is sent to nobody. When that
- * is done, what the endpoint leaves is set aside.
+ * One step for an endpoint that is deleted: what was held or put off, or is to be tried again, is
+ * sent to nobody. When that is done, what the endpoint leaves is set aside.
  */
 export async function endReleaseStep(release: Release, world: Needs): Promise<Release> {
   if (release.kind === 'replay') return finish(release, 'cancelled');
-  const page = await findWanted(release, undefined, { count: STEP_MAX, world });
+  const search = { ...release, isForAll: true, paceVersion: undefined };
+  const page = await findWanted(search, undefined, { count: STEP_MAX, world });
   await Promise.all(page.rows.map((before) => change(before, cancel(before), world)));
   const next = after(release, page, { moved: page.rows.length, world });
   if (isGone(next)) await setAside(world.db, release);

@@ -8,7 +8,7 @@ import { type Care, findCares } from './delivery-care.store.ts';
 import type { DeliveryName } from './delivery-name.ts';
 import { wants } from './endpoint.ts';
 import { addressOf } from './event-address.ts';
-import { isWanted, queuedBetween, type Release } from './release.ts';
+import { isWanted, queuedBetween, type Release, type Search } from './release.ts';
 import { listReleasePage, type ReleasePage } from './release-page.store.ts';
 import type { KnownEndpoint } from './remember-endpoints.ts';
 import { isInLastDay } from './waiting.ts';
@@ -21,8 +21,9 @@ export interface WantedPage {
   readonly isEnd: boolean;
 }
 
-type Searching = Pick<Release, 'tenantId' | 'endpointId' | 'wants' | 'paceVersion' | 'cursor'> &
-  Partial<Pick<Release, 'createdAtMs'>>;
+type Searching = Pick<Release, 'tenantId' | 'endpointId' | 'cursor'> &
+  Partial<Pick<Release, 'createdAtMs'>> &
+  Search;
 
 /**
  * The next deliveries of a release, the oldest events first, as they are now: also those that

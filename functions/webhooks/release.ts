@@ -212,6 +212,12 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
   return { ...release, status, dueMs: undefined };
 }
 
+/** What a release looks for. */
+export type Search = Pick<Release, 'wants' | 'paceVersion'> & {
+  /** Also what has a time of its own, because its endpoint is no more. */
+  readonly isForAll?: boolean;
+};
+
 /**
  * Whether a delivery is one of those that a release is about. What waits is if its slot is void,
  * and a retry if it only waits for the end of a block, as one by hand does whose slot is void.
@@ -219,14 +225,15 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
  */
 export function isWanted(
   delivery: Delivery,
-  { wants, paceVersion = Infinity }: Pick<Release, 'wants' | 'paceVersion'>,
+  { wants, paceVersion = Infinity, isForAll = false }: Search,
 ): boolean {
   const { statuses, eventTypes, between } = wants;
   const { status, reason, paceVersion: slotVersion = 0 } = delivery;
   if (!(statuses as readonly string[]).includes(status)) return false;
   const isVoid = slotVersion < paceVersion;
   if (status === 'waiting' && !isVoid) return false;
-  if (status === 'retrying' && reason !== BLOCKED && !(delivery.urgent && isVoid)) return false;
+  const keepsTime = reason !== BLOCKED && !(delivery.urgent && isVoid);
+  if (status === 'retrying' && keepsTime && !isForAll) return false;
   if (between && delivery.alert) return false;
   return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
 }

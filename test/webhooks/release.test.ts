@@ -210,6 +210,21 @@ describe('a release of what is held', () => {
     expect(new Set(await statusesOf(endpoint, ids))).toEqual(new Set(['cancelled']));
   });
 
+  it('cancels what was to be tried again when its endpoint is deleted', async () => {
+    const receiver = await startReceiver(() => 500);
+    const endpoint = await newEndpoint(world, receiver.url);
+    const { id } = await relayed(world, endpoint.tenantId);
+    await workUntil(world, world.clock.nowMs());
+    expect(await statusesOf(endpoint, [id])).toEqual(['retrying']);
+    await webhooksApi(world)(endpoint.tenantId, `DELETE /v1/endpoints/${endpoint.id}`);
+    await workUntil(world, world.clock.nowMs());
+    expect(await statusesOf(endpoint, [id])).toEqual(['cancelled']);
+    // The message of that time may still be in its queue.
+    await workUntil(world, world.clock.nowMs() + 10 * MINUTE_MS);
+    expect(await statusesOf(endpoint, [id])).toEqual(['cancelled']);
+    expect(receiver.got).toHaveLength(1);
+  });
+
   it('sees what came late to the index', async () => {
     const receiver = await startReceiver();
     const { endpoint, ids } = await withHeld(receiver.url, 2);
