@@ -8,9 +8,11 @@ import { termsOf } from '../../functions/files/file-terms.ts';
 import { CareMessage, takeCare } from '../../functions/files/take-care.ts';
 import { takeUpload } from '../../functions/files/take-upload.ts';
 import { UploadMessage } from '../../functions/files/upload-message.ts';
+import { openIndexScan } from '../../functions/shared/aws/index-scan.ts';
 import type { Uploads } from '../../functions/shared/bucket.ts';
 import type { Call, Contract, Route } from '../../functions/shared/http/route.ts';
 import { readMasterKey, seal } from '../../functions/shared/sealed.ts';
+import { msOfSortable } from '../../functions/shared/sortable.ts';
 import { HOUR_MS, SECOND_MS } from '../../functions/shared/units.ts';
 import type { GuardedSender, OutboundRequest, World } from '../../functions/shared/world.ts';
 import { DeliveryOrder } from '../../functions/webhooks/attempt-message.ts';
@@ -204,17 +206,14 @@ export class FilesHouse {
 
   /** What the sweeper sends for the deliveries of the file's endpoint, when they are due. */
   async #dueDeliveries({ tenantId, endpointId }: AlertFile) {
+    const due = openIndexScan(this.world.tables, this.world.client);
+    const { items, next } = await due.scan({ table: 'deliveries', index: 'due' });
+    if (next) throw new Error('more is due than fits a page');
     const shards = Array.from({ length: DELIVERY_SHARDS }, (_, shard) => shard);
-    const pages = await Promise.all(
-      shards.map((shard) => {
-        const pk = deliveryPartition(tenantId, endpointId, shard);
-        return this.world.db.query({ table: 'deliveries', pk });
-      }),
-    );
-    return pages
-      .flatMap(({ items }) => items)
-      .filter(({ duePk }) => duePk !== undefined)
-      .map(({ pk, sk, due }) => ({ v: 1, pk, sk, dueMs: Number(due) }));
+    const pks = new Set(shards.map((shard) => deliveryPartition(tenantId, endpointId, shard)));
+    return items
+      .filter(({ pk }) => pks.has(String(pk)))
+      .map(({ pk, sk, dueSk }) => ({ v: 1, pk, sk, dueMs: msOfSortable(String(dueSk)) }));
   }
 
   /** What it sends for probes and releases of that endpoint. */
