@@ -102,19 +102,20 @@ describe('a file with a limit of its own', () => {
   });
 
   it.each([
-    [200, 250, 10, 3_000],
-    [20, 100, 60, 6],
-    [20, 100, 1.5, 3_000],
-    [50, 100, 0, 8_000],
-  ])('of %d beside %d comes on behind others, %d s ahead', async (rate, perSecond, s, least) => {
+    { rate: 200, perSecond: 250, aheadS: 10, seconds: 60, least: 900 },
+    { rate: 20, perSecond: 100, aheadS: 60, seconds: 180, least: 6 },
+    { rate: 20, perSecond: 100, aheadS: 1.5, seconds: 60, least: 900 },
+    { rate: 50, perSecond: 100, aheadS: 0, seconds: 60, least: 2_600 },
+  ])('of $rate beside $perSecond comes on behind others, $aheadS s ahead', async (given) => {
+    const { rate, perSecond, aheadS, seconds, least } = given;
     const endpoint = await house.addEndpoint({ perSecond });
     const { clock, sent } = house.world;
     sent.length = 0;
     house.received.length = 0;
     const file = await house.upload(endpoint, usersFile(16_000), { ratePerSecond: rate });
-    const endMs = clock.nowMs() + 180_000;
+    const endMs = clock.nowMs() + 1_000 * seconds;
     while (clock.nowMs() < endMs) {
-      const missingMs = s * 1_000 - Math.max(0, await backlogMs(endpoint));
+      const missingMs = aheadS * 1_000 - Math.max(0, await backlogMs(endpoint));
       const missing = Math.ceil(missingMs / intervalMs(perSecond));
       if (missing > 2) await takeSlots(house.world, endpoint, missing);
       await house.handleAll();
