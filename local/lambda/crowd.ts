@@ -17,8 +17,11 @@ export interface Member {
  */
 const INSTANCES_MAX = Math.max(8, 4 * availableParallelism());
 
-/** So many that wait do not keep their functions from working: a receiver's timeout is long. */
-const WAITING_MAX = 12;
+/**
+ * Beyond the first of each function, so many in all where they wait for receivers. The workers of
+ * deliveries and of files that all hang are fewer, together.
+ */
+const FURTHER_MAX = 20;
 
 /** An instance between two events is idle too, and would be missed at once. */
 const EVICTED_AFTER_MS = 1_000;
@@ -47,18 +50,20 @@ export class Crowd {
    */
   admits(member: Member): boolean {
     if (member.size === 0) return true;
-    if (member.size < 2 * member.waiting && this.#waiting < WAITING_MAX) return true;
     if (this.#size >= this.#instancesMax) this.#idlestBut(member)?.endLongestIdle();
-    return this.#size < this.#instancesMax;
+    if (this.#size < this.#instancesMax) return true;
+    return member.size < 2 * member.waiting && this.#further < FURTHER_MAX;
   }
 
   get #size(): number {
-    const spared = Math.min(this.#waiting, Math.floor(this.#instancesMax / 2));
-    return [...this.#members].reduce((sum, { size }) => sum + size, -spared);
+    const members = [...this.#members];
+    const waiting = members.reduce((sum, member) => sum + member.waiting, 0);
+    const spared = Math.min(waiting, Math.floor(this.#instancesMax / 2));
+    return members.reduce((sum, { size }) => sum + size, -spared);
   }
 
-  get #waiting(): number {
-    return [...this.#members].reduce((sum, { waiting }) => sum + waiting, 0);
+  get #further(): number {
+    return [...this.#members].reduce((sum, { size }) => sum + Math.max(0, size - 1), 0);
   }
 
   #idlestBut(asking: Member): Member | undefined {

@@ -49,20 +49,27 @@ describe('Crowd', () => {
   });
 
   it.each([
-    [1, 1, 0, true],
-    [2, 1, 0, false],
-    [2, 2, 0, true],
-    [3, 2, 9, true],
-    [3, 2, 10, false],
+    [1, 1, 20, true],
+    [2, 1, 1, false],
+    [2, 2, 1, true],
+    [3, 2, 18, true],
+    [3, 2, 19, false],
   ])(
-    'when it is full, %i instances of which %i wait, and %i others: one more is %s',
-    (...given) => {
-      const [size, waiting, waitingElsewhere, isAdmitted] = given;
-      const crowd = new Crowd(4);
-      memberOf(crowd, 20, undefined, waitingElsewhere);
+    'when it is full, %i instances of which %i wait, and %i of another: one more is %s',
+    (...of) => {
+      const [size, waiting, others, isAdmitted] = of;
+      const crowd = new Crowd(1);
+      memberOf(crowd, others, undefined);
       expect(crowd.admits(memberOf(crowd, size, undefined, waiting))).toBe(isAdmitted);
     },
   );
+
+  it('ends an idle instance also for one more where others wait', () => {
+    const crowd = new Crowd(1);
+    const idle = memberOf(crowd, 2, 2_000);
+    expect(crowd.admits(memberOf(crowd, 1, undefined, 1))).toBe(true);
+    expect(idle.size).toBe(1);
+  });
 
   it('always admits the first instance of a function, and ends none for it', () => {
     const crowd = new Crowd(2);
