@@ -90,6 +90,9 @@ async function advance(work: Work, row: Delivery | undefined, world: Needs): Pro
   const { tenantId, endpointId } = work.name;
   const known = await world.endpoints.find(tenantId, endpointId);
   if (row && !known) return change(row, cancel(row), world);
+  // One that a worker has left, who died, is to be ended as well.
+  const left = known || row ? undefined : await findDelivery(world.db, work.name);
+  if (left) return advance(work, left, world);
   if (row && known && arrival === 'lapsed') return settleLapsed({ delivery: row, known }, world);
   if (known?.endpoint.slow && isInFastLane(work)) return changeLane(work.order, work, world);
   const payload = work.payload ?? (await readPayload(world, work.name, row));

@@ -146,9 +146,6 @@ function after(
   const nowMs = world.clock.nowMs();
   const { perSecond } = release;
   const counts = { matched: rows.length, sent: moved };
-  return afterStep(
-    release,
-    { cursor, isEnd, ...counts, perSecond, nextMs: nowMs + SECOND_MS },
-    nowMs,
-  );
+  const result = { cursor, isEnd, ...counts, perSecond, nextMs: nowMs + SECOND_MS };
+  return afterStep(release, result);
 }

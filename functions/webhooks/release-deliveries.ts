@@ -262,7 +262,7 @@ async function sendStep(
   };
   const { kind, endpointId } = release;
   world.log.info('release.step', { endpointId, kind, ...result, rows: rows.length });
-  return afterStep(begun, result, world.clock.nowMs());
+  return afterStep(begun, result);
 }
 
 /** Counts what is about to be sent, where a tenant looks at the counts. */
@@ -292,5 +292,5 @@ async function finishStep(
   if (sent === undefined) return undefined;
   const nextMs = Math.max(startMs, nowMs) + lastsMs;
   const nothing = { matched: 0, sent: 0, isEnd: false };
-  return afterStep(release, { ...nothing, cursor, perSecond, nextMs }, nowMs);
+  return afterStep(release, { ...nothing, cursor, perSecond, nextMs });
 }

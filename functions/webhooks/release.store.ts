@@ -32,6 +32,7 @@ const ReleaseItem = z.object({
   perSecond: z.number(),
   cursor: z.string().optional(),
   hasMoved: z.boolean(),
+  settled: z.literal(true).optional(),
   planned: z
     .object({
       after: z.string().optional(),
@@ -110,6 +111,7 @@ function toItem(release: Release, nowMs: number): Key & Item {
     perSecond: release.perSecond,
     cursor: release.cursor,
     hasMoved: release.hasMoved,
+    settled: release.isSettled,
     planned: release.planned,
     endedAt: release.endedAtMs,
     waits: release.isWaiting,
@@ -148,6 +150,7 @@ export function toRelease(item: Item): Release {
     perSecond: stored.perSecond,
     cursor: stored.cursor,
     hasMoved: stored.hasMoved,
+    isSettled: stored.settled,
     planned: stored.planned,
     endedAtMs: stored.endedAt,
     isWaiting: stored.waits,

@@ -3,7 +3,7 @@ import { idPart } from '../shared/ids/derive.ts';
 import { MINUTE_MS, SECOND_MS } from '../shared/units.ts';
 import { BLOCKED, type Delivery, type DeliveryStatus, isFinal } from './delivery.ts';
 import { type Pace, RESTART_MS, type Slot, toUs } from './pace.ts';
-import { wait } from './waiting.ts';
+import { beforeReplay, REPLAY_CANCELLED, wait } from './waiting.ts';
 
 /**
  * A job that sends deliveries of one endpoint again, step by step: what is held or put off, after a
@@ -28,6 +28,8 @@ export interface Release {
   readonly cursor?: string | undefined;
   /** Whether this pass has sent anything: then there is another one. */
   readonly hasMoved: boolean;
+  /** Whether all that it is about was on the index when this pass began. */
+  readonly isSettled?: true | undefined;
   readonly matched: number;
   readonly sent: number;
   /** Of a replay: what a step has counted and not yet sent, to the last. */
@@ -136,9 +138,9 @@ export interface StepResult {
 
 /**
  * The release after a step. What is held may come late to the index, and while a pass runs: so a
- * pass that moved anything, or that was too early to see everything, is followed by another one.
+ * pass that moved anything, or that began too early to see everything, is followed by another one.
  */
-export function afterStep(release: Release, result: StepResult, nowMs: number): Release {
+export function afterStep(release: Release, result: StepResult): Release {
   const counted = {
     ...release,
     planned: undefined,
@@ -153,10 +155,11 @@ export function afterStep(release: Release, result: StepResult, nowMs: number): 
   const { kind, status, createdAtMs, endedAtMs = createdAtMs } = release;
   const isSending = kind === 'replay' && status === 'running';
   const settledMs = endedAtMs + SETTLING_MS;
-  const isOver = isSending || (!hasMoved && nowMs >= settledMs);
+  const isOver = isSending || (!hasMoved && release.isSettled);
   if (isOver) return finish(counted, status === 'cancelled' ? 'cancelled' : 'done');
   const dueMs = hasMoved ? result.nextMs : Math.max(result.nextMs, settledMs);
-  return { ...counted, cursor: undefined, hasMoved: false, dueMs };
+  const isSettled = dueMs >= settledMs || undefined;
+  return { ...counted, cursor: undefined, hasMoved: false, isSettled, dueMs };
 }
 
 /** What a step is about to send, by the events of its first and last deliveries. */
@@ -187,7 +190,7 @@ export function planStep(release: Release, { count, first, through }: Counted): 
 export function cancelReplay(release: Release, nowMs: number): Release {
   const ended = { ...finish(release, 'cancelled'), isWaiting: undefined, endedAtMs: nowMs };
   if (release.sent === 0) return ended;
-  return { ...ended, cursor: undefined, hasMoved: false, dueMs: nowMs };
+  return { ...ended, cursor: undefined, hasMoved: false, isSettled: undefined, dueMs: nowMs };
 }
 
 /** Notes which of its planned step a cancelled replay has given back. */
@@ -245,17 +248,14 @@ export function takeUp(delivery: Delivery, { id, kind }: Pick<Release, 'id' | 'k
   // What never came to be cannot be undone: it has to stay with a reason.
   const isNew = token === '';
   const was = isNew
-    ? ({ status: 'exhausted', reason: 'replay_cancelled' } as const)
+    ? ({ status: 'exhausted', reason: REPLAY_CANCELLED } as const)
     : { status, reason };
   return { ...delivery, replay: { id, spent, firstAtMs, ...was } };
 }
 
 /** The delivery as it was before its replay took it up. Undefined where that did not. */
 export function giveBack(delivery: Delivery, { id }: Pick<Release, 'id'>): Delivery | undefined {
-  const { replay } = delivery;
-  if (replay?.id !== id) return undefined;
-  const { id: _, ...was } = replay;
-  return { ...delivery, ...was, replay: undefined, dueMs: undefined };
+  return delivery.replay?.id === id ? beforeReplay(delivery) : undefined;
 }
 
 /** The delivery on its way again at a slot: what is at its end gets a full plan, others go on. */

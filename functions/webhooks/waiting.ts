@@ -1,5 +1,5 @@
 import { DAY_MS, HOUR_MS } from '../shared/units.ts';
-import { type Delivery, RETENTION_MS } from './delivery.ts';
+import { type Delivery, isFinal, RETENTION_MS } from './delivery.ts';
 import type { Slot } from './pace.ts';
 
 /** What is on record so shortly before its end is sent no more. */
@@ -58,7 +58,20 @@ export function outlive(delivery: Delivery): Delivery {
   return { ...expire(delivery), urgent: undefined, reason: 'event_gone' };
 }
 
-/** Its endpoint is no more. */
+/** Its endpoint is no more. What was at an end before a replay took it up is so again. */
 export function cancel(delivery: Delivery): Delivery {
+  const was = beforeReplay(delivery);
+  const isAtEnd = was && isFinal(was) && was.reason !== REPLAY_CANCELLED;
+  if (isAtEnd) return was;
   return { ...delivery, status: 'cancelled', dueMs: undefined, reason: 'endpoint_deleted' };
+}
+
+/** Why a delivery has ended that a replay made, and that it never sent. */
+export const REPLAY_CANCELLED = 'replay_cancelled';
+
+/** The delivery as it was before a replay took it up. Undefined where none has. */
+export function beforeReplay(delivery: Delivery): Delivery | undefined {
+  if (!delivery.replay) return undefined;
+  const { id: _, ...was } = delivery.replay;
+  return { ...delivery, ...was, replay: undefined, dueMs: undefined };
 }

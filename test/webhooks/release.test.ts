@@ -1,17 +1,23 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blockEndpoint } from '../../functions/webhooks/block-endpoint.ts';
-import { deliveryKey, findDeliveries } from '../../functions/webhooks/delivery.store.ts';
+import {
+  deliveryKey,
+  findDeliveries,
+  saveDelivery,
+} from '../../functions/webhooks/delivery.store.ts';
+import { claim, lateDelivery } from '../../functions/webhooks/delivery.ts';
 import type { Endpoint } from '../../functions/webhooks/endpoint.ts';
 import { countFailure, findHealth } from '../../functions/webhooks/health.store.ts';
 import { careMessage, newRelease, reopenWrites } from '../../functions/webhooks/release.store.ts';
 import { nextRate, ratesOf, stepOf } from '../../functions/webhooks/slow-start.ts';
 import { useStillTime } from '../support/still-time.ts';
 import { webhooksApi } from './api.ts';
-import { care, putStatus, sweepEndpoint, workUntil } from './care.ts';
+import { care, putStatus, sweepEndpoint, takeReady, workUntil } from './care.ts';
 import {
   type DeliveryWorld,
   deliveryWorld,
   drain,
+  handle,
   newEndpoint,
   relayed,
 } from './delivery-world.ts';
@@ -223,6 +229,45 @@ describe('a release of what is held', () => {
     await workUntil(world, world.clock.nowMs() + 10 * MINUTE_MS);
     expect(await statusesOf(endpoint, [id])).toEqual(['cancelled']);
     expect(receiver.got).toHaveLength(1);
+  });
+
+  it('ends a first attempt whose worker died, when its endpoint was deleted', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const { id: eventId, type: eventType } = await relayed(world, endpoint.tenantId);
+    const [message] = takeReady(world, /^delivery-/);
+    const { tenantId, id: endpointId } = endpoint;
+    const nowMs = world.clock.nowMs();
+    const first = lateDelivery({ tenantId, endpointId, eventId, eventType }, nowMs);
+    const claimed = { ...claim(first, nowMs + 35_000, nowMs), token: 'req_of-one-that-died' };
+    await world.db.commit([saveDelivery(claimed, undefined, nowMs)]);
+    await webhooksApi(world)(tenantId, `DELETE /v1/endpoints/${endpointId}`);
+    await workUntil(world, nowMs + 3 * MINUTE_MS);
+    expect(await statusesOf(endpoint, [eventId])).toEqual(['inflight']);
+    // It comes again when its visibility timeout is over.
+    if (message) await handle(message, world);
+    expect(await statusesOf(endpoint, [eventId])).toEqual(['cancelled']);
+  });
+
+  it('cancels also what fails while a long search runs, when its endpoint is deleted', async () => {
+    const endpoint = await newEndpoint(world, 'http://127.0.0.1:1/hook');
+    const { tenantId, id: endpointId } = endpoint;
+    const { id: eventId, type: eventType } = await relayed(world, tenantId);
+    const nowMs = world.clock.nowMs();
+    const first = lateDelivery({ tenantId, endpointId, eventId, eventType }, nowMs);
+    const claimed = { ...claim(first, nowMs + 35_000, nowMs), token: 'req_of-a-slow-one' };
+    await world.db.commit([saveDelivery(claimed, undefined, nowMs)]);
+    await webhooksApi(world)(tenantId, `DELETE /v1/endpoints/${endpointId}`);
+    const [message] = takeReady(world, /^endpoint-care/);
+    const query: DeliveryWorld['db']['query'] = async (it) => {
+      const page = await world.db.query(it);
+      world.clock.set(Math.max(world.clock.nowMs(), nowMs + 61_000));
+      return page;
+    };
+    if (message) await care(message, { ...world, db: { ...world.db, query } });
+    const failed = { ...claimed, status: 'retrying', dueMs: nowMs + 10 * 60 * MINUTE_MS } as const;
+    await world.db.commit([saveDelivery({ ...failed, token: 'req_2' }, claimed.token, nowMs)]);
+    await workUntil(world, nowMs + 3 * MINUTE_MS);
+    expect(await statusesOf(endpoint, [eventId])).toEqual(['cancelled']);
   });
 
   it('sees what came late to the index', async () => {

@@ -128,6 +128,20 @@ describe('a replay that is cancelled', () => {
     },
   );
 
+  it('leaves what had ended before it as it was, when the endpoint is deleted', async () => {
+    const { receiver, endpoint, patch, replay, rows } = await outage(3, 2);
+    await patch({ rateLimit: { perSecond: 0.2 } });
+    await takeSlots(world, { ...endpoint, perSecond: 0.2 }, 500);
+    await replay();
+    await workUntil(world, world.clock.nowMs() + 20 * SECOND_MS);
+    await ask(endpoint.tenantId, `DELETE /v1/endpoints/${endpoint.id}`);
+    await sweepFor(endpoint, 3);
+    const ends = (await rows()).map(({ status, reason }) => `${status} ${reason}`);
+    const [failed, missed] = ['exhausted attempts_used_up', 'cancelled endpoint_deleted'];
+    expect(ends).toEqual([failed, failed, failed, missed, missed]);
+    expect(receiver.got).toHaveLength(3);
+  });
+
   it('restores each as it was, and leaves what is new with a reason', async () => {
     const { endpoint, events, patch, replay } = await outage(1, 2);
     const taken = () => Promise.all(events.slice(0, 2).map((it) => recordOf(world, endpoint, it)));

@@ -148,7 +148,8 @@ describe('the planned step of a replay', () => {
     const { add } = await withExhausted();
     const nowMs = world.clock.nowMs();
     const fields = { planned: { through: 'evt_~' }, matched: 1, sent: 1, dueMs: nowMs };
-    const replay = await add('cancelled', { ...fields, endedAtMs: nowMs - HOUR_MS });
+    const last = { endedAtMs: nowMs - HOUR_MS, isSettled: true } as const;
+    const replay = await add('cancelled', { ...fields, ...last });
     await care(careMessage(replay), world);
     const ended = await findRelease(world.db, releaseKey(replay));
     expect(ended).toMatchObject({ status: 'cancelled', planned: undefined, sent: 0 });
