@@ -11,9 +11,10 @@ import type { Finding, Invariant } from './audit.ts';
 import type { Standpoint } from './fold.ts';
 import { factsOf, heldChangeOf, type LineRecord } from './journal-record.ts';
 
-/** The limits of an account, which never change. */
+/** The limits of an account and its currency, which never change. */
 export interface Limits {
   readonly id: string;
+  readonly currency: string;
   readonly minBalance: bigint | null;
   readonly maxBalance: bigint | null;
 }
@@ -87,10 +88,25 @@ function foldEntry(limits: Limits, entry: Entry, before: Standpoint): Folded {
   const told = differences(expected, leg, line);
   const wrongTime = line.atMs === createdAtMs ? [] : ['the time of its line is another'];
   const unlisted = entry.record.isListed ? [] : ['no list of the journal has it'];
-  const faults = [...told.faults, ...wrongTime, ...unlisted];
-  const at = settle(expected, entry, { before, isOurs: told.isOurs });
+  const money = foldCurrency(limits, leg, before);
+  const faults = [...told.faults, ...money.faults, ...wrongTime, ...unlisted];
+  const settled = settle(expected, entry, { before, isOurs: told.isOurs });
+  const at = { ...settled, currency: money.currency };
   const findings = faults.length > 0 ? [tell('L3', faults.join('; '))] : [];
   return { at, findings: [...findings, ...limitFaults(limits, leg, tell)] };
+}
+
+/**
+ * All entries have the currency of the account. Where it has another one, the entries before say
+ * which are wrong, so that one changed field is not told of at each of them.
+ */
+function foldCurrency(account: Limits, leg: Leg, before: Standpoint) {
+  const expected = before.currency ?? account.currency;
+  const isOfAccount = leg.currency === account.currency;
+  const currency = isOfAccount ? leg.currency : (before.currency ?? leg.currency);
+  if (leg.currency === expected) return { currency, faults: [] };
+  const what = before.currency === undefined ? 'the account' : 'the entry before';
+  return { currency, faults: [`it moves ${leg.currency}, and ${what} has ${expected}`] };
 }
 
 interface Expected {

@@ -15,6 +15,7 @@ const AccountFoldItem = z.object({
     credits: StoredMinor,
     debits: StoredMinor,
     held: StoredMinor,
+    currency: z.string().optional(),
     hash: z.string(),
     atMs: z.int(),
     isBroken: z.boolean(),

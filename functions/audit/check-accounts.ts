@@ -1,4 +1,4 @@
-import { listingOf, toAccount } from '../ledger/account.store.ts';
+import { accountKey, listingOf, toAccount } from '../ledger/account.store.ts';
 import { WORLD } from '../ledger/account.ts';
 import { readable } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
@@ -97,6 +97,11 @@ async function openFolds(
     if (!item) continue;
     if (!account) {
       findings.push({ invariant: 'L3', id: String(item.id), detail: 'it cannot be read' });
+      continue;
+    }
+    if (item.pk !== accountKey(tenantId, account.id).pk || account.tenantId !== tenantId) {
+      const detail = 'it does not lie where its tenant and id say';
+      findings.push({ invariant: 'L3', id: account.id, detail });
       continue;
     }
     ids.push(account.id);

@@ -20,6 +20,7 @@ import {
   PATIENCE_MS,
 } from './audit.ts';
 import { placeOf } from './check-accounts.ts';
+import { checkMovedAccounts } from './check-moved-accounts.ts';
 import { eventFaults } from './event-faults.ts';
 import { findRecordFaults } from './find-record-faults.ts';
 import { journalLists, loadListed } from './journal-record.store.ts';
@@ -35,7 +36,7 @@ const EVENT_AGE_MAX_MS = 29 * DAY_MS;
 
 /**
  * The next records of the journal: each by itself and with those that it names, with its lines
- * and its event.
+ * and its event, and with the accounts that it is the first to move.
  */
 export async function checkJournal(world: Needs, look: Look): Promise<Advance> {
   const { audit, position, rowsMax } = look;
@@ -53,7 +54,8 @@ export async function checkJournal(world: Needs, look: Look): Promise<Advance> {
   const lines = await checkLines(world, found);
   if (lines.isWaiting) return { ...STANDSTILL, position };
   const events = await checkEvents(world, audit, found);
-  const findings = [...faults, ...lines.findings, ...events];
+  const accounts = await checkMovedAccounts(world.db, audit.tenantId, found);
+  const findings = [...faults, ...lines.findings, ...events, ...accounts];
   const gain = { checked: countOf(found), findings };
   const rows = Math.max(1, page.items.length);
   const next = page.next

@@ -1,13 +1,15 @@
-import { accountKey, externalIdKey, toDetails } from '../ledger/account.store.ts';
+import { accountKey, externalIdKey, listingOf, toDetails } from '../ledger/account.store.ts';
+import { ACCOUNT_STATUSES } from '../ledger/account.ts';
 import { readable } from '../shared/form.ts';
-import type { Db } from '../shared/world.ts';
+import type { Db, Item } from '../shared/world.ts';
 import type { Finding } from './audit.ts';
 
 type Reads = Pick<Db, 'getAll'>;
 
 /**
- * L3: accounts whose names and metadata are not there, so that nobody can read them; or whose
- * external id finds none, or another one. One unit for each account, and one for each external id.
+ * L3: accounts whose names and metadata are not there, so that nobody can read them, or on no
+ * list; or whose external id finds none, or another one. One unit for each account, and one for
+ * each external id.
  */
 export async function checkNames(
   db: Reads,
@@ -19,19 +21,27 @@ export async function checkNames(
   const items = await db.getAll(keys.map((key) => ({ table: 'ledger', ...key })));
   const names = accountIds.map((id, index) => {
     const item = items[index];
-    return { id, details: item && readable(() => toDetails(item)) };
+    const isListed = isOnList(tenantId, id, item);
+    return { id, details: item && readable(() => toDetails(item)), isListed };
   });
   const claims = names.flatMap(({ id, details }) =>
     details?.externalId === undefined ? [] : [{ id, externalId: details.externalId }],
   );
   return [
-    ...names
-      .filter((it) => it.details === undefined)
-      .map(
-        ({ id }): Finding => ({ invariant: 'L3', id, detail: 'its name and metadata are lost' }),
-      ),
+    ...names.flatMap(({ id, details, isListed }): Finding[] => {
+      if (!details) return [{ invariant: 'L3', id, detail: 'its name and metadata are lost' }];
+      const detail = 'no list of accounts of one status has it';
+      return isListed ? [] : [{ invariant: 'L3', id, detail }];
+    }),
     ...(await checkClaims(db, tenantId, claims)),
   ];
+}
+
+/** In which of them it must be may change while it is read. */
+function isOnList(tenantId: string, id: string, item: Item | undefined): boolean {
+  const lists = ACCOUNT_STATUSES.map((it) => listingOf(tenantId, it));
+  const { listingPk, listingSk } = item ?? {};
+  return lists.includes(String(listingPk)) && String(listingSk).endsWith(`#${id}`);
 }
 
 interface Claim {

@@ -1,12 +1,20 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { OutboxEvent } from '../events/event.ts';
 import type { Finding } from './audit.ts';
 
 /** The data of an event of the ledger, as far as an audit reads it. */
-export interface EventData {
+export interface EventData extends Partial<Record<(typeof LASTING)[number], unknown>> {
   readonly id?: unknown;
   readonly transactionId?: unknown;
+  readonly transaction?: unknown;
   readonly entries?: unknown;
 }
+
+/** What a transaction, and a hold, says besides from its beginning on. */
+const LASTING = [
+  ...(['type', 'accountId', 'amount', 'currency', 'description', 'reference'] as const),
+  ...(['metadata', 'effectiveAt', 'expiresAt', 'createdAt'] as const),
+] as const;
 
 /** The data of an event; empty when they cannot be read. */
 export function dataOf({ data }: Pick<OutboxEvent, 'data'>): EventData {
@@ -25,19 +33,24 @@ export function eventFaults(
 ): Finding[] {
   const tell = (detail: string): Finding[] => [{ invariant: 'O1', id: recordId, detail }];
   if (!stored) return tell(`its event ${told.id} is not there`);
-  return summaryOf(stored) === summaryOf(told) ? [] : tell(`${told.id} tells of something else`);
+  const isSame = isDeepStrictEqual(summaryOf(stored), summaryOf(told));
+  return isSame ? [] : tell(`${told.id} tells of something else`);
 }
 
 /** What both must say. Later releases may say more. */
-function summaryOf(event: OutboxEvent): string {
-  const { id, transactionId, entries } = dataOf(event);
+function summaryOf(event: OutboxEvent) {
+  const data = dataOf(event);
+  const { id, transactionId, entries } = data;
   // A hold is told of as it is now, and was not captured when it was created.
   const transaction = event.type === 'hold.captured' ? transactionId : undefined;
   const rows = (Array.isArray(entries) ? entries : []).map((it) => {
     const { accountId, currency, amount, seq, balanceAfter, hash } = Object(it);
     return [accountId, currency, amount, seq, balanceAfter, hash];
   });
-  return JSON.stringify([event.type, id, transaction, rows]);
+  const lasting = [data, Object(data.transaction) as EventData].map((it) =>
+    LASTING.map((name) => it[name]),
+  );
+  return [event.type, id, transaction, rows, ...lasting];
 }
 
 /** What an event of the ledger says that it tells of: the id of a transaction, or of a hold. */

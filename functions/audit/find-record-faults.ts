@@ -1,8 +1,9 @@
+import { referenceListing } from '../ledger/transaction.store.ts';
 import type { Item, World } from '../shared/world.ts';
 import type { Finding } from './audit.ts';
 import { captureFaults, holdFaults, releaseFaults } from './hold-faults.ts';
 import { loadRecords, loadReversals, Records, recordPk } from './journal-record.store.ts';
-import type { FoundRecord } from './journal-record.ts';
+import type { FoundRecord, JournalRecord } from './journal-record.ts';
 import { effectFaults, markerFaults, reversalFaults, sumFaults } from './transaction-faults.ts';
 
 interface Found {
@@ -40,7 +41,8 @@ export async function findRecordFaults(
     }
     const place = { pk: String(item.pk), expectedPk: recordPk(tenantId, id) };
     found.push({ item, record: seen.record });
-    findings.push(...effectFaults(seen.record, place), ...seen.findings);
+    const reference = referenceFaults(seen.record, item);
+    findings.push(...effectFaults(seen.record, place), ...seen.findings, ...reference);
   }
   return { found, findings };
 }
@@ -108,4 +110,14 @@ function judge({ own, named, reversals }: Sources, id: string) {
   const capture = named.transaction(hold.transactionId);
   const end = { capture, release: named.release(hold.releaseId) };
   return { record: { kind: 'hold', hold } as const, findings: holdFaults(hold, end) };
+}
+
+/** L3: a record with a reference that no list of its reference has. */
+function referenceFaults(record: JournalRecord, item: Item): Finding[] {
+  if (record.kind !== 'transaction') return [];
+  const { id, tenantId, status, reference } = record.transaction;
+  if (reference === undefined) return [];
+  const list = referenceListing(tenantId, status, reference);
+  const isFound = item.referencePk === list && String(item.referenceSk).endsWith(`#${id}`);
+  return isFound ? [] : [{ invariant: 'L3', id, detail: 'its reference does not find it' }];
 }

@@ -6,6 +6,8 @@ export interface Standpoint {
   readonly credits: bigint;
   readonly debits: bigint;
   readonly held: bigint;
+  /** Of the entries so far; undefined before the first. */
+  readonly currency?: string | undefined;
   /** Head of the hash chain. */
   readonly hash: string;
   /** Time of the last entry in milliseconds since 1970; 0 before the first. */

@@ -3,6 +3,7 @@ import { known } from '../shared/form.ts';
 import { sortableMs } from '../shared/sortable.ts';
 import type { Db, Item, Key, Write } from '../shared/world.ts';
 import {
+  ACCOUNT_STATUSES,
   type Account,
   type AccountDetails,
   type AccountStatus,
@@ -27,7 +28,7 @@ const AccountItem = z.object({
   seq: z.int(),
   lts: z.int(),
   hash: z.string(),
-  status: z.enum(['active', 'frozen', 'closed']),
+  status: z.enum(ACCOUNT_STATUSES),
   createdAt: z.int(),
 });
 

@@ -5,7 +5,9 @@ import { Problem } from '../shared/problem.ts';
 /** The tenant's counter-account: money comes from it and goes to it. It has no balance item. */
 export const WORLD = '@world';
 
-export type AccountStatus = 'active' | 'frozen' | 'closed';
+export const ACCOUNT_STATUSES = ['active', 'frozen', 'closed'] as const;
+
+export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
 
 /**
  * `limited`: every posting rewrites its balance, within its limits. `derived`: it has entries and

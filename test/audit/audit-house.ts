@@ -187,7 +187,7 @@ export async function makePast(house: AuditHouse): Promise<Past> {
   });
   const transfer = await post('/v1/transactions', { type: 'transfer', ...move(a, b, '300') });
   const journal = await post('/v1/transactions', {
-    type: 'journal',
+    ...{ type: 'journal', reference: 'order-1', description: 'An order' },
     postings: [move(a, b, '20'), move(a, fees, '3'), move(b, '@world', '1')],
   });
   const reversed = await post('/v1/transactions', { type: 'transfer', ...move(b, a, '50') });

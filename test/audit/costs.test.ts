@@ -20,10 +20,14 @@ async function costOf(count: number, movement: (ids: readonly [string, string]) 
     const { status } = await house.ledger.post('/v1/transactions/batch', body);
     expect(status).toBe(201);
   }
+  return spentOn(house, { transactions: count + 1 });
+}
+
+async function spentOn(house: AuditHouse, checked: object) {
   await house.settle();
   world.units.splice(0);
   const audit = await house.audit();
-  expect(audit).toMatchObject({ status: 'clean', checked: { transactions: count + 1 } });
+  expect(audit).toMatchObject({ status: 'clean', checked });
   const spent = (isRead: boolean) =>
     world.units
       .filter((it) => READS.includes(it.operation) === isRead)
@@ -58,6 +62,19 @@ describe('an audit', () => {
     const each = (many.reads - few.reads) / 320;
     expect(each).toBeGreaterThanOrEqual(min);
     expect(each).toBeLessThanOrEqual(max);
+  });
+
+  it('reads 5 units besides for each account: once more at its first entry', async () => {
+    const readsOf = async (accounts: number) => {
+      const house = new AuditHouse(world);
+      for (let nth = 0; nth < accounts; nth += 1) await house.ledger.open({}, '1');
+      return (await spentOn(house, { accounts, transactions: accounts })).reads;
+    };
+    const [few, many] = [await readsOf(5), await readsOf(25)];
+
+    const each = (many - few) / 20 - 9.2;
+    expect(each).toBeGreaterThan(4.7);
+    expect(each).toBeLessThanOrEqual(5);
   });
 
   it('writes a few units for each step: its item, and its place in the index due', async () => {

@@ -11,6 +11,8 @@ beforeAll(async () => {
 
 const currency = 'EUR';
 
+const WORK = ['transfer', 'credit', 'fee', 'hold', 'end', 'reverse', 'open'];
+
 /** What others do to the ledger while it is audited. */
 class Teller {
   readonly answers = new Map<string, number>();
@@ -27,7 +29,7 @@ class Teller {
   }
 
   async work(): Promise<void> {
-    const what = this.#dice.pick(['transfer', 'credit', 'fee', 'hold', 'end', 'reverse']);
+    const what = this.#dice.pick(WORK);
     const answer = await this.#do(what);
     const name = `${what} ${told(answer)}`;
     this.answers.set(name, (this.answers.get(name) ?? 0) + 1);
@@ -58,6 +60,7 @@ class Teller {
       const body = { accountId: from, amount, currency, destinationAccountId: to };
       return ledger.post('/v1/holds', body);
     }
+    if (what === 'open') return this.#open(amount);
     if (what === 'end' && this.#holds.length > 0) {
       const hold = this.#holds.splice(dice.below(this.#holds.length), 1)[0];
       const isCaptured = dice.chance(0.5);
@@ -68,6 +71,16 @@ class Teller {
       return ledger.post(`/v1/transactions/${dice.pick(this.#posted)}/reversals`, {});
     }
     return ledger.post('/v1/transactions', { type: 'transfer', ...move(to) });
+  }
+
+  /** An account that an audit may see at any point of its beginning: named, moved, frozen. */
+  async #open(amount: string) {
+    const { ledger } = this.#house;
+    const accountId = await ledger.open({ mode: this.#dice.pick(['limited', 'derived']) });
+    const terms = { accountId, amount, currency, reference: accountId, description: 'The first' };
+    const answer = await ledger.post('/v1/transactions', { type: 'credit', ...terms });
+    await ledger.patch(`/v1/accounts/${accountId}`, { name: 'Cold', status: 'frozen' });
+    return answer;
   }
 }
 
@@ -96,7 +109,7 @@ describe('an audit while others move money', () => {
     expect(audits.map((it) => it.status)).toEqual(['clean', 'clean']);
     expect(waits).toBeGreaterThan(0);
     const done = tellers.flatMap((it) => [...it.answers.keys()]);
-    for (const what of ['transfer', 'credit', 'fee', 'hold', 'reverse']) {
+    for (const what of ['transfer', 'credit', 'fee', 'hold', 'reverse', 'open']) {
       expect(done).toContain(`${what} 201`);
     }
     await house.settle();

@@ -60,6 +60,36 @@ async function copy(id: string, copyId: string, more: Item = {}): Promise<string
 const mark = (id: string, reversalId: string) =>
   world.db.commit([insertReversal(house.tenantId, id, reversalId)]);
 
+/** What was posted by the fault itself. */
+let posted = '';
+async function post(body: object): Promise<void> {
+  const money = { amount: '5', currency: 'EUR' };
+  const answer = await house.ledger.post('/v1/transactions', { ...money, ...body });
+  expect(answer.status, JSON.stringify(answer.body)).toBe(201);
+  posted = answer.body.id;
+  await house.settle();
+}
+
+/** Takes an account away with its name. */
+async function removeAccount(id: string): Promise<void> {
+  const { pk, sk } = accountKey(house.tenantId, id);
+  for (const key of [
+    { pk, sk },
+    { pk, sk: 'M' },
+  ]) {
+    await house.tamper('ledger', key, () => undefined);
+  }
+}
+
+const UNLISTED = { listingPk: undefined, listingSk: undefined };
+
+/** Changes the first amount that the event of a record names: that of all of it. */
+const headline = async (id: string, amount: string) =>
+  house.tamper('outbox', await house.eventKeyOf(id), ({ data, ...item }) => ({
+    ...item,
+    data: String(data).replace(/"amount":"\d+"/, `"amount":"${amount}"`),
+  }));
+
 interface Planted {
   readonly what: string;
   readonly plant: () => Promise<unknown>;
@@ -133,6 +163,49 @@ const FAULTS: readonly Planted[] = [
     what: 'a balance stored on a derived account',
     plant: () => account(past.fees, () => ({ cr: 1 })),
     caught: () => [`L3 ${past.fees}`],
+  },
+  {
+    what: 'an account that is gone with its money',
+    plant: () => removeAccount(past.b),
+    caught: () => [`L3 ${past.b}`],
+  },
+  {
+    what: 'a balance that is gone, and its name is there',
+    plant: () => house.tamper('ledger', accountKey(house.tenantId, past.b), () => undefined),
+    caught: () => [`L3 ${past.b}`],
+  },
+  {
+    what: 'a derived account that is gone',
+    plant: () => removeAccount(past.fees),
+    caught: () => [`L3 ${past.fees}`],
+  },
+  {
+    what: 'the balance of an account that no list has',
+    plant: () => account(past.a, ({ cr }) => ({ cr: Number(cr) + 5, ...UNLISTED })),
+    caught: () => [`L3 ${past.a}`],
+  },
+  {
+    what: 'an account whose place in the list is that of another time',
+    plant: () => account(past.a, ({ listingSk }) => ({ listingSk: `9${listingSk}` })),
+    caught: () => [`L3 ${past.a}`],
+  },
+  {
+    what: 'the currency of a stored account, and what moved it then',
+    plant: async () => {
+      await account(past.b, () => ({ ccy: 'USD' }));
+      await post({ type: 'credit', accountId: past.b, currency: 'USD' });
+    },
+    caught: () => [`L3 ${past.transfer}`, `L3 ${posted}`],
+  },
+  {
+    what: 'a derived account that says that it is limited',
+    plant: () => account(past.fees, () => ({ mode: 'limited' })),
+    caught: () => [`L3 ${past.fees}`],
+  },
+  {
+    what: 'an account that says that it is of another tenant',
+    plant: () => account(past.b, () => ({ tenant: 'ten_other' })),
+    caught: () => [`L3 ${past.b}`],
   },
   {
     what: 'an account below its minimum',
@@ -291,8 +364,26 @@ const FAULTS: readonly Planted[] = [
   },
   {
     what: 'a transaction that no list has',
-    plant: () => record(past.journal, { listingPk: undefined, listingSk: undefined }),
+    plant: () => record(past.journal, UNLISTED),
     caught: () => [`L3 ${past.journal}`],
+  },
+  {
+    what: 'a transaction of the world and a derived account that no list has',
+    plant: async () => {
+      await post({ type: 'credit', accountId: past.fees });
+      await record(posted, UNLISTED);
+    },
+    caught: () => [`L3 ${posted}`],
+  },
+  {
+    what: 'a transaction that its reference does not find',
+    plant: () => record(past.journal, { referencePk: undefined, referenceSk: undefined }),
+    caught: () => [`L3 ${past.journal}`],
+  },
+  {
+    what: 'the description of a transaction',
+    plant: () => record(past.journal, { description: 'Another order' }),
+    caught: () => [`O1 ${past.journal}`],
   },
   {
     what: 'a hold that is in the list of another tenant',
@@ -304,6 +395,14 @@ const FAULTS: readonly Planted[] = [
     plant: () => {
       const { pk } = accountKey(house.tenantId, past.b);
       return house.tamper('ledger', { pk, sk: 'M' }, () => undefined);
+    },
+    caught: () => [`L3 ${past.b}`],
+  },
+  {
+    what: 'a name that no list has',
+    plant: () => {
+      const { pk } = accountKey(house.tenantId, past.b);
+      return house.tamper('ledger', { pk, sk: 'M' }, (item) => ({ ...item, ...UNLISTED }));
     },
     caught: () => [`L3 ${past.b}`],
   },
@@ -335,6 +434,21 @@ const FAULTS: readonly Planted[] = [
         data: String(data).replaceAll('"300"', '"3000"'),
       })),
     caught: () => [`O1 ${past.transfer}`],
+  },
+  {
+    what: 'an event of a transaction that names an amount of its own',
+    plant: () => headline(past.transfer, '3000'),
+    caught: () => [`O1 ${past.transfer}`],
+  },
+  {
+    what: 'an event of a hold that names an amount of its own',
+    plant: () => headline(past.pending, '5000'),
+    caught: () => [`O1 ${past.pending}`],
+  },
+  {
+    what: 'an event of a capture that names an amount of its own',
+    plant: () => headline(past.capture, '5000'),
+    caught: () => [`O1 ${past.capture}`],
   },
   {
     what: 'an event that was invented',
