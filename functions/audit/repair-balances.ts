@@ -9,6 +9,7 @@ import { type Account, balanceOf, type Leg, moveAccount, WORLD } from '../ledger
 import { listAccountRows } from '../ledger/account-list.store.ts';
 import { readable } from '../shared/form.ts';
 import type { World, Write } from '../shared/world.ts';
+import { isOnList, UNLISTED } from './check-moved-accounts.ts';
 import { factsOf, heldChangeOf, type JournalRecord } from './journal-record.ts';
 import { type Repair, repairOne } from './repair-one.ts';
 
@@ -35,7 +36,7 @@ export class Entries {
   /** Which accounts were missed already. */
   readonly #missed = new Set<string>();
 
-  /** Looks at some records; an account that they move and that is not there is lost. */
+  /** Looks at some records; an account that they move and that nobody finds is lost. */
   async add(
     { db }: Needs,
     tenantId: string,
@@ -55,10 +56,11 @@ export class Entries {
     ]);
     for (const { id, ...entry } of moves) {
       const { accountId, seq } = entry.leg;
-      const account = accounts.get(accountId);
-      if (!account && !this.#missed.has(accountId)) {
+      const { account, isListed } = accounts.get(accountId) ?? {};
+      if (!isListed && !this.#missed.has(accountId)) {
         this.#missed.add(accountId);
-        repair.lost({ id: accountId, detail: `the account is not there, and ${id} moves it` });
+        const what = account ? UNLISTED : 'the account is not there';
+        repair.lost({ id: accountId, detail: `${what}, and ${id} moves it` });
       }
       if (seq === undefined || !account) continue;
       this.#last.set(accountId, Math.max(seq, this.#last.get(accountId) ?? 0));
@@ -83,17 +85,27 @@ export class Entries {
   }
 }
 
+interface FoundAccount {
+  readonly account: Account;
+  readonly isListed: boolean;
+}
+
 async function findAccounts(
   db: Needs['db'],
   tenantId: string,
   ids: readonly string[],
-): Promise<Map<string, Account>> {
+): Promise<Map<string, FoundAccount>> {
   if (ids.length === 0) return new Map();
   const items = await db.getAll(
     ids.map((id) => ({ table: 'ledger', ...accountKey(tenantId, id) })),
   );
-  const accounts = items.flatMap((it) => (it && readable(() => toAccount(it))) ?? []);
-  return new Map(accounts.map((it) => [it.id, it]));
+  return new Map(
+    items.flatMap((item) => {
+      const account = item && readable(() => toAccount(item));
+      if (!account) return [];
+      return [[account.id, { account, isListed: isOnList(tenantId, account.id, item) }] as const];
+    }),
+  );
 }
 
 /**
@@ -108,7 +120,8 @@ export async function* repairBalances(
 ): AsyncGenerator<readonly Account[]> {
   for await (const items of listAccountRows(world.db, tenantId)) {
     const ids = items.map((it) => String(it.listingSk).replace(/^\d+#/, ''));
-    const accounts = [...(await findAccounts(world.db, tenantId, ids)).values()];
+    const found = await findAccounts(world.db, tenantId, ids);
+    const accounts = [...found.values()].map((it) => it.account);
     const repaired: Account[] = [];
     for (const account of accounts) {
       repaired.push(await repairBalance(world, account, { entries, repair }));

@@ -312,6 +312,31 @@ describe('a restore to one second whose transactions are torn', () => {
     expect(await violations()).toEqual([]);
   });
 
+  it('names an account that is gone, and one that no list has, in a dry run as well', async () => {
+    for (const sk of ['#', 'M']) {
+      const key = { ...accountKey(house.tenantId, past.b), sk };
+      await house.tamper('ledger', key, () => undefined);
+    }
+    await house.tamper('ledger', accountKey(house.tenantId, past.a), (it) => ({
+      ...it,
+      listingSk: undefined,
+    }));
+
+    for (const dryRun of [true, false]) {
+      const { mends, losses } = await repair(dryRun);
+
+      expect(mends).toEqual({});
+      for (const [id, what] of [
+        [past.b, 'the account is not there, and '],
+        [past.a, 'no list of accounts has it at its time, and '],
+      ]) {
+        expect(losses.filter((it) => it.startsWith(`${id}: ${what}`))).toHaveLength(1);
+        const isFound = losses.some((it) => it.startsWith(`${id}: L3: ${what}`));
+        expect(isFound).toBe(!dryRun);
+      }
+    }
+  });
+
   it('finds nothing to do where all is well', async () => {
     const before = await copy();
     expect(await repair()).toEqual({ mends: {}, losses: [] });
