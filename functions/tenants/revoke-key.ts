@@ -13,7 +13,10 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids'>;
 /** So often a rotation of the same key may come in between. */
 const TRIES_MAX = 3;
 
-/** DELETE /v1/keys/{id}. A key that has ended before keeps the time at which it did. */
+/**
+ * DELETE /v1/keys/{id}. A key that has ended before keeps the time at which it did. To revoke hands
+ * out nothing: unlike a rotation it asks for the scopes alone, and not for the rate or the life.
+ */
 export const revokeKey = route(revokeKeyRoute, async (call, world: Needs) => {
   const caller = await findCaller(call, world);
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {

@@ -156,6 +156,21 @@ describe('the end of a key', () => {
 
     expect(codes).toEqual(['forbidden_scope', 'forbidden_scope']);
   });
+
+  it('may be set by a slower and shorter key of its scopes, and by itself', async () => {
+    const leaked = await make({ scopes: ['ledger:read'] });
+    const rateLimit = { perSecond: 1, burst: 9 };
+    const scopes = ['keys:write', 'ledger:read'];
+    const { id, key: guard } = await make({ scopes, rateLimit, expiresAt: inMs(60_000) });
+    const as = { key: guard };
+    const rotated = await ask(`POST /v1/keys/${leaked.id}/rotate`, { ...as, body: {} });
+    const ended = await ask(`DELETE /v1/keys/${leaked.id}`, as);
+    const itself = await ask(`DELETE /v1/keys/${id}`, as);
+
+    expect(rotated.body.code).toBe('forbidden_scope');
+    expect([ended.body.status, itself.body.status]).toEqual(['revoked', 'revoked']);
+    expect(await opens(leaked.key, tenantsInstance(world))).toBe(401);
+  });
 });
 
 describe('rotation', () => {
