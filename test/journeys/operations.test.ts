@@ -48,6 +48,7 @@ describe('what no route answers', () => {
     expect(status).toBe(404);
     expect(headers.get('content-type')).toBe('application/problem+json');
     expect(body).toMatchObject({ code: 'not_found', status: 404, instance: '/v1/nothing' });
+    expect(headers.get('ratelimit')).toBeNull();
   });
 
   it('is a 405 with Allow where another method is mounted', async () => {
