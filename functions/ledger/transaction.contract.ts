@@ -47,7 +47,9 @@ function kinds<Shape extends z.ZodRawShape>(more: Shape) {
 export const TransactionOrder = kinds({});
 
 const CreateTransactionBody = kinds({
-  dryRun: z.boolean().optional().meta({ description: 'Decides, and posts nothing.' }),
+  dryRun: z.boolean().optional().meta({
+    description: 'Decides, and stores nothing; the Idempotency-Key is ignored, used or not.',
+  }),
 });
 
 export const createTransactionRoute = defineRoute({

@@ -22,7 +22,9 @@ const CreateReplayBody = z
       .max(ReplayedStatus.options.length)
       .default(['exhausted', 'uncertain', 'expired', 'missing']),
     eventTypes: EventFilters.optional(),
-    dryRun: z.boolean().default(false),
+    dryRun: z.boolean().default(false).meta({
+      description: 'Counts, and sends and stores nothing; an Idempotency-Key is ignored.',
+    }),
     rateShare: z
       .number()
       .min(0.01)

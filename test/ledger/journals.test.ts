@@ -293,6 +293,23 @@ describe('a dry run', () => {
     expect([real.status, real.replayed]).toEqual([201, false]);
   });
 
+  it('ignores what its key was used for, and a batch has none', async () => {
+    await post(transfer('50'), 'k');
+    const dry = await post(transfer('40', { dryRun: true }), 'k');
+
+    expect([dry.status, dry.replayed]).toEqual([200, false]);
+    expect(dry.body.entries?.[0]).toMatchObject({ amount: '-40', balanceAfter: '10' });
+    for (const atomic of [true, false]) {
+      const own = atomic ? {} : { idempotencyKey: 'k2' };
+      const transactions = [transfer('40', { ...own, dryRun: true })];
+      const refused = await ledger.post('/v1/transactions/batch', { atomic, transactions }, 'b');
+      expect(refused.body.errors?.map((it) => [it.pointer, it.code])).toEqual([
+        ['/transactions/0/dryRun', 'unknown_field'],
+      ]);
+    }
+    expect(await balances(a, b)).toEqual(['50', '50']);
+  });
+
   it.each<[{ amount?: string; currency?: string; preconditions?: object[] }, string]>([
     [{ amount: '101' }, '422 insufficient_funds'],
     [{ preconditions: [{ version: 7 }] }, '412 precondition_failed'],

@@ -103,6 +103,20 @@ describe('POST /v1/replays', () => {
     expect(receiver.got).toHaveLength(3);
   });
 
+  it('ignores the Idempotency-Key of a dry run, and leaves it free', async () => {
+    const { tenantId, body } = await afterAnOutage(() => 500);
+    const replay = async (dryRun: boolean) => {
+      const asked = { body: { ...body, dryRun }, key: 'k' };
+      const { status, headers } = await ask(tenantId, 'POST /v1/replays', asked);
+      return [status, headers['idempotent-replayed']];
+    };
+
+    expect(await replay(true)).toEqual([200, undefined]);
+    expect(await replay(false)).toEqual([202, undefined]);
+    expect(await replay(true)).toEqual([200, undefined]);
+    expect(await replay(false)).toEqual([202, 'true']);
+  });
+
   it('counts by a dry run no longer than its caller waits, and says so', async () => {
     const { tenantId, endpoint } = await afterAnOutage(() => 500);
     const { id: endpointId } = endpoint;
