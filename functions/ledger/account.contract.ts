@@ -76,7 +76,11 @@ export const getAccountRoute = defineRoute({
   access: 'ledger:read',
   params: z.object({ id: AccountRef }),
   query: z.strictObject({
-    at: Instant.optional().meta({ description: 'The balance as it was then, inclusive.' }),
+    at: Instant.optional().meta({
+      description:
+        'The balance as it was then, inclusive. Final before the last entry of the account; ' +
+        'after it, a posting that is under way may bear a time that is seconds past.',
+    }),
     currency: Currency.optional().meta({ description: 'Of `@world`, which has one balance each.' }),
   }),
   reply: { status: 200, schema: Account },

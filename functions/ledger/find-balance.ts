@@ -15,12 +15,13 @@ export interface BalanceAt {
 }
 
 /**
- * The balance of a limited account after all that it had committed up to and at `atMs`. It is
- * exact: the line that it is read from and the next one are neighbours, else it is refused with
- * `busy`. Refused with `not_available` for a derived account and for the future, and with
- * `not_found` before the account was made. In the last two seconds, requests may be under way that
- * will be committed with a time before theirs. 2 RRU, and none where `atMs` is not before the last
- * entry of `account`.
+ * The balance of a limited account after all that is committed and dated up to and at `atMs`: the
+ * line that it is read from and the next one are neighbours, else it is refused with `busy`.
+ * Refused with `not_available` for a derived account and for the future, and with `not_found`
+ * before the account was made. Before the last entry of `account` it is final. After that a posting
+ * may be under way that bears the time of its decision: two seconds before its commit at the most,
+ * or as long as its server stands still, which Lambda ends after a minute. 2 RRU, and none where
+ * `atMs` is not before the last entry.
  */
 export async function findBalanceAt(
   { clock, db }: Pick<World, 'clock' | 'db'>,
