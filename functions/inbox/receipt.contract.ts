@@ -160,6 +160,7 @@ export const replayFailedRoute = defineRoute({
   path: '/v1/webhooks/replays',
   summary: 'Process again what has failed, of one source or all, up to a hundred webhooks a call',
   access: 'inbox:write',
+  mayLackBody: true,
   body: z
     .strictObject({
       sourceId: SourceId.optional(),

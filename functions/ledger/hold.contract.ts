@@ -51,6 +51,7 @@ export const captureHoldRoute = defineRoute({
   idempotencyKey: 'required',
   movesMoney: true,
   params: z.object({ id: id('hld') }),
+  mayLackBody: true,
   body: z.strictObject({
     amount: Amount.optional().meta({ description: 'All of it if absent.' }),
     destinationAccountId: AccountRef.optional(),

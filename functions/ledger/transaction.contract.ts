@@ -108,6 +108,7 @@ export const createReversalRoute = defineRoute({
   idempotencyKey: 'required',
   movesMoney: true,
   params: z.object({ id: id('txn') }),
+  mayLackBody: true,
   body: z.strictObject(notes),
   reply: { status: 201, schema: Transaction },
   refusals: [...moneyRefusals, 'already_reversed', 'conflict'],

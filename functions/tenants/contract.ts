@@ -188,6 +188,7 @@ export const createTenantKeyRoute = defineRoute({
   access: 'admin',
   idempotencyKey: 'accepted',
   params: z.object({ id: id('ten') }),
+  mayLackBody: true,
   body: CreateKeyBody.extend({
     name: text(1, 200).default('made by the operator'),
     scopes: Scopes.default(['*']),
@@ -236,6 +237,7 @@ export const rotateKeyRoute = defineRoute({
   access: 'keys:write',
   idempotencyKey: 'accepted',
   params: z.object({ id: id('key') }),
+  mayLackBody: true,
   body: z.strictObject({
     overlapSeconds: z
       .int()

@@ -200,6 +200,7 @@ export const rotateSecretRoute = defineRoute({
   access: 'webhooks:write',
   idempotencyKey: 'accepted',
   params: EndpointParams,
+  mayLackBody: true,
   body: z.strictObject({
     graceSeconds: z.int().min(0).max(WEEK_SECONDS).default(DAY_SECONDS).meta({
       description: 'So long webhooks are signed with the older secrets, too; 0 ends them at once.',

@@ -297,6 +297,15 @@ describe('what a body says of itself', () => {
     expectRefusal(answer, 'unsupported_media_type', { target });
   });
 
+  it('need not be said where there is none, and nothing is required', async () => {
+    const { body } = await api.post('/v1/keys', { name: 'k', scopes: ['ledger:read'] });
+    const bare = (path: string) =>
+      sendRaw(apiUrl, { target: path, headers: [`authorization: Bearer ${key}`] });
+
+    expect((await bare(`/v1/keys/${body.id}/rotate`)).status).toBe(201);
+    expectRefusal(await bare(target), 'unsupported_media_type', { target });
+  });
+
   it.each([
     'APPLICATION/JSON',
     'application/json;charset=utf-8',

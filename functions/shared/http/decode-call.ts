@@ -61,8 +61,11 @@ function decodeParams({ params }: Contract, event: APIGatewayProxyEventV2): unkn
 
 function readBody(contract: Contract, event: APIGatewayProxyEventV2): JsonBody {
   const { headers } = event;
-  const type = headers['content-type'] ?? '';
-  if (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type)) {
+  const bytes = bytesOf(event);
+  const type = headers['content-type'];
+  const isBare = type === undefined && bytes.length === 0;
+  if (isBare && contract.mayLackBody) return parseJson(Buffer.from('{}'));
+  if (!type || !JSON_TYPE.test(type) || OTHER_CHARSET.test(type)) {
     throw new Problem('unsupported_media_type', {
       detail: 'Send content-type: application/json, in UTF-8.',
     });
@@ -70,7 +73,6 @@ function readBody(contract: Contract, event: APIGatewayProxyEventV2): JsonBody {
   if (headers['content-encoding'] !== undefined) {
     throw new Problem('unsupported_media_type', { detail: 'Send the body without an encoding.' });
   }
-  const bytes = bytesOf(event);
   assertFits(bytes, contract);
   return parseJson(bytes, contract);
 }

@@ -43,6 +43,8 @@ export interface Contract {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** A request without a body and a content type is one with `{}`, which the schema takes. */
+  readonly mayLackBody?: true;
   /** Any bytes are a body, whatever they say they are: nobody reads them as JSON. */
   readonly takesBytes?: true;
   /** A larger body is refused; 256 KB when absent. */

@@ -24,7 +24,7 @@ export function operationObject(
     ...(idempotencyKey && { parameters: [{ $ref: `#/components/parameters/${key}` }] }),
     ...(body && {
       requestBody: {
-        required: true,
+        required: !contract.mayLackBody,
         content: {
           'application/json': {
             schema: body,

@@ -22,7 +22,9 @@ const open = defineRoute({
   reply: { status: 200, schema: z.object({}) },
 });
 
-function eventOf(given: Partial<APIGatewayProxyEventV2>): APIGatewayProxyEventV2 {
+type Given = Partial<Omit<APIGatewayProxyEventV2, 'body'>> & { readonly body?: string | undefined };
+
+function eventOf(given: Given): APIGatewayProxyEventV2 {
   return {
     rawPath: '/v1/things',
     headers: { 'content-type': 'application/json' },
@@ -150,6 +152,46 @@ describe('decodeCall', () => {
     '',
   ])('refuses a body of the type %j', (type) => {
     const call = () => decodeCall(plain, eventOf({ headers: { 'content-type': type } }));
+
+    expect(call).toThrow(expect.objectContaining({ code: 'unsupported_media_type' }));
+  });
+
+  describe('a request of a route that can do without a body', () => {
+    const lenient = {
+      ...plain,
+      body: z.strictObject({ a: z.string().default('x') }),
+      mayLackBody: true,
+      idempotencyKey: 'accepted',
+    } as const;
+    const keyed = { 'idempotency-key': 'k' };
+    const JSON_TYPE = { 'content-type': 'application/json' };
+
+    it.each([{ body: undefined }, { body: '' }, { body: '', isBase64Encoded: true }])(
+      'and has none (%j) is the same as one with {}',
+      (none) => {
+        const lacking = decodeCall(lenient, eventOf({ ...none, headers: keyed }));
+        const empty = decodeCall(
+          lenient,
+          eventOf({ body: '{}', headers: { ...keyed, ...JSON_TYPE } }),
+        );
+
+        expect(lacking.body).toEqual({ a: 'x' });
+        expect(lacking.idempotency).toEqual(empty.idempotency);
+      },
+    );
+
+    it.each([
+      ['a body without a type', { body: '{}', headers: {} }, 'unsupported_media_type'],
+      ['a type without a body', { body: '', headers: JSON_TYPE }, 'malformed_json'],
+      ['another type', { body: '', headers: { 'content-type': '' } }, 'unsupported_media_type'],
+    ])('and has %s is refused', (_what, given, code) => {
+      const call = () => decodeCall(lenient, eventOf(given));
+      expect(call).toThrow(expect.objectContaining({ code }));
+    });
+  });
+
+  it('refuses a request without a body where one has to say something', () => {
+    const call = () => decodeCall(plain, eventOf({ body: '', headers: {} }));
 
     expect(call).toThrow(expect.objectContaining({ code: 'unsupported_media_type' }));
   });
