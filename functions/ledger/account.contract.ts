@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineRoute } from '../shared/http/route.ts';
 import { Balance, Currency } from '../shared/money-wire.ts';
-import { Instant, id, Metadata, PageQuery, pageOf, text } from '../shared/wire.ts';
+import { Instant, id, METADATA_LIMITS, Metadata, PageQuery, pageOf, text } from '../shared/wire.ts';
 import { AccountRef } from './money.contract.ts';
 
 const AccountStatus = z.enum(['active', 'frozen', 'closed']);
@@ -95,7 +95,9 @@ export const updateAccountRoute = defineRoute({
   params: z.object({ id: id('acc') }),
   body: z.strictObject({
     name: text(1, 200).optional(),
-    metadata: Metadata.optional().meta({ description: 'Replaces all of the metadata.' }),
+    metadata: Metadata.optional().meta({
+      description: `Replaces all of the metadata. ${METADATA_LIMITS}`,
+    }),
     status: AccountStatus.optional(),
   }),
   reply: { status: 200, schema: Account },

@@ -80,22 +80,33 @@ export const TOO_LONG_FAULT = 'has more elements than a request may carry';
 
 const METADATA_KEYS_MAX = 50;
 
-/** So that a page of a hundred objects stays far below the 6 MB that a Lambda may answer. */
+/**
+ * So that the event of the largest journal stays below 64 KB, and a page of a hundred objects below
+ * the 6 MB that a Lambda may answer.
+ */
 const METADATA_BYTES_MAX = 16 * KIB;
 
 const MetadataTexts = z
   .record(text(1, 40), text(0, 500), 'must be keys of 1 to 40 characters with texts')
-  .refine((it) => Buffer.byteLength(JSON.stringify(it)) <= METADATA_BYTES_MAX, 'is above 16 KB');
+  .refine(
+    (it) => Buffer.byteLength(JSON.stringify(it)) <= METADATA_BYTES_MAX,
+    'has more than 16 KB, as JSON in UTF-8',
+  );
+
+/** What no schema can say. */
+export const METADATA_LIMITS = 'At most 50 keys, and 16 KB in all, as JSON in UTF-8.';
 
 /**
  * The caller's own notes on an object: up to 50 keys of 40 characters, values of 500, 16 KB. Keys
  * are counted before one of them is looked at: a body has room for tens of thousands.
  */
-export const Metadata = z.preprocess((given, context) => {
-  if (countKeys(given) <= METADATA_KEYS_MAX) return given;
-  context.addIssue({ code: 'custom', message: `has more than ${METADATA_KEYS_MAX} keys` });
-  return z.NEVER;
-}, MetadataTexts);
+export const Metadata = z
+  .preprocess((given, context) => {
+    if (countKeys(given) <= METADATA_KEYS_MAX) return given;
+    context.addIssue({ code: 'custom', message: `has more than ${METADATA_KEYS_MAX} keys` });
+    return z.NEVER;
+  }, MetadataTexts)
+  .meta({ description: METADATA_LIMITS, maxProperties: METADATA_KEYS_MAX });
 
 function countKeys(given: unknown): number {
   return given !== null && typeof given === 'object' ? Object.keys(given).length : 0;

@@ -57,4 +57,21 @@ describe('metadata', () => {
       { pointer: '', code: 'invalid', detail: 'has more than 50 keys' },
     ]);
   });
+
+  it.each([
+    ['plain text', 'x', 500],
+    ['text of three bytes a character', '€', 166],
+    ['quotes, of which each is two in JSON', '"', 250],
+  ])('has 16 KB in all, as JSON in UTF-8: %s', (_what, char, count) => {
+    const full = keys(32, char.repeat(count));
+    const { code, facts } = refusalOf(Metadata, { ...full, more: char.repeat(count) });
+
+    expect(Buffer.byteLength(JSON.stringify(full))).toBeGreaterThan(15.8 * 1_024);
+    expect(validate(Metadata, full)).toEqual(full);
+    expect(code).toBe('validation_failed');
+    expect(facts.errors).toEqual([
+      { pointer: '', code: 'invalid', detail: 'has more than 16 KB, as JSON in UTF-8' },
+    ]);
+    expect(Metadata.meta()?.description).toContain('16 KB in all, as JSON in UTF-8');
+  });
 });
