@@ -124,13 +124,13 @@ function holdingClaims() {
 
 describe('a retry of a file with a rate of its own', () => {
   it.each([
-    [2, undefined, 60],
+    [2, undefined, 30],
     [0.5, undefined, 30],
-    [40, undefined, 100],
-    [2, 50, 60],
-    [20, 100, 60],
-    [10, 2, 60],
-    [5, 5, 60],
+    [40, undefined, 60],
+    [2, 50, 30],
+    [20, 100, 30],
+    [10, 2, 30],
+    [5, 5, 30],
   ])('of %d per second keeps it beside %s of its endpoint', async (rate, perSecond, users) => {
     const file = await failedFile({ rate, perSecond, users: 2 * users, fails: EVERY_SECOND });
     await askRetry(file);
