@@ -33,6 +33,15 @@ describe('bundle', async () => {
     expect([...new Set(locales)]).toEqual(['node_modules/zod/v4/locales/en.js']);
   });
 
+  it('leaves out what contracts say to people, who read it in the documentation', () => {
+    const contract = readFileSync('functions/inbox/source.contract.ts', 'utf8');
+    const words = [...contract.matchAll(/description: '([^'\\]{20,})'/g)].map(([, text]) => text);
+    const { folder = '' } = bundles['inbox/source-api'] ?? {};
+    const code = readFileSync(join(folder, 'index.mjs'), 'utf8');
+    expect(words.length).toBeGreaterThan(3);
+    expect(words.filter((it) => code.includes(it ?? ''))).toEqual([]);
+  });
+
   it('answers from its cache as long as nothing has changed', async () => {
     expect(await bundle(ENTRIES)).toEqual(bundles);
     expect(buildId()).toBe(buildId());
