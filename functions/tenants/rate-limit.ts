@@ -17,14 +17,6 @@ export function stricter(one: RateLimit, other: RateLimit): RateLimit {
   };
 }
 
-/**
- * How long tokens that an instance has reserved can be spent. In any time T all instances together
- * admit no more than the burst and what accrues in T and this time, however many they are: 5 %
- * above the limit in ten seconds. Tokens that an instance took into its grave are reserved for no
- * longer than they took to accrue.
- */
-export const LEASE_MS = 500;
-
 /** An instance reserves what it will need in this time, so that little is left unspent. */
 const AHEAD_SECONDS = 0.25;
 /** And never more than accrues in this time: it is what a lost instance costs all others. */
@@ -37,6 +29,17 @@ export function leaseSize({ perSecond, burst }: RateLimit, askedPerSecond: numbe
   if (perSecond < LEASED_FROM_PER_SECOND) return 1;
   const most = Math.min(burst, Math.max(2, Math.floor(perSecond * SHARE_SECONDS)));
   return Math.max(1, Math.min(most, Math.floor(askedPerSecond * AHEAD_SECONDS)));
+}
+
+/** An instance that is asked so often uses up what it reserves in time. */
+const QUEUE_FROM_PER_SECOND = 8;
+
+/**
+ * Whether tokens are reserved before they accrue. It shares an empty bucket without asking again
+ * and again, but wastes the tokens of instances that are asked too seldom to use them in time.
+ */
+export function mayQueue({ perSecond }: RateLimit, askedPerSecond: number): boolean {
+  return perSecond >= LEASED_FROM_PER_SECOND && askedPerSecond >= QUEUE_FROM_PER_SECOND;
 }
 
 /** Microseconds in a millisecond, the unit of times here: the table adds integers exactly. */
@@ -61,11 +64,17 @@ export function toUs(ms: number): number {
 export const SKEW_US = SECOND_MS * MS_US;
 
 /**
+ * So far before they accrue tokens can be reserved. It is the time for which a key can be blocked
+ * by instances that took what they reserved into their graves.
+ */
+export const QUEUE_MS = SECOND_MS;
+
+/**
  * The latest time up to which tokens can be reserved at `nowUs`, by clocks that agree. A later one
  * is that of a larger limit, or this clock is behind: the table is asked before anybody is blocked.
  */
 export function horizonUs(limit: RateLimit, nowUs: number): number {
-  return nowUs + depthUs(limit) + SKEW_US;
+  return nowUs + depthUs(limit) + toUs(QUEUE_MS) + SKEW_US;
 }
 
 /** When the bucket will be full again (GCRA's theoretical arrival time), not before now. */

@@ -1,13 +1,16 @@
 import { SECOND_MS } from '../shared/units.ts';
 import type { Item, World } from '../shared/world.ts';
+import { LEASE_MS, type Lease, leaseOf, NO_LEASE, nextUs } from './lease.ts';
 import { clockOf, reserveBehind, reserveFromNow, tatOf } from './rate-limit.store.ts';
 import {
   isBehind,
-  LEASE_MS,
   leaseSize,
+  mayQueue,
+  QUEUE_MS,
   type RateLimit,
   reservedUs,
   SKEW_US,
+  spanUs,
   tokensIn,
   toUs,
   waitForMs,
@@ -34,9 +37,7 @@ interface Named {
 
 /** What an instance knows of a bucket. */
 interface Bucket {
-  /** Reserved tokens that are not spent, and since when they are reserved. */
-  left: number;
-  leasedAtMs: number;
+  lease: Lease;
   /** How many requests wait for a token, and the one reservation for all of them. */
   waiting: number;
   refill: Promise<void> | undefined;
@@ -44,18 +45,27 @@ interface Bucket {
   asked: number;
   measuredFromMs: number;
   perSecond: number;
+  /** The same, levelled over a second. */
+  steadily: number;
   /** Up to when tokens were reserved, when it was last seen, and by this instance alone since. */
   tatUs: number | undefined;
+  /** Whether others had reserved behind what was known here, the last time. */
+  isCrowded: boolean;
   /** By how much the fastest clock that has written to the bucket is ahead of this instance's. */
   aheadUs: number;
-  /** The time in which asking again is in vain. */
-  blockedFromMs: number;
+  /** Until then asking again is in vain. */
   blockedUntilMs: number;
-  /** The time in which the table is not asked, because it did not answer. */
-  aloneFromMs: number;
+  /** Until then the table is not asked, because it did not answer. */
   aloneUntilMs: number;
 }
 
+const NOTHING_KNOWN = {
+  lease: NO_LEASE,
+  tatUs: undefined,
+  isCrowded: false,
+  blockedUntilMs: 0,
+  aloneUntilMs: 0,
+};
 const BUCKETS_MAX = 10_000;
 /** In how much time requests are counted, to tell how many tokens to reserve. */
 const MEASURED_MS = 250;
@@ -93,7 +103,7 @@ async function waitForToken(bucket: Bucket, named: Named, world: Needs): Promise
       await bucket.refill;
       const nowMs = world.clock.nowMs();
       // However long it took: these tokens were reserved for those who wait.
-      const turn = bucket.left > 0 ? takeReserved(bucket, limit, nowMs) : undefined;
+      const turn = takeReserved(bucket, limit, timeOf(bucket, nowMs));
       const answer = turn ?? spend(bucket, limit, nowMs);
       if (answer) return answer;
     }
@@ -108,7 +118,7 @@ async function refill(bucket: Bucket, named: Named, world: Needs): Promise<void>
     await reserve(bucket, named, world);
   } catch (error) {
     const nowMs = world.clock.nowMs();
-    Object.assign(bucket, { left: 0, aloneFromMs: nowMs, aloneUntilMs: nowMs + ALONE_MS });
+    Object.assign(bucket, { lease: NO_LEASE, aloneUntilMs: nowMs + ALONE_MS });
     world.log.error('rate_limit.alone', { bucket: named.name, error });
     world.metrics.count('RateLimitsAlone');
   } finally {
@@ -117,64 +127,103 @@ async function refill(bucket: Bucket, named: Named, world: Needs): Promise<void>
 }
 
 function newBucket(nowMs: number): Bucket {
-  const never = { blockedFromMs: 0, blockedUntilMs: 0, aloneFromMs: 0, aloneUntilMs: 0 };
-  const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0 };
-  const tokens = { left: 0, leasedAtMs: 0, waiting: 0, refill: undefined };
-  return { ...tokens, tatUs: undefined, aheadUs: 0, ...demand, ...never };
+  const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0, steadily: 0 };
+  return { ...NOTHING_KNOWN, waiting: 0, refill: undefined, aheadUs: 0, ...demand };
 }
 
 function count(bucket: Bucket, nowMs: number): void {
-  const { measuredFromMs, asked } = bucket;
-  if (!isWithin(nowMs, measuredFromMs, measuredFromMs + MEASURED_MS)) {
-    bucket.perSecond = (asked * SECOND_MS) / Math.max(MEASURED_MS, nowMs - measuredFromMs);
+  const forMs = nowMs - bucket.measuredFromMs;
+  // What was known until now is by another clock.
+  if (forMs < 0) Object.assign(bucket, NOTHING_KNOWN, { measuredFromMs: nowMs });
+  if (forMs >= MEASURED_MS) {
+    bucket.perSecond = (bucket.asked * SECOND_MS) / forMs;
+    bucket.steadily += (bucket.perSecond - bucket.steadily) * Math.min(1, forMs / SECOND_MS);
     bucket.asked = 0;
     bucket.measuredFromMs = nowMs;
   }
   bucket.asked += 1;
 }
 
-/** A clock that went backward is in no such time. */
-function isWithin(nowMs: number, fromMs: number, untilMs: number): boolean {
-  return fromMs <= nowMs && nowMs < untilMs;
-}
-
 /** Without the table: a reserved token, or the memory that there is none, or what is known. */
 function spend(bucket: Bucket, limit: RateLimit, nowMs: number): Turn | undefined {
-  if (bucket.left > 0 && isWithin(nowMs, bucket.leasedAtMs, bucket.leasedAtMs + LEASE_MS)) {
-    return takeReserved(bucket, limit, nowMs);
-  }
-  if (isWithin(nowMs, bucket.blockedFromMs, bucket.blockedUntilMs)) {
-    return { isFree: false, remaining: 0, waitMs: bucket.blockedUntilMs - nowMs };
-  }
-  if (!isWithin(nowMs, bucket.aloneFromMs, bucket.aloneUntilMs)) return undefined;
-  return takeAlone(bucket, limit, nowMs);
+  const nowUs = timeOf(bucket, nowMs);
+  const turn = nowUs < bucket.lease.untilUs ? takeReserved(bucket, limit, nowUs) : undefined;
+  if (turn) return turn;
+  if (nowMs < bucket.blockedUntilMs) return refused(bucket.blockedUntilMs - nowMs);
+  return nowMs < bucket.aloneUntilMs ? takeAlone(bucket, limit, nowMs) : undefined;
 }
 
-function takeReserved(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
-  bucket.left -= 1;
-  return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+/** Whoever has reserved tokens that have not accrued waits for these. */
+function takeReserved({ lease }: Bucket, limit: RateLimit, nowUs: number): Turn | undefined {
+  if (lease.left < 1) return undefined;
+  const earlyUs = nextUs(lease, limit) - nowUs;
+  if (earlyUs > 0) return refused(Math.ceil(earlyUs / 1_000));
+  lease.left -= 1;
+  return free(lease.readyUs > nowUs ? 0 : lease.left + lease.others);
 }
 
+function free(remaining: number): Turn {
+  return { isFree: true, remaining, waitMs: 0 };
+}
+
+function refused(waitMs: number): Turn {
+  return { isFree: false, remaining: 0, waitMs };
+}
+
+/**
+ * All rounds are for the moment of the first one. So whoever was faster has reserved up to a later
+ * time, and the next round comes behind that for certain; and where none was left at that moment,
+ * none is waited for.
+ */
 async function reserve(bucket: Bucket, named: Named, world: Needs): Promise<void> {
   const { name, limit } = named;
-  const ahead = leaseSize(limit, askedPerSecond(bucket));
+  const knownUs = bucket.tatUs;
+  let nowMs = world.clock.nowMs();
   let wasBehind = false;
-  bucket.left = 0;
+  bucket.lease = NO_LEASE;
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const nowMs = world.clock.nowMs();
+    const freshMs = world.clock.nowMs();
+    if (Math.abs(freshMs - nowMs) > LEASE_MS) nowMs = freshMs;
     const nowUs = timeOf(bucket, nowMs);
-    const there = tokensIn(limit, bucket.tatUs, nowUs);
-    const tokens = Math.min(Math.max(ahead, bucket.waiting), there);
+    const { count, queueMs } = choose(bucket, limit, { isFirst: round === 0, nowUs });
     // How long ago the faster clock wrote is not known, so this one may still be behind it.
-    if (tokens < 1 && wasBehind) return letPass(bucket, { name, tokens: 1, nowMs }, world);
-    if (tokens < 1) return void block(bucket, { limit, wanted: ahead }, nowMs);
-    if (round === ROUNDS) return letPass(bucket, { name, tokens, nowMs }, world);
-    const form = isBehind(limit, bucket.tatUs, nowUs) ? reserveBehind : reserveFromNow;
-    const commit = await world.db.commit([form({ name, limit, count: tokens, nowUs, nowMs })]);
+    if (wasBehind && tokensIn(limit, bucket.tatUs, nowUs) < 1) {
+      return letPass(bucket, { name, tokens: 1 }, world);
+    }
+    if (count < 1) return void block(bucket, { limit, wanted: sizeFor(bucket, limit) }, nowMs);
+    if (round === ROUNDS) return letPass(bucket, { name, tokens: count }, world);
+    const comesBehind = isBehind(limit, bucket.tatUs, nowUs) || (round === 0 && bucket.isCrowded);
+    const form = comesBehind ? reserveBehind : reserveFromNow;
+    const commit = await world.db.commit([form({ name, limit, count, queueMs, nowUs, nowMs })]);
     const item = commit.ok ? commit.item : commit.reasons[0]?.item;
     wasBehind = look(bucket, { name, item }, world) || wasBehind;
-    if (commit.ok) return void Object.assign(bucket, { left: tokens, leasedAtMs: nowMs });
+    if (!commit.ok) continue;
+    const tatUs = bucket.tatUs ?? nowUs;
+    bucket.isCrowded = comesBehind && tatUs - spanUs(count, limit) !== knownUs;
+    bucket.lease = leaseOf(limit, count, { tatUs, nowUs });
+    return;
   }
+}
+
+/**
+ * How many tokens to reserve: of those that are there, or where these are too few, the next ones
+ * that accrue, as long as they do so soon. None where neither can be had.
+ */
+function choose(
+  bucket: Bucket,
+  limit: RateLimit,
+  { isFirst, nowUs }: { readonly isFirst: boolean; readonly nowUs: number },
+): { readonly count: number; readonly queueMs: number } {
+  const size = sizeFor(bucket, limit);
+  const known = { tatUs: bucket.tatUs, nowUs };
+  const there = tokensIn(limit, known.tatUs, nowUs);
+  // For all who wait at once; if others are faster, for as many as they leave to everybody.
+  const wanted = Math.min(Math.max(size, isFirst ? bucket.waiting : 1), there);
+  if (wanted > size || !mayQueue(limit, bucket.steadily)) {
+    return { count: wanted, queueMs: 0 };
+  }
+  const isFar = waitForMs(limit, size, known) > QUEUE_MS;
+  return { count: isFar ? 0 : size, queueMs: QUEUE_MS };
 }
 
 /**
@@ -205,15 +254,11 @@ function timeOf({ aheadUs }: Bucket, nowMs: number): number {
 /** Not being able to reserve is no reason for a refusal where there may be tokens. */
 function letPass(
   bucket: Bucket,
-  {
-    name,
-    tokens,
-    nowMs,
-  }: { readonly name: string; readonly tokens: number; readonly nowMs: number },
+  { name, tokens }: { readonly name: string; readonly tokens: number },
   { log, metrics }: Needs,
 ): void {
   const count = Math.min(tokens, bucket.waiting);
-  Object.assign(bucket, { left: count, leasedAtMs: nowMs });
+  bucket.lease = { ...NO_LEASE, left: count };
   log.warn('rate_limit.unreserved', { bucket: name, count });
   metrics.count('RateLimitsUnreserved', count);
 }
@@ -223,7 +268,7 @@ function takeAlone(bucket: Bucket, limit: RateLimit, nowMs: number): Turn {
   const nowUs = timeOf(bucket, nowMs);
   if (tokensIn(limit, bucket.tatUs, nowUs) < 1) return block(bucket, { limit, wanted: 1 }, nowMs);
   bucket.tatUs = reservedUs(limit, 1, { ...bucket, nowUs });
-  return { isFree: true, remaining: remainingIn(bucket, limit, nowMs), waitMs: 0 };
+  return free(tokensIn(limit, bucket.tatUs, nowUs));
 }
 
 /** Until as many are there as are wanted: one by one each would cost a write of its own. */
@@ -233,14 +278,14 @@ function block(
   nowMs: number,
 ): Turn {
   const waitMs = Math.max(1, waitForMs(limit, wanted, { ...bucket, nowUs: timeOf(bucket, nowMs) }));
-  Object.assign(bucket, { blockedFromMs: nowMs, blockedUntilMs: nowMs + waitMs });
-  return { isFree: false, remaining: 0, waitMs };
+  bucket.blockedUntilMs = nowMs + waitMs;
+  return refused(waitMs);
+}
+
+function sizeFor(bucket: Bucket, limit: RateLimit): number {
+  return leaseSize(limit, askedPerSecond(bucket));
 }
 
 function askedPerSecond({ asked, perSecond }: Bucket): number {
   return Math.max(perSecond, (asked * SECOND_MS) / MEASURED_MS);
-}
-
-function remainingIn(bucket: Bucket, limit: RateLimit, nowMs: number): number {
-  return bucket.left + tokensIn(limit, bucket.tatUs, timeOf(bucket, nowMs));
 }

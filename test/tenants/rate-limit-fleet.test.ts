@@ -1,17 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RateLimit } from '../../functions/tenants/rate-limit.ts';
 import { tokenTaker } from '../../functions/tenants/take-token.ts';
-import { NOON_MS, type TestWorld, testWorld } from '../support/world.ts';
-import { busiest, type Fleet, fleetOf, seeded } from './limiter-fleet.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+import { type BusyFleet, busiest, busyFleetOf, type Size } from './limiter-fleet.ts';
 
-const INSTANCES = 8;
 const WINDOW_MS = 10_000;
+const EIGHT: Size = { instances: 8, latencyMs: [3, 15] };
+const RATES = [10, 100, 1_000];
 /** Each with the burst of two seconds, as a tenant has it by default. */
-const RATES: readonly (readonly [perSecond: number, seconds: number])[] = [
-  [1, 40],
-  [10, 20],
-  [100, 12],
-];
 const limitOf = (perSecond: number): RateLimit => ({ perSecond, burst: 2 * perSecond });
 
 let world: TestWorld;
@@ -21,38 +17,17 @@ beforeAll(async () => {
 });
 afterAll(() => console.table(table));
 
-interface Load {
-  readonly perSecond: number;
-  readonly seconds: number;
-  readonly startMs?: number;
-}
-
-/** Requests at random moments, each at a random instance. */
-async function load(
-  fleet: Fleet,
-  { perSecond, seconds, startMs = NOON_MS }: Load,
-  random = seeded(7),
-) {
-  const times = Array.from({ length: perSecond * seconds }, () => random() * seconds * 1_000);
-  for (const ms of times.sort((a, b) => a - b)) {
-    await fleet.ask(startMs + Math.floor(ms), Math.floor(random() * INSTANCES));
-  }
-}
-
 /** The most that a limit allows in the window, and what the fleet let through of it. */
-function measure(fleet: Fleet, { perSecond, burst }: RateLimit, seconds: number) {
+function measure(fleet: BusyFleet, { perSecond, burst }: RateLimit, seconds: number) {
   const allowed = burst + (perSecond * WINDOW_MS) / 1_000;
   const overshoot = busiest(fleet.admittedMs, WINDOW_MS) / allowed - 1;
   const whole = fleet.admittedMs.length / (burst + perSecond * seconds) - 1;
   const { taken, refused } = fleet.writes;
+  const asked = fleet.admittedMs.length + fleet.refusedMs.length;
   return {
-    perSecond,
-    asked: fleet.admittedMs.length + fleet.refusedMs.length,
-    admitted: fleet.admittedMs.length,
-    overshoot,
-    whole,
+    ...{ perSecond, asked, admitted: fleet.admittedMs.length, overshoot, whole },
     writesPerAdmitted: (taken + refused) / fleet.admittedMs.length,
-    refusedWritesPerRefusal: refused / Math.max(1, fleet.refusedMs.length),
+    writesPerAsked: (taken + refused) / asked,
   };
 }
 
@@ -61,68 +36,108 @@ function note(what: string, measured: ReturnType<typeof measure>) {
   table.push({ what, ...Object.fromEntries(rounded) });
 }
 
-describe('eight instances share one limit', () => {
-  it.each(RATES)('of %i/s under three times as much', async (perSecond, seconds) => {
-    const limit = limitOf(perSecond);
-    const fleet = fleetOf(world, limit, INSTANCES);
-    await load(fleet, { perSecond: 3 * perSecond, seconds });
-    const measured = measure(fleet, limit, seconds);
-    note('three times the limit', measured);
+const unreserved = ({ lines }: BusyFleet) =>
+  lines.filter(({ event }) => event === 'rate_limit.unreserved');
 
-    expect(measured.overshoot).toBeLessThanOrEqual(0.05);
-    expect(measured.whole).toBeLessThanOrEqual(0.05);
-    // And what the limit promises is let through, too.
-    expect(measured.whole).toBeGreaterThan(-0.05);
-  });
+describe('instances that ask at the same time share one limit', () => {
+  const SIZES: readonly Size[] = [
+    { instances: 8, latencyMs: [4, 6] },
+    { instances: 8, latencyMs: [8, 12] },
+    EIGHT,
+    { instances: 16, latencyMs: [5, 15] },
+  ];
+  const CROWDS = RATES.flatMap((rate) => SIZES.map((size) => ({ rate, size, times: 3 })));
+  const SLOW = { rate: 1, size: EIGHT, times: 3 };
+  const BETWEEN = [200, 500].map((rate) => ({ rate, size: EIGHT, times: 3 }));
+  const WILD = { rate: 100, size: EIGHT, times: 20 };
 
-  it.each(RATES)(
-    'of %i/s without refusing a client that keeps to it',
-    async (perSecond, seconds) => {
-      const limit = limitOf(perSecond);
-      const fleet = fleetOf(world, limit, INSTANCES);
-      const random = seeded(3);
-      for (let n = 0; n < 0.9 * perSecond * seconds; n += 1) {
-        const atMs = NOON_MS + Math.floor((n * 1_000) / (0.9 * perSecond));
-        await fleet.ask(atMs, Math.floor(random() * INSTANCES));
-      }
-      note('nine tenths of the limit', measure(fleet, limit, seconds));
+  it.each([SLOW, ...CROWDS, ...BETWEEN, WILD])(
+    'of $rate/s under $times times as much: $size',
+    async (crowd) => {
+      const { rate, size, times } = crowd;
+      const limit = limitOf(rate);
+      const seconds = rate === 1 ? 40 : 11;
+      const fleet = busyFleetOf(world, limit, size);
+      await fleet.load({ perSecond: times * rate, seconds });
+      const measured = measure(fleet, limit, seconds);
+      note(`${times} times, ${size.instances} instances, ${size.latencyMs} ms`, measured);
 
-      expect(fleet.refusedMs).toEqual([]);
+      expect(unreserved(fleet)).toEqual([]);
+      expect(measured.overshoot).toBeLessThanOrEqual(0.05);
+      // And what the limit promises is let through, too.
+      expect(measured.whole).toBeGreaterThan(-0.05);
+      expect(measured.writesPerAsked).toBeLessThanOrEqual(1.1);
+      // Each instance has its share of the rate, and a lease is for a tenth of a second.
+      const lease = Math.min(rate / 10, (times * rate) / size.instances / 4);
+      if (rate >= 100) expect(measured.writesPerAdmitted).toBeLessThanOrEqual(1.5 / lease);
     },
   );
 
+  it.each([1, ...RATES])('of %i/s, and refuse no client that keeps to it', async (perSecond) => {
+    const limit = limitOf(perSecond);
+    const fleet = busyFleetOf(world, limit, EIGHT);
+    const seconds = perSecond === 1 ? 40 : 11;
+    await fleet.load({ perSecond: 0.9 * perSecond, seconds, evenly: true });
+    const measured = measure(fleet, limit, seconds);
+    note('nine tenths of the limit', measured);
+
+    expect(fleet.refusedMs).toEqual([]);
+    expect(measured.writesPerAsked).toBeLessThanOrEqual(perSecond < 100 ? 1.3 : 60 / perSecond);
+  });
+
   it.each(RATES)('of %i/s when they keep tokens while the bucket fills', async (perSecond) => {
     const limit = limitOf(perSecond);
-    const fleet = fleetOf(world, limit, INSTANCES);
+    const fleet = busyFleetOf(world, limit, EIGHT);
     // All of them reserve as much as they ever do, let the bucket fill for as long as what they
     // keep is good, and then spend it together with all that is in the bucket.
-    await load(fleet, { perSecond, seconds: 0.3 });
-    await load(fleet, { perSecond: 3 * perSecond, seconds: 10, startMs: NOON_MS + 750 });
+    await fleet.load({ perSecond, seconds: 0.3 });
+    await fleet.load({ perSecond: 0, seconds: 0.45 });
+    await fleet.load({ perSecond: 3 * perSecond, seconds: 10 });
     const measured = measure(fleet, limit, 10.75);
     note('kept, then spent', measured);
 
     expect(measured.overshoot).toBeLessThanOrEqual(0.05);
   });
 
-  it.each(RATES)(
-    'of %i/s while instances die with what they have reserved',
-    async (perSecond, seconds) => {
-      const limit = limitOf(perSecond);
-      const fleet = fleetOf(world, limit, INSTANCES);
-      await load(fleet, { perSecond: 3 * perSecond, seconds });
-      const admitted = fleet.admittedMs.length;
-      fleet.kill(0);
-      const startMs = NOON_MS + 4_000;
-      await fleet.ask(startMs, 0);
-      fleet.kill(0);
-      await load(fleet, { perSecond: 3 * perSecond, seconds: 5, startMs });
-      const first = fleet.admittedMs.slice(admitted).find((atMs) => atMs > startMs) ?? Infinity;
+  it('and tell of no more than is let through in the second after', async () => {
+    const limit = limitOf(100);
+    const fleet = busyFleetOf(world, limit, EIGHT);
+    await fleet.load({ perSecond: 300, seconds: 5 });
+    const early = fleet.told.filter(({ atMs }) => atMs < fleet.nowMs() - 1_000);
+    const broken = early.filter(({ atMs, remaining }) => {
+      const after = fleet.admittedMs.filter((it) => it > atMs && it <= atMs + 1_000);
+      return Math.min(remaining, limit.perSecond) > after.length;
+    });
 
-      // What it took is as much as accrues in a tenth of a second, or one token.
-      expect(first - startMs).toBeLessThanOrEqual(Math.max(1_000, 2_000 / perSecond));
-      expect(fleet.admittedMs.length - admitted).toBeGreaterThanOrEqual(0.95 * 5 * perSecond - 2);
-    },
-  );
+    expect(early.length).toBeGreaterThan(400);
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('instances that die with what they have reserved', () => {
+  it.each(RATES)('one by one cost others little of %i/s', async (perSecond) => {
+    const fleet = busyFleetOf(world, limitOf(perSecond), EIGHT);
+    await fleet.load({ perSecond: 3 * perSecond, seconds: 4 });
+    const admitted = fleet.admittedMs.length;
+    fleet.kill(0);
+    await fleet.load({ perSecond: 3 * perSecond, seconds: 2.5 });
+    fleet.kill(1);
+    await fleet.load({ perSecond: 3 * perSecond, seconds: 2.5 });
+
+    expect(fleet.admittedMs.length - admitted).toBeGreaterThanOrEqual(0.93 * 5 * perSecond - 2);
+  });
+
+  it.each([1, ...RATES])('all at once block a key of %i/s for a second', async (perSecond) => {
+    const fleet = busyFleetOf(world, limitOf(perSecond), EIGHT);
+    await fleet.load({ perSecond: 10 * perSecond, seconds: 6 });
+    const diedMs = fleet.nowMs();
+    for (let instance = 0; instance < 8; instance += 1) fleet.kill(instance);
+    await fleet.load({ perSecond: 10 * perSecond, seconds: 5 });
+    const first = fleet.admittedMs.find((atMs) => atMs > diedMs + 15) ?? Infinity;
+
+    // And one below 10/s for no longer than a token takes to accrue.
+    expect(first - diedMs).toBeLessThanOrEqual(perSecond < 10 ? 2_000 / perSecond : 1_100);
+  });
 });
 
 describe('eight instances with wrong clocks among them', () => {
@@ -134,11 +149,11 @@ describe('eight instances with wrong clocks among them', () => {
 
   it.each(CLOCKS)('keep to %i/s with a skew of %i ms', async (perSecond, skewMs) => {
     const limit = limitOf(perSecond);
-    const fleet = fleetOf(world, limit, INSTANCES);
-    await load(fleet, { perSecond: 2.5 * perSecond, seconds: 3 });
+    const fleet = busyFleetOf(world, limit, EIGHT);
+    await fleet.load({ perSecond: 2.5 * perSecond, seconds: 3 });
     fleet.skewsMs[3] = skewMs;
     fleet.skewsMs[5] = -skewMs / 2;
-    await load(fleet, { perSecond: 2.5 * perSecond, seconds: 7, startMs: NOON_MS + 3_000 });
+    await fleet.load({ perSecond: 2.5 * perSecond, seconds: 7 });
     const measured = measure(fleet, limit, 10);
     note(`skew of ${skewMs} ms, 2.5 times`, measured);
 
@@ -153,14 +168,14 @@ describe('eight instances with wrong clocks among them', () => {
   it.each(CLOCKS)(
     'refuse no client that keeps to %i/s with a skew of %i ms, nor when it is put right',
     async (perSecond, skewMs) => {
-      const fleet = fleetOf(world, limitOf(perSecond), INSTANCES);
+      const fleet = busyFleetOf(world, limitOf(perSecond), EIGHT);
+      const load = { perSecond: 0.9 * perSecond, evenly: true };
       fleet.skewsMs[3] = skewMs;
-      const random = seeded(3);
-      for (let n = 0; n < 0.9 * perSecond * 10; n += 1) {
-        const atMs = NOON_MS + Math.floor((n * 1_000) / (0.9 * perSecond));
-        if (atMs > NOON_MS + 5_000) fleet.skewsMs[3] = 0;
-        if (atMs > NOON_MS + 5_000 && n % 50 === 0) fleet.kill(3);
-        await fleet.ask(atMs, Math.floor(random() * INSTANCES));
+      await fleet.load({ ...load, seconds: 5 });
+      fleet.skewsMs[3] = 0;
+      for (let n = 0; n < 10; n += 1) {
+        await fleet.load({ ...load, seconds: 0.5 });
+        fleet.kill(3);
       }
 
       expect(fleet.refusedMs).toEqual([]);
@@ -171,16 +186,12 @@ describe('eight instances with wrong clocks among them', () => {
     [-300_000, 0],
     [300_000, 0.05],
   ])('refuse few that keep to 1/s with a skew of %i ms, and say so', async (skewMs, share) => {
-    world.lines.splice(0);
-    const fleet = fleetOf(world, limitOf(1), INSTANCES);
+    const fleet = busyFleetOf(world, limitOf(1), EIGHT);
     fleet.skewsMs[3] = skewMs;
-    const random = seeded(3);
-    for (let n = 0; n < 200; n += 1) {
-      await fleet.ask(NOON_MS + Math.floor(n / 0.0009), Math.floor(random() * INSTANCES));
-    }
+    await fleet.load({ perSecond: 0.9, seconds: 223, evenly: true });
 
     expect(fleet.refusedMs.length).toBeLessThanOrEqual(200 * share);
-    expect(world.lines.map(({ event }) => event)).toContain('rate_limit.clocks_differ');
+    expect(fleet.lines.map(({ event }) => event)).toContain('rate_limit.clocks_differ');
   });
 
   it('forget a larger limit of before', async () => {

@@ -4,7 +4,7 @@ import type { Commit, Write } from '../../functions/shared/world.ts';
 import { type RateLimit, STRANGER_LIMIT } from '../../functions/tenants/rate-limit.ts';
 import { tokenTaker } from '../../functions/tenants/take-token.ts';
 import { NOON_MS, type TestWorld, testWorld } from '../support/world.ts';
-import { type Fleet, fleetOf } from './limiter-fleet.ts';
+import { type CalmFleet, fleetOf } from './limiter-fleet.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -32,7 +32,7 @@ it('refuses nobody for others being faster while there are tokens, and says so',
 });
 
 describe('requests side by side', () => {
-  const manyAtOnce = (fleet: Fleet, count: number) =>
+  const manyAtOnce = (fleet: CalmFleet, count: number) =>
     Promise.all(Array.from({ length: count }, () => fleet.ask(NOON_MS, 0)));
 
   it('all get a token that is there, in a few writes', async () => {
@@ -175,6 +175,14 @@ describe('clocks', () => {
     expect((await fleet.ask(NOON_MS + 1, 0)).isFree).toBe(false);
 
     expect((await fleet.ask(NOON_MS - 300_000, 0)).isFree).toBe(true);
+  });
+
+  it('that go backward by little are as good as others', async () => {
+    const fleet = fleetOf(world, { perSecond: 1, burst: 2 }, 1);
+    for (let n = 0; n < 2; n += 1) await fleet.ask(NOON_MS, 0);
+
+    // The table is asked, and tells that this clock is behind that of the last write.
+    expect((await fleet.ask(NOON_MS - 1_500, 0)).isFree).toBe(true);
   });
 
   it('of a frozen instance end what it had reserved', async () => {
