@@ -45,8 +45,8 @@ interface Bucket {
   asked: number;
   measuredFromMs: number;
   perSecond: number;
-  /** The same, levelled over a second. */
-  steadily: number;
+  /** The same, levelled over a second; undefined before anything was measured. */
+  steadily: number | undefined;
   /** Up to when tokens were reserved, when it was last seen, and by this instance alone since. */
   tatUs: number | undefined;
   /** Whether others had reserved behind what was known here, the last time. */
@@ -71,6 +71,8 @@ const BUCKETS_MAX = 10_000;
 const MEASURED_MS = 250;
 /** Two forms of one write exclude each other, and others reserve at the same moment. */
 const ROUNDS = 5;
+/** A token may have accrued while a slow table was asked; the next may go to others again. */
+const TRIES = 3;
 /** After a failure the table is not asked about this bucket for so long. */
 const ALONE_MS = 5 * SECOND_MS;
 
@@ -98,7 +100,7 @@ async function waitForToken(bucket: Bucket, named: Named, world: Needs): Promise
   const { limit } = named;
   bucket.waiting += 1;
   try {
-    for (;;) {
+    for (let tries = 1; tries <= TRIES; tries += 1) {
       bucket.refill ??= refill(bucket, named, world);
       await bucket.refill;
       const nowMs = world.clock.nowMs();
@@ -107,6 +109,7 @@ async function waitForToken(bucket: Bucket, named: Named, world: Needs): Promise
       const answer = turn ?? spend(bucket, limit, nowMs);
       if (answer) return answer;
     }
+    return refused(SECOND_MS / limit.perSecond);
   } finally {
     bucket.waiting -= 1;
   }
@@ -127,7 +130,7 @@ async function refill(bucket: Bucket, named: Named, world: Needs): Promise<void>
 }
 
 function newBucket(nowMs: number): Bucket {
-  const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0, steadily: 0 };
+  const demand = { asked: 0, measuredFromMs: nowMs, perSecond: 0, steadily: undefined };
   return { ...NOTHING_KNOWN, waiting: 0, refill: undefined, aheadUs: 0, ...demand };
 }
 
@@ -137,7 +140,8 @@ function count(bucket: Bucket, nowMs: number): void {
   if (forMs < 0) Object.assign(bucket, NOTHING_KNOWN, { measuredFromMs: nowMs });
   if (forMs >= MEASURED_MS) {
     bucket.perSecond = (bucket.asked * SECOND_MS) / forMs;
-    bucket.steadily += (bucket.perSecond - bucket.steadily) * Math.min(1, forMs / SECOND_MS);
+    const { perSecond, steadily = perSecond } = bucket;
+    bucket.steadily = steadily + (perSecond - steadily) * Math.min(1, forMs / SECOND_MS);
     bucket.asked = 0;
     bucket.measuredFromMs = nowMs;
   }
@@ -171,18 +175,20 @@ function refused(waitMs: number): Turn {
 }
 
 /**
- * All rounds are for the moment of the first one. So whoever was faster has reserved up to a later
- * time, and the next round comes behind that for certain; and where none was left at that moment,
- * none is waited for.
+ * All rounds are for the moment of the first. So whoever was faster has reserved up to a later
+ * time, the next round comes behind that, and where none was left then, none is waited for.
  */
 async function reserve(bucket: Bucket, named: Named, world: Needs): Promise<void> {
   const { name, limit } = named;
   const knownUs = bucket.tatUs;
-  let nowMs = world.clock.nowMs();
+  const firstMs = world.clock.nowMs();
+  let nowMs = firstMs;
   let wasBehind = false;
   bucket.lease = NO_LEASE;
   for (let round = 0; round <= ROUNDS; round += 1) {
     const freshMs = world.clock.nowMs();
+    // Of a slow table's rounds each is for another moment: others may have been faster each time.
+    const isSlow = Math.abs(freshMs - firstMs) > LEASE_MS;
     if (Math.abs(freshMs - nowMs) > LEASE_MS) nowMs = freshMs;
     const nowUs = timeOf(bucket, nowMs);
     const { count, queueMs } = choose(bucket, limit, { isFirst: round === 0, nowUs });
@@ -190,7 +196,8 @@ async function reserve(bucket: Bucket, named: Named, world: Needs): Promise<void
     if (wasBehind && tokensIn(limit, bucket.tatUs, nowUs) < 1) {
       return letPass(bucket, { name, tokens: 1 }, world);
     }
-    if (count < 1) return void block(bucket, { limit, wanted: sizeFor(bucket, limit) }, nowMs);
+    const isLost = count < 1 || (isSlow && round === ROUNDS);
+    if (isLost) return void block(bucket, { limit, wanted: sizeFor(bucket, limit) }, nowMs);
     if (round === ROUNDS) return letPass(bucket, { name, tokens: count }, world);
     const comesBehind = isBehind(limit, bucket.tatUs, nowUs) || (round === 0 && bucket.isCrowded);
     const form = comesBehind ? reserveBehind : reserveFromNow;
@@ -219,7 +226,7 @@ function choose(
   const there = tokensIn(limit, known.tatUs, nowUs);
   // For all who wait at once; if others are faster, for as many as they leave to everybody.
   const wanted = Math.min(Math.max(size, isFirst ? bucket.waiting : 1), there);
-  if (wanted > size || !mayQueue(limit, bucket.steadily)) {
+  if (wanted > size || !mayQueue(limit, bucket.steadily ?? 0)) {
     return { count: wanted, queueMs: 0 };
   }
   const isFar = waitForMs(limit, size, known) > QUEUE_MS;
@@ -282,8 +289,10 @@ function block(
   return refused(waitMs);
 }
 
+/** What comes in pulses would let the tokens for its peak go to waste in each pause. */
 function sizeFor(bucket: Bucket, limit: RateLimit): number {
-  return leaseSize(limit, askedPerSecond(bucket));
+  const asked = askedPerSecond(bucket);
+  return leaseSize(limit, Math.min(asked, bucket.steadily ?? asked));
 }
 
 function askedPerSecond({ asked, perSecond }: Bucket): number {

@@ -28,6 +28,8 @@ export interface BusyFleet extends Fleet {
   /** What the answers tell of what is left, and when they do. */
   readonly told: { readonly atMs: number; readonly remaining: number }[];
   readonly lines: TestWorld['lines'];
+  /** How long each request waited for its answer. */
+  readonly waitedMs: number[];
   nowMs(): number;
   /** Comes back when all that came in this time have their answers. */
   load(load: Load): Promise<void>;
@@ -99,6 +101,7 @@ export function busyFleetOf(
   const skewsMs = Array<number>(instances).fill(0);
   const lines: TestWorld['lines'] = [];
   const told: BusyFleet['told'] = [];
+  const waitedMs: number[] = [];
   const log = (event: string, fields = {}) => void lines.push({ event, ...fields });
   const db = parts.counted(slow(world.db, time, () => between(latencyMs, random)));
   const worlds = skewsMs.map((_, instance) => {
@@ -112,14 +115,16 @@ export function busyFleetOf(
   });
 
   async function ask(instance: number): Promise<void> {
+    const fromMs = time.nowMs();
     const { isFree, remaining } = await parts.take(worlds[instance] as TestWorld, instance);
     (isFree ? parts.admittedMs : parts.refusedMs).push(time.nowMs());
     if (isFree) told.push({ atMs: time.nowMs(), remaining });
+    waitedMs.push(time.nowMs() - fromMs);
   }
 
   return {
     ...parts,
-    ...{ skewsMs, told, lines },
+    ...{ skewsMs, told, lines, waitedMs },
     nowMs: () => time.nowMs(),
     async load(load) {
       const startMs = time.nowMs();

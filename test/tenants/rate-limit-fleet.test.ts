@@ -82,7 +82,29 @@ describe('instances that ask at the same time share one limit', () => {
     note('nine tenths of the limit', measured);
 
     expect(fleet.refusedMs).toEqual([]);
-    expect(measured.writesPerAsked).toBeLessThanOrEqual(perSecond < 100 ? 1.3 : 60 / perSecond);
+    expect(measured.writesPerAsked).toBeLessThanOrEqual(perSecond < 100 ? 1.3 : 75 / perSecond);
+  });
+
+  it.each([100, 1_000])('of %i/s, and refuse no client that comes in pulses', async (perSecond) => {
+    const fleet = busyFleetOf(world, limitOf(perSecond), EIGHT);
+    for (let second = 0; second < 8; second += 1) {
+      await fleet.load({ perSecond: 4 * 0.9 * perSecond, seconds: 0.25, evenly: true });
+      await fleet.load({ perSecond: 0, seconds: 0.75 });
+    }
+    expect(fleet.refusedMs).toEqual([]);
+  });
+
+  it.each<Size & { rate: number }>([
+    { instances: 32, latencyMs: [100, 300], rate: 10 },
+    { instances: 32, latencyMs: [50, 100], rate: 20 },
+    { instances: 64, latencyMs: [3, 15], rate: 100 },
+  ])('of $rate/s, and answer soon: $instances, table $latencyMs', async ({ rate, ...size }) => {
+    const fleet = busyFleetOf(world, limitOf(rate), size);
+    await fleet.load({ perSecond: 3 * rate, seconds: 11 });
+    const measured = measure(fleet, limitOf(rate), 11);
+    note(`3 times, ${size.instances} instances, ${size.latencyMs} ms`, measured);
+    expect(Math.max(...fleet.waitedMs)).toBeLessThanOrEqual(6 * size.latencyMs[1]);
+    expect(measured.writesPerAsked).toBeLessThanOrEqual(2.5);
   });
 
   it.each(RATES)('of %i/s when they keep tokens while the bucket fills', async (perSecond) => {

@@ -183,6 +183,7 @@ describe('decodeCall', () => {
     it.each([
       ['a body without a type', { body: '{}', headers: {} }, 'unsupported_media_type'],
       ['a type without a body', { body: '', headers: JSON_TYPE }, 'malformed_json'],
+      ['a lost body', { headers: { 'content-length': '20' } }, 'unsupported_media_type'],
       ['another type', { body: '', headers: { 'content-type': '' } }, 'unsupported_media_type'],
     ])('and has %s is refused', (_what, given, code) => {
       const call = () => decodeCall(lenient, eventOf(given));
