@@ -21,7 +21,7 @@ type Needs = Pick<World, 'clock' | 'db' | 'ids' | 'log' | 'meters' | 'queues'>;
  */
 export async function endReleaseStep(release: Release, world: Needs): Promise<Release> {
   if (release.kind === 'replay') return finish(release, 'cancelled');
-  const search = { ...release, isForAll: true, paceVersion: undefined };
+  const search = { ...release, isForAll: true };
   const page = await findWanted(search, undefined, { count: STEP_MAX, world });
   await Promise.all(page.rows.map((before) => change(before, cancel(before), world)));
   const next = after(release, page, { moved: page.rows.length, world });

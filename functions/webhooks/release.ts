@@ -217,7 +217,7 @@ export function finish(release: Release, status: 'done' | 'cancelled'): Release 
 
 /** What a release looks for. */
 export type Search = Pick<Release, 'wants' | 'paceVersion'> & {
-  /** Also what has a time of its own, because its endpoint is no more. */
+  /** Whatever has such a status, also with a time of its own: its endpoint is no more. */
   readonly isForAll?: boolean;
 };
 
@@ -233,10 +233,10 @@ export function isWanted(
   const { statuses, eventTypes, between } = wants;
   const { status, reason, paceVersion: slotVersion = 0 } = delivery;
   if (!(statuses as readonly string[]).includes(status)) return false;
+  if (isForAll) return true;
   const isVoid = slotVersion < paceVersion;
   if (status === 'waiting' && !isVoid) return false;
-  const keepsTime = reason !== BLOCKED && !(delivery.urgent && isVoid);
-  if (status === 'retrying' && keepsTime && !isForAll) return false;
+  if (status === 'retrying' && reason !== BLOCKED && !(delivery.urgent && isVoid)) return false;
   if (between && delivery.alert) return false;
   return eventTypes?.some((it) => fitsFilter(it, delivery.eventType)) ?? true;
 }

@@ -31,8 +31,6 @@ function withoutWords(path: string): string {
   );
 }
 
-const CONTRACTS = /\/functions\/[^/]+\/([\w-]+\.)?contract\.ts$/;
-
 /**
  * Parts of dependencies that no call of ours reaches in a Lambda, each with what stands in for
  * it. Together they are a tenth of a bundle. Had a call reached them after all, it would throw.
@@ -84,6 +82,7 @@ const STAND_INS: readonly (readonly [RegExp, (path: string) => string])[] = [
     /@smithy\/core\/dist-es\/submodules\/retry\/util-retry\/AdaptiveRetryStrategy\.js$/,
     () => 'export class AdaptiveRetryStrategy {}',
   ],
+  [/\/functions\/[^/]+\/([\w-]+\.)?contract\.ts$/, withoutWords],
   // JSON Schema is made when the documentation is built, not in a function.
   [/zod\/v4\/core\/(to-json-schema|json-schema-processors)\.js$/, () => 'module.exports = {};'],
 ];
@@ -100,12 +99,11 @@ export const leaveOutUnreached: Plugin = {
     build.onLoad({ filter: /./, namespace: 'by-require' }, ({ path }) => ({
       contents: `module.exports = require('${path}');`,
     }));
-    build.onLoad({ filter: CONTRACTS }, ({ path }) => ({
-      contents: withoutWords(path),
-      loader: 'ts',
-    }));
     for (const [filter, standIn] of STAND_INS) {
-      build.onLoad({ filter }, ({ path }) => ({ contents: standIn(path), loader: 'js' }));
+      build.onLoad({ filter }, ({ path }) => ({
+        contents: standIn(path),
+        loader: path.endsWith('.ts') ? 'ts' : 'js',
+      }));
     }
   },
 };

@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Body } from './api.ts';
 import type { SharedCloud } from './cloud-setup.ts';
 import { tenantWithReceiver } from './tenant-with-receiver.ts';
@@ -19,7 +19,9 @@ export async function quietBesideNoisy(
 ): Promise<number> {
   const endpoint = { timeoutSeconds: HANGING_SECONDS, retry: { maxAttempts: 1 } };
   const noisy = await tenantWithReceiver(cloud, endpoint, { hangNext: HANGING });
+  onTestFinished(() => noisy.receiver.close());
   const quiet = await tenantWithReceiver(cloud);
+  onTestFinished(() => quiet.receiver.close());
   const events = Array.from({ length: 100 }, (_, n) => ({ type: 'order.paid', data: { n } }));
   for (let sent = 0; sent < HANGING; sent += events.length) {
     expect((await noisy.api.post('/v1/events/batch', { events })).status).toBe(202);
@@ -40,7 +42,6 @@ export async function quietBesideNoisy(
   // What is left must not keep the workers of later tests.
   const path = `/v1/endpoints/${noisy.endpointId}`;
   expect((await noisy.api.send(path, { method: 'DELETE' })).status).toBe(200);
-  await Promise.all([noisy.receiver.close(), quiet.receiver.close()]);
   // By the clock of the receivers.
   const firstMs = noisy.receiver.received[0]?.atMs ?? 0;
   return Math.max(...quiet.receiver.received.map(({ atMs }) => atMs)) - firstMs;
